@@ -1,0 +1,98 @@
+"""Instants: int64 microseconds since 1970-01-01 UTC, and the clock that reads them.
+
+Nothing in Headrace reads the wall clock but `SystemClock`; everything else is handed a `Clock`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Protocol
+
+from headrace.errors import DataError
+
+__all__ = ["DAY", "HOUR", "MINUTE", "SECOND", "Clock", "FixedClock", "SystemClock", "format_instant", "instant"]
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """Tells the current instant."""
+
+    def now(self) -> int:
+        """The current instant, microseconds UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        """The current instant, microseconds UTC."""
+        return time.time_ns() // 1_000
+
+
+class FixedClock:
+    """A clock that stands where it is put; for tests, replays and feature tests."""
+
+    def __init__(self, at: int | str | dt.datetime) -> None:
+        """Stand at the instant `at`."""
+        self.at = instant(at)
+
+    def now(self) -> int:
+        """The instant the clock stands at."""
+        return self.at
+
+    def advance(self, microseconds: int) -> None:
+        """Move the clock forward."""
+        self.at += microseconds
+
+
+def instant(value: int | str | dt.datetime | dt.date) -> int:
+    """An instant from what people write.
+
+    Args:
+        value: Microseconds UTC; an ISO 8601 text; a datetime or date. Naive times are UTC.
+
+    Raises:
+        DataError: The text is not an ISO 8601 time, or the value has another type.
+    """
+    if isinstance(value, bool):
+        raise DataError("A boolean is not an instant.", asked=value, remedy="Give an ISO 8601 time.")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        try:
+            value = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise DataError(
+                f"{value!r} is not an instant.",
+                asked=value,
+                remedy="Write it as ISO 8601, for example 2026-01-31T00:00:00Z.",
+            ) from None
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - naive is UTC, set below
+    if not isinstance(value, dt.datetime):
+        raise DataError(
+            f"A {type(value).__name__} is not an instant.", asked=value, remedy="Give an ISO 8601 time or a datetime."
+        )
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=dt.timezone.utc)
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def format_instant(at: int) -> str:
+    """The instant as RFC 3339 UTC, with as many fraction digits (0, 3 or 6) as it needs."""
+    try:
+        moment = _EPOCH + dt.timedelta(microseconds=at)
+    except OverflowError:
+        return f"{at}us"
+    fraction = at % SECOND
+    spec = "seconds" if fraction == 0 else "milliseconds" if fraction % 1_000 == 0 else "microseconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"

@@ -1,0 +1,108 @@
+"""Every error Headrace raises on purpose, in one tree.
+
+::
+
+    HeadraceError
+    ├── DefinitionError          a definition is wrong where it is written
+    ├── UnknownNameError         a name that does not exist (the nearest ones are offered)
+    ├── ConflictError            somebody else changed the same thing first
+    ├── DestructiveChangeError   a change that would lose data, without permission
+    ├── DataError                rows, files or spines that cannot be used
+    ├── StoreError               a store, registry or directory that cannot be used
+    ├── AsOfTooEarly             an instant before the stored state begins
+    └── AuthError                the caller may not do this
+
+Each says what was asked, what exists, and what to do: `asked`, `available`, `remedy`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "AsOfTooEarly",
+    "AuthError",
+    "ConflictError",
+    "DataError",
+    "DefinitionError",
+    "DestructiveChangeError",
+    "HeadraceError",
+    "StoreError",
+    "UnknownNameError",
+]
+
+
+class HeadraceError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        message: What went wrong, one sentence.
+        asked: What the caller asked for, as text; None where nothing was named.
+        available: What exists instead, nearest first.
+        remedy: What to do about it.
+    """
+
+    def __init__(
+        self, message: str, *, asked: object = None, available: Iterable[str] = (), remedy: str = ""
+    ) -> None:
+        """Build the error; its text is the message, what exists and the remedy."""
+        self.message = message
+        self.asked = None if asked is None else str(asked)
+        self.available = tuple(available)
+        self.remedy = remedy
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        parts = [self.message]
+        if self.available:
+            parts.append("Available: " + ", ".join(self.available) + ".")
+        if self.remedy:
+            parts.append(self.remedy)
+        return " ".join(parts)
+
+
+class DefinitionError(HeadraceError):
+    """A definition is wrong; the text names the file and line where it is written."""
+
+
+class UnknownNameError(HeadraceError):
+    """A name that does not exist."""
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        """The error for an unknown `name` of a `kind`, offering the nearest of the `known` names."""
+        names = sorted(set(known))
+        near = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[:8]
+        if near:
+            remedy = f"Did you mean {near[0]!r}?"
+        else:
+            remedy = f"There is no {kind} yet."
+        return cls(f"There is no {kind} named {name!r}.", asked=name, available=near, remedy=remedy)
+
+
+class ConflictError(HeadraceError):
+    """Another writer changed the same thing first; nothing was written."""
+
+
+class DestructiveChangeError(HeadraceError):
+    """The change would lose data and was not allowed to; nothing was written."""
+
+
+class DataError(HeadraceError):
+    """Rows, files, schemas or spines that cannot be used."""
+
+
+class StoreError(HeadraceError):
+    """A store, registry or directory that cannot be used."""
+
+
+class AsOfTooEarly(HeadraceError):  # noqa: N818 - the public contract names it so
+    """Every entity asked for was asked at an instant before its stored state begins."""
+
+
+class AuthError(HeadraceError):
+    """The caller is not known or may not do this."""

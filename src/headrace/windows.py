@@ -1,0 +1,292 @@
+"""The window rule: which events count at an instant. Nothing else in Headrace computes an edge.
+
+At a query instant `t`, a window of length `W` with hop `h` holds the events with
+
+    floor((t - W) / h) * h <= event_time        and        known < t
+
+The head is exact (`t` itself is excluded: an impression never counts in its own features), the tail moves in hops, so
+tiles one hop wide answer it exactly. The true span lies in `[W, W + h)`. Shifted windows floor both edges; calendar
+windows take their edges from the local calendar; a lifetime window has no tail.
+
+Instants and lengths are int64 microseconds; hops are aligned to the epoch.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import re
+import zoneinfo
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+from headrace.clock import DAY, HOUR, MINUTE, SECOND
+from headrace.errors import DefinitionError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "FOREVER_AGO",
+    "HOPS",
+    "Calendar",
+    "Lifetime",
+    "Series",
+    "Sliding",
+    "Window",
+    "calendar",
+    "default_hop",
+    "duration",
+    "edges",
+    "parts",
+    "series",
+    "tile_hop",
+    "window",
+]
+
+HOPS = (SECOND, 5 * SECOND, MINUTE, 5 * MINUTE, HOUR, DAY)
+"""The hops there are, microseconds; each nests in the next."""
+
+SHORTEST = 12 * SECOND
+FOREVER_AGO = -(1 << 62)
+"""The start of a lifetime window: before every instant a source can hold."""
+
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
+_NAMES = {SECOND: "1s", 5 * SECOND: "5s", MINUTE: "1m", 5 * MINUTE: "5m", HOUR: "1h", DAY: "1d"}
+
+Instants = TypeVar("Instants", int, "np.ndarray[tuple[int], np.dtype[np.int64]]")
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """The last `length` before `t`, or the same moved back by `offset`.
+
+    Attributes:
+        text: The length as written, used in feature names.
+        length: Microseconds, at least 12 seconds.
+        hop: Microseconds, one of `HOPS`.
+        offset: Microseconds, a multiple of the hop; 0 for a window that runs up to `t`.
+        offset_text: The offset as written.
+    """
+
+    text: str
+    length: int
+    hop: int
+    offset: int = 0
+    offset_text: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """What the window adds to a feature's name."""
+        return f"{self.text}_offset_{self.offset_text}" if self.offset else self.text
+
+
+@dataclass(frozen=True)
+class Series:
+    """`n` windows of one length side by side, oldest first, the last running up to `t`."""
+
+    each: Sliding
+    n: int
+
+    @property
+    def suffix(self) -> str:
+        """What the window adds to a feature's name."""
+        return f"{self.n}x{self.each.text}"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The running local day, week (from Monday) or month up to `t`; with `offset=n` the n-th complete one before."""
+
+    unit: Literal["day", "week", "month"]
+    offset: int = 0
+
+    @property
+    def suffix(self) -> str:
+        """What the window adds to a feature's name."""
+        name = {"day": "cal_1d", "week": "cal_1w", "month": "cal_1mo"}[self.unit]
+        return f"{name}_offset_{self.offset}" if self.offset else name
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """Every event there ever was."""
+
+    suffix: str = "all"
+
+
+Window: TypeAlias = Sliding | Series | Calendar | Lifetime
+
+
+def duration(text: str | dt.timedelta) -> int:
+    """Microseconds of a duration such as `"90s"`, `"5m"`, `"1h"`, `"7d"`, `"2w"`, or of a timedelta.
+
+    Raises:
+        DefinitionError: The text is not a whole number and a unit, or the duration is negative.
+    """
+    if isinstance(text, dt.timedelta):
+        return text // dt.timedelta(microseconds=1)
+    match = re.fullmatch(r"(\d+)([smhdw])", text) if isinstance(text, str) else None
+    if match is None:
+        raise DefinitionError(
+            f"{text!r} is not a duration.", asked=text, remedy="Write a whole number and s, m, h, d or w, like '7d'."
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def default_hop(length: int) -> int:
+    """The largest hop that is at most a twelfth of the window."""
+    return max((hop for hop in HOPS if hop <= length // 12), default=SECOND)
+
+
+def window(length: str | Window, hop: str | None = None, offset: str | None = None) -> Window:
+    """A sliding window; `"all"` is the lifetime.
+
+    Args:
+        length: A duration, at least 12 seconds; `"all"`; or a window, returned as it is.
+        hop: One of 1s, 5s, 1m, 5m, 1h, 1d; by default the largest that is at most a twelfth of the length. It need
+            not divide the length.
+        offset: How far the whole window is moved into the past, a multiple of the hop.
+
+    Raises:
+        DefinitionError: A duration that is none, a window under 12 s, an unknown hop, an offset that is no multiple.
+    """
+    if not isinstance(length, str):
+        return length
+    if length == "all":
+        if hop or offset:
+            raise DefinitionError("A lifetime window has neither hop nor offset.", asked=length)
+        return Lifetime()
+    size = duration(length)
+    if size < SHORTEST:
+        raise DefinitionError(
+            f"The window {length!r} is under 12 seconds.", asked=length, remedy="Make it at least '12s'."
+        )
+    step = default_hop(size) if hop is None else duration(hop)
+    if step not in HOPS:
+        raise DefinitionError(f"{hop!r} is not a hop.", asked=hop, available=_NAMES.values())
+    if step > size:
+        raise DefinitionError(
+            f"The hop {hop!r} is longer than the window {length!r}.", asked=hop, remedy="Choose a shorter hop."
+        )
+    shift = duration(offset) if offset else 0
+    if shift % step:
+        raise DefinitionError(
+            f"The offset {offset!r} is not a multiple of the hop {_NAMES[step]!r}.",
+            asked=offset,
+            remedy="Choose a shorter hop or another offset.",
+        )
+    return Sliding(length, size, step, shift, offset if shift and offset else "")
+
+
+def series(length: str, n: int, hop: str | None = None) -> Series:
+    """`n` windows of `length` side by side, oldest first, the last running up to `t`."""
+    each = window(length, hop)
+    if not isinstance(each, Sliding):
+        raise DefinitionError("A series needs a length.", asked=length, remedy="Give a duration such as '1d'.")
+    if n < 1:
+        raise DefinitionError(f"A series of {n} windows is empty.", asked=n, remedy="Give n of at least 1.")
+    if each.length % each.hop:
+        raise DefinitionError(
+            f"The windows of a series must be a whole number of hops ({_NAMES[each.hop]}) long.", asked=length
+        )
+    return Series(each, n)
+
+
+def calendar(unit: Literal["day", "week", "month"], offset: int = 0) -> Calendar:
+    """The running local day, week or month; with `offset=n`, the n-th complete one before it."""
+    if unit not in {"day", "week", "month"}:
+        raise DefinitionError(f"{unit!r} is not a calendar period.", asked=unit, available=["day", "week", "month"])
+    if offset < 0:
+        raise DefinitionError("A calendar window cannot lie in the future.", asked=offset, remedy="Use offset >= 0.")
+    return Calendar(unit, offset)
+
+
+def parts(of: Window) -> tuple[Sliding | Calendar | Lifetime, ...]:
+    """The single windows a window is made of: a series' members oldest first, else the window itself."""
+    if not isinstance(of, Series):
+        return (of,)
+    each = of.each
+    return tuple(replace(each, offset=(of.n - 1 - i) * each.length) for i in range(of.n))
+
+
+def edges(of: Sliding | Calendar | Lifetime, t: Instants, zone: str = "UTC") -> tuple[Instants, Instants | None]:
+    """THE window rule: the span of event times that counts at `t`.
+
+    Args:
+        of: A single window (see `parts`).
+        t: Query instants, one or many.
+        zone: IANA name of the zone whose calendar governs; only calendar windows read it.
+
+    Returns:
+        `(start, end)`: an event counts iff `start <= event_time`, `known < t` and, unless `end` is None,
+        `event_time < end`. None means that `known < t` is the only upper edge.
+    """
+    if isinstance(of, Lifetime):
+        return t * 0 + FOREVER_AGO, None
+    if isinstance(of, Calendar):
+        return _calendar_edges(of, t, zone)
+    start = (t - of.offset - of.length) // of.hop * of.hop
+    return start, ((t - of.offset) // of.hop * of.hop if of.offset else None)
+
+
+def tile_hop(of: Sliding | Calendar | Lifetime, zone: str = "UTC") -> int | None:
+    """The width of tile that answers the window exactly, microseconds; None where one state per entity will do."""
+    if isinstance(of, Lifetime):
+        return None
+    if isinstance(of, Calendar):
+        return _calendar_hop(zone)
+    return of.hop
+
+
+def _calendar_edges(of: Calendar, t: Instants, zone: str) -> tuple[Instants, Instants | None]:
+    if isinstance(t, int):
+        starts = _period_starts(of.unit, zone, _year(t) - 1 - of.offset, _year(t) + 1)
+        at = bisect.bisect_right(starts, t) - 1 - of.offset
+        return starts[at], (starts[at + 1] if of.offset else None)
+    import numpy as np  # noqa: PLC0415 - definitions import this module and must not pay for NumPy
+
+    if not len(t):
+        return t, (t if of.offset else None)
+    known = np.asarray(
+        _period_starts(of.unit, zone, _year(int(t.min())) - 1 - of.offset, _year(int(t.max())) + 1), dtype=np.int64
+    )
+    index = np.searchsorted(known, t, side="right") - 1 - of.offset
+    return known[index], (known[index + 1] if of.offset else None)
+
+
+def _year(t: int) -> int:
+    return 1970 + t // (365 * DAY + DAY // 4)
+
+
+@lru_cache(maxsize=256)
+def _period_starts(unit: str, zone: str, first_year: int, last_year: int) -> list[int]:
+    """The instants at which local periods start, ascending, for all periods that touch the years."""
+    day = dt.date(max(first_year, 1), 1, 1)
+    if unit == "week":
+        day -= dt.timedelta(days=day.weekday()) if day > dt.date(1, 1, 7) else dt.timedelta(0)
+    starts = []
+    while day.year <= min(last_year, 9998):
+        starts.append(_local_midnight(day, zone))
+        if unit == "month":
+            day = dt.date(day.year + day.month // 12, day.month % 12 + 1, 1)
+        else:
+            day += dt.timedelta(days=1 if unit == "day" else 7)
+    return starts
+
+
+def _local_midnight(day: dt.date, zone: str) -> int:
+    """The first instant of a local day; where the clocks skip midnight, the instant they are moved at."""
+    local = dt.datetime(day.year, day.month, day.day, tzinfo=zoneinfo.ZoneInfo(zone))
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+    return (local.astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=256)
+def _calendar_hop(zone: str) -> int:
+    """5 minutes, or 1 second where the zone has had an offset since 1970 that is no multiple of 5 minutes."""
+    info = zoneinfo.ZoneInfo(zone)
+    months = (dt.datetime(year, month, 15, tzinfo=info) for year in range(1970, 2100) for month in range(1, 13))
+    odd = any((moment.utcoffset() or dt.timedelta(0)) % dt.timedelta(minutes=5) for moment in months)
+    return SECOND if odd else 5 * MINUTE
