@@ -1,0 +1,20 @@
+"""How hard drawn cases try: their usual number in `make test`, forty times that in `make soak`."""
+
+from __future__ import annotations
+
+import os
+
+SOAKING = os.environ.get("HEADRACE_SOAK") == "1"
+FACTOR = 40
+
+
+def cases(usual: int) -> int:
+    """The number of cases to draw.
+
+    Args:
+        usual: The number in `make test`.
+
+    Returns:
+        `usual`, or forty times that in `make soak`; as in `@settings(max_examples=cases(500))`.
+    """
+    return usual * FACTOR if SOAKING else usual
