@@ -1,7 +1,7 @@
-"""NumPy, loaded when first used.
+"""NumPy and Arrow, loaded when first used.
 
-Definitions are data: writing one must not cost the import of NumPy. The pure core takes it from here; the first use
-of an attribute imports the library, and every later use finds the attribute already in place.
+Definitions are data: writing one must not cost the import of NumPy. The pure core takes heavy libraries from here; the
+first use of an attribute imports the library, and every later use finds the attribute already in place.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy
+    import pyarrow
+    from pyarrow import compute
 else:
 
     class _Lazy:
@@ -25,5 +27,7 @@ else:
             return value
 
     numpy = _Lazy("numpy")
+    pyarrow = _Lazy("pyarrow")
+    compute = _Lazy("pyarrow.compute")
 
-__all__ = ["numpy"]
+__all__ = ["compute", "numpy", "pyarrow"]

@@ -1,0 +1,1 @@
+"""Aggregations: one idea a file, each a value in a definition and the algebra of its states."""

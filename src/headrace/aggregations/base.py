@@ -1,0 +1,196 @@
+"""What an aggregation is in a definition: a frozen value with a name, inputs, windows, and the states it needs.
+
+An aggregation does not keep states itself. It names the *measures* it needs (an algebra over some columns, under a
+filter), and finishes their states into a feature value. Two aggregations with equal measures share the states: a rate
+costs nothing beside the counts it divides.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from headrace.aggregations.algebra import Algebra
+from headrace.errors import DefinitionError
+from headrace.schema import Type
+from headrace.windows import Lifetime, Window, window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from headrace.aggregations.states import Array, Finished, States
+
+__all__ = ["Aggregation", "Measure", "Output", "written_at"]
+
+
+class Measure(NamedTuple):
+    """States one or more aggregations read: an algebra over columns, under a filter.
+
+    Attributes:
+        algebra: The verbs.
+        columns: The columns lifted; a row counts only where none is null.
+        where: SQL condition; a row counts only where it is TRUE. None for all rows.
+    """
+
+    algebra: Algebra
+    columns: tuple[str, ...] = ()
+    where: str | None = None
+
+
+class Output(NamedTuple):
+    """One output column of an aggregation over one window: what its name gets beyond the feature's, and its type."""
+
+    companion: str
+    type: Type
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """The base of all aggregations; `windows`, `where` and the metadata mean the same in each.
+
+    Attributes:
+        name: The stem of the feature names.
+        windows: Durations such as `"7d"`, `"all"`, or windows of `hr.window`, `hr.series`, `hr.calendar`.
+        where: SQL condition on the source's columns; only rows where it is TRUE count.
+        suffix: False gives a single-window aggregation's feature the bare name.
+        description: What the feature means, in words.
+        type: Feature type (numerical, categorical, binary, embedding, list); inferred when empty.
+        tags: Words to find the feature by.
+        owner: Who answers for it; the view's owner when empty.
+        rules: Value rules.
+        written: File and line of the definition.
+    """
+
+    name: str
+    _: KW_ONLY
+    windows: tuple[Window, ...] = ()
+    where: str | None = None
+    suffix: bool = True
+    description: str = ""
+    type: str = ""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    rules: tuple[Any, ...] = ()
+    written: str = field(default="", compare=False, repr=False)
+
+    kind: ClassVar[str] = ""
+    windowed: ClassVar[bool] = True
+    """Whether it is taken over windows; the others (decay, recency) have one value and no suffix."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the source, and bring windows, tags and rules into one form."""
+        set_ = object.__setattr__
+        set_(self, "written", self.written or written_at())
+        try:
+            set_(self, "windows", self._windows())
+        except DefinitionError as error:
+            raise self.error(error.message, asked=error.asked, available=error.available, remedy=error.remedy) from None
+        set_(self, "tags", (self.tags,) if isinstance(self.tags, str) else tuple(self.tags))
+        set_(self, "rules", tuple(self.rules))
+        if not isinstance(self.name, str) or not self.name.isidentifier() or "__" in self.name:
+            raise self.error(
+                f"{self.name!r} cannot be a feature's name.", asked=self.name, remedy="Use letters, digits and single _."
+            )
+        if not self.suffix and len(self.windows) > 1:
+            raise self.error(
+                "suffix=False needs a single window.", asked=self.name, remedy="Give one window, or keep the suffixes."
+            )
+
+    def _windows(self) -> tuple[Window, ...]:
+        given = (self.windows,) if isinstance(self.windows, (str, Window)) else tuple(self.windows)
+        if not self.windowed:
+            if given:
+                raise DefinitionError(f"{self.kind} has no windows.", asked=self.name, remedy="Leave windows out.")
+            return (Lifetime(),)
+        if not given:
+            raise DefinitionError(
+                f"{self.kind} needs windows.", asked=self.name, remedy='Give windows=["7d"] or windows=["all"].'
+            )
+        made = tuple(window(each) for each in given)
+        if len({each.suffix for each in made}) < len(made):
+            raise DefinitionError("A window is given twice.", asked=self.name, remedy="Leave one out.")
+        return made
+
+    def error(
+        self, message: str, *, asked: object = None, available: Iterable[str] = (), remedy: str = ""
+    ) -> DefinitionError:
+        """A DefinitionError that names this aggregation and where it is written."""
+        text = f"{self.written}: aggregation {self.name!r}: {message}"
+        return DefinitionError(text, asked=asked, available=available, remedy=remedy)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source columns it reads, its filter's aside."""
+        return ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of other aggregations of the same view whose states it reads."""
+        return ()
+
+    def feature_name(self, of: Window) -> str:
+        """The output name over one window."""
+        return f"{self.name}_{of.suffix}" if self.suffix and self.windowed else self.name
+
+    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+        """The states it needs.
+
+        Args:
+            types: The source's columns, derived ones included.
+            siblings: The view's aggregations by name.
+
+        Raises:
+            DefinitionError: A column has a type the aggregation cannot take.
+        """
+        raise AssertionError(self.kind)
+
+    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """The output columns over one window; the first is the feature itself, with companion `""`."""
+        raise AssertionError(self.kind)
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """The output columns' values.
+
+        Args:
+            states: One `States` of n rows for each measure.
+            t: Query instants, int64 microseconds, n rows.
+            types: The source's columns.
+        """
+        raise AssertionError(self.kind)
+
+    def column_type(self, column: str, types: Mapping[str, Type]) -> Type:
+        """The type of a column it reads, scalar or refused."""
+        if column not in types:
+            raise self.error(
+                f"there is no column {column!r} in its source.",
+                asked=column,
+                available=sorted(types),
+                remedy="Name one of the source's columns, or derive it in the source's columns=.",
+            )
+        if not types[column].is_scalar:
+            raise self.error(f"column {column!r} is a {types[column]}, not a scalar.", asked=column)
+        return types[column]
+
+    def number(self, column: str, types: Mapping[str, Type]) -> Type:
+        """The type of a column it computes with, a number or refused."""
+        of = self.column_type(column, types)
+        if not of.is_number:
+            raise self.error(
+                f"{self.kind} needs a number, and column {column!r} is a {of}.",
+                asked=column,
+                available=sorted(name for name, each in types.items() if each.is_number),
+            )
+        return of
+
+
+def written_at() -> str:
+    """File and line of the definition being made: the nearest frame outside Headrace."""
+    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to find a caller
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        generated = frame.f_code.co_filename.startswith("<") and frame.f_code.co_name == "__init__"
+        if not module.startswith("headrace.") and module != "dataclasses" and not generated:
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return "<unknown>"

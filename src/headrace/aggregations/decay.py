@@ -1,0 +1,102 @@
+"""decayed_sum: a sum whose terms halve with age."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.aggregations.algebra import Fixed
+from headrace.aggregations.base import Aggregation, Measure, Output
+from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.lazy import numpy as np
+from headrace.schema import DOUBLE, Type
+from headrace.windows import FOREVER_AGO, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Decay", "DecayedSum"]
+
+
+@dataclass(frozen=True)
+class Decay(Fixed):
+    """State: the decayed sum as of a reference instant, the newest event time merged.
+
+    The reference only moves forward, so that rescaling shrinks and cannot overflow.
+
+    Attributes:
+        half_life: Microseconds in which a term halves.
+        of: The column's type.
+    """
+
+    half_life: int
+    of: Type
+    fixed = (Field("sum", "<f8"), Field("reference", "<i8"))
+
+    def zero(self, n: int) -> States:
+        """No event."""
+        return States(n, (np.zeros(n), np.full(n, FOREVER_AGO, np.int64)))
+
+    def lift(self, events: Events) -> States:
+        """The value as of its own event time."""
+        data = events.values[0].data / 10.0**self.of.scale
+        if events.counts is None:
+            return States(events.n, (data, events.time))
+        return States(
+            events.n, (np.where(events.counts, data, 0.0), np.where(events.counts, events.time, FOREVER_AGO))
+        )
+
+    def merge(self, left: States, right: States) -> States:
+        """Both sides as of the later reference."""
+        reference = np.maximum(left.fixed[1], right.fixed[1])
+        total = self.at(left, reference) + self.at(right, reference)
+        return States(left.n, (total, reference))
+
+    def at(self, states: States, t: Array) -> Array:
+        """The sums as of `t`."""
+        value, reference = states.fixed
+        age = np.where(reference == FOREVER_AGO, 0, t - reference)
+        return value * np.exp2(-age / self.half_life)
+
+
+@dataclass(frozen=True)
+class DecayedSum(Aggregation):
+    """The sum of x * 2^(-(t - event_time) / half_life) over all events before t; 0.0 without any.
+
+    Attributes:
+        column: A column of numbers; nulls are skipped.
+        half_life: A duration such as "14d": how long until a term counts half.
+    """
+
+    column: str
+    _: KW_ONLY
+    half_life: str
+    kind: ClassVar[str] = "decayed_sum"
+    windowed: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check the half-life."""
+        super().__post_init__()
+        if duration(self.half_life) <= 0:
+            raise self.error("the half-life must be longer than nothing.", asked=self.half_life)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column summed."""
+        return (self.column,)
+
+    def _algebra(self, types: Mapping[str, Type]) -> Decay:
+        return Decay(duration(self.half_life), self.number(self.column, types))
+
+    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+        """The decayed sum."""
+        return (Measure(self._algebra(types), self.columns, self.where),)
+
+    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """A double."""
+        self.number(self.column, types)
+        return (Output("", DOUBLE),)
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """The sum as of t."""
+        return (Finished(self._algebra(types).at(states[0], t)),)

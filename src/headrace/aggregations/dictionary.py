@@ -1,0 +1,120 @@
+"""Dictionaries: values without a fixed width, held once and named by integer codes.
+
+Strings, bytes and order keys enter state columns as codes into a sorted dictionary, so that comparing codes is
+comparing values and every verb of an algebra works on integers alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from headrace.lazy import compute as pc
+from headrace.lazy import numpy as np
+from headrace.lazy import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.aggregations.states import Array
+
+__all__ = ["Dictionary", "SortedDictionary", "hash_bytes", "hash_words", "unify"]
+
+
+class Dictionary(Protocol):
+    """Values in ascending byte order; the code of a value is its position."""
+
+    def __len__(self) -> int:
+        """How many values there are."""
+        ...
+
+    def take(self, codes: Array) -> pa.Array:
+        """The values of the codes, an Arrow binary array of the same length."""
+        ...
+
+    def hashes(self) -> Array:
+        """The 64-bit hash of every value, uint64."""
+        ...
+
+
+class SortedDictionary:
+    """A dictionary over an Arrow binary array, sorted and without repetition."""
+
+    __slots__ = ("_hashes", "values")
+
+    def __init__(self, values: pa.Array) -> None:
+        """Wrap values that are sorted and unique already; use `encode` for any others."""
+        self.values = values
+        self._hashes: Array | None = None
+
+    @classmethod
+    def encode(cls, values: pa.Array) -> tuple[SortedDictionary, Array]:
+        """The dictionary of some values and each value's code, int64; nulls get -1."""
+        plain = _binary(values)
+        unique = pc.drop_null(pc.unique(plain))
+        ordered = unique.take(pc.sort_indices(unique))
+        codes = pc.fill_null(pc.index_in(plain, value_set=ordered), -1)
+        return cls(ordered), codes.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def __len__(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def take(self, codes: Array) -> pa.Array:
+        """The values of the codes."""
+        return self.values.take(pa.array(codes, type=pa.int64()))
+
+    def hashes(self) -> Array:
+        """The 64-bit hash of every value, computed once."""
+        if self._hashes is None:
+            self._hashes = hash_bytes(self.values.to_pylist())
+        return self._hashes
+
+
+def hash_bytes(values: Sequence[bytes]) -> Array:
+    """A fixed 64-bit hash of byte strings (BLAKE2b), uint64; the same on every machine and version."""
+    digest = hashlib.blake2b
+    joined = b"".join([digest(value, digest_size=8).digest() for value in values])
+    return np.frombuffer(joined, dtype="<u8")
+
+
+def hash_words(words: Array) -> Array:
+    """A fixed 64-bit hash of 64-bit words: the finalizer of SplitMix64 (Steele, Lea, Flood 2014), uint64."""
+    x = words.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def unify(parts: Sequence[tuple[Dictionary, Array]]) -> tuple[Dictionary, list[Array]]:
+    """One dictionary for columns coded by several.
+
+    Args:
+        parts: A dictionary and a column of its codes; codes outside it are sentinels and stay as they are.
+
+    Returns:
+        The dictionary of all values in use, and the columns in its codes.
+    """
+    first = parts[0][0]
+    if all(dictionary is first for dictionary, _ in parts):
+        return first, [codes for _, codes in parts]
+    used, values = [], []
+    for dictionary, codes in parts:
+        present = np.unique(codes)
+        present = present[(present >= 0) & (present < len(dictionary))]
+        used.append(present)
+        values.append(_binary(dictionary.take(present)))
+    merged, places = SortedDictionary.encode(pa.concat_arrays(values))
+    recoded, at = [], 0
+    for (dictionary, codes), present in zip(parts, used, strict=True):
+        inside = (codes >= 0) & (codes < len(dictionary))
+        mapped = codes.copy()
+        mapped[inside] = places[at : at + len(present)][np.searchsorted(present, codes[inside])]
+        recoded.append(mapped)
+        at += len(present)
+    return merged, recoded
+
+
+def _binary(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return whole.cast(pa.binary()) if whole.type != pa.binary() else whole

@@ -1,0 +1,118 @@
+"""first and last: the oldest and the newest value of a column, in the total order of events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.aggregations.algebra import Fixed, storage
+from headrace.aggregations.base import Aggregation, Measure, Output
+from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.lazy import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.schema import Type
+
+__all__ = ["Edge", "First", "Last"]
+
+_GREATEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class Edge(Fixed):
+    """State: the order key of the event at one end of the total order, and its value.
+
+    The order key travels with the state, so that ties between events of different parts are broken by data alone.
+
+    Attributes:
+        of: The column's type.
+        newest: True for last, False for first.
+    """
+
+    of: Type
+    newest: bool
+    needs_order: ClassVar[bool] = True
+
+    @property
+    def fixed(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """An order key and a value."""
+        return (Field("order", "<i8", coded=True), storage(self.of))
+
+    @property
+    def nothing(self) -> int:
+        """The order code of no event: beaten by every other."""
+        return -1 if self.newest else _GREATEST
+
+    def zero(self, n: int) -> States:
+        """No event."""
+        order = np.full(n, self.nothing, np.int64)
+        return States(n, (order, np.zeros(n, self.fixed[1].dtype)))
+
+    def lift(self, events: Events) -> States:
+        """The event's place and value."""
+        values, order = events.values[0], events.order
+        if order is None:
+            raise AssertionError("first and last need the order of events")
+        data = values.data
+        if events.counts is not None:
+            order = np.where(events.counts, order, self.nothing)
+            data = np.where(events.counts, data, np.zeros(1, data.dtype))
+        return States(events.n, (order, data), None, (), (events.orders, values.dictionary))
+
+    def merge(self, left: States, right: States) -> States:
+        """The one nearer the end."""
+        ours = left.fixed[0] >= right.fixed[0] if self.newest else left.fixed[0] <= right.fixed[0]
+        columns = tuple(np.where(ours, a, b) for a, b in zip(left.fixed, right.fixed, strict=True))
+        return States(left.n, columns, None, (), left.dictionaries)
+
+
+@dataclass(frozen=True)
+class _Edge(Aggregation):
+    column: str
+
+    newest: ClassVar[bool] = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.column,)
+
+    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+        """The event at the end."""
+        of = self.column_type(self.column, types)
+        return (Measure(Edge(of, self.newest), self.columns, self.where),)
+
+    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """The column's own type."""
+        return (Output("", self.column_type(self.column, types)),)
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """The value, null where there is none."""
+        order, data = states[0].fixed
+        present = (order >= 0) & (order < _GREATEST)
+        return (Finished(data, present, dictionary=states[0].dictionaries[1]),)
+
+
+@dataclass(frozen=True)
+class First(_Edge):
+    """The oldest value of a column; null without any.
+
+    Attributes:
+        column: The column; nulls are skipped.
+    """
+
+    kind: ClassVar[str] = "first"
+
+
+@dataclass(frozen=True)
+class Last(_Edge):
+    """The newest value of a column; null without any.
+
+    Attributes:
+        column: The column; nulls are skipped.
+    """
+
+    kind: ClassVar[str] = "last"
+    newest: ClassVar[bool] = True

@@ -1,0 +1,104 @@
+"""last_k: the newest k values of a column, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.aggregations.algebra import Ragged, storage
+from headrace.aggregations.base import Aggregation, Measure, Output
+from headrace.aggregations.states import Array, Events, Field, Finished, States, offsets_of
+from headrace.lazy import numpy as np
+from headrace.schema import TIMESTAMP, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LastK", "Newest"]
+
+_LARGEST_K = 1000
+
+
+@dataclass(frozen=True)
+class Newest(Ragged):
+    """State: entries (order key, event time, value) of the k newest events, newest first.
+
+    Attributes:
+        of: The column's type.
+        k: How many are kept.
+    """
+
+    of: Type
+    k: int
+    needs_order: ClassVar[bool] = True
+
+    @property
+    def entries(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """Order key, event time, value."""
+        return (Field("order", "<i8", coded=True), Field("time", "<i8"), storage(self.of))
+
+    def lift(self, events: Events) -> States:
+        """One entry for each event that counts."""
+        values, order = events.values[0], events.order
+        if order is None:
+            raise AssertionError("last_k needs the order of events")
+        columns = (order, events.time, values.data)
+        dictionaries = (events.orders, None, values.dictionary)
+        if events.counts is None:
+            return States(events.n, (), np.arange(events.n + 1, dtype=np.int64), columns, dictionaries)
+        columns = tuple(column[events.counts] for column in columns)
+        return States(events.n, (), offsets_of(events.counts), columns, dictionaries)
+
+    def normalise(self, states: States) -> States:
+        """Newest first, k at most."""
+        rows, order = self.rows_of(states), states.entries[0]
+        by = np.lexsort((-order, rows))
+        lengths = np.bincount(rows, minlength=states.n)
+        starts = offsets_of(lengths)[:-1]
+        kept = by[np.arange(len(rows)) - np.repeat(starts, lengths) < self.k]
+        entries = tuple(column[kept] for column in states.entries)
+        return States(states.n, (), offsets_of(np.minimum(lengths, self.k)), entries, states.dictionaries)
+
+
+@dataclass(frozen=True)
+class LastK(Aggregation):
+    """The newest k values of a column, newest first; an empty list without any.
+
+    Attributes:
+        column: The column; nulls are skipped.
+        k: How many values, 1 to 1,000.
+        timestamps: Whether the companion `{name}__ts` with their event times is wanted too.
+    """
+
+    column: str
+    _: KW_ONLY
+    k: int
+    timestamps: bool = False
+    kind: ClassVar[str] = "last_k"
+
+    def __post_init__(self) -> None:
+        """Check k."""
+        super().__post_init__()
+        if not 1 <= self.k <= _LARGEST_K:
+            raise self.error(f"k={self.k} is out of range.", asked=self.k, remedy=f"Use k of 1 to {_LARGEST_K}.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.column,)
+
+    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+        """The newest k."""
+        return (Measure(Newest(self.column_type(self.column, types), self.k), self.columns, self.where),)
+
+    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """A list of the column's type, and its times where wanted."""
+        values = Output("", Type("list", items=(self.column_type(self.column, types),)))
+        return (values, Output("ts", Type("list", items=(TIMESTAMP,)))) if self.timestamps else (values,)
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """The lists."""
+        (state,) = states
+        _, time, data = state.entries
+        values = Finished(data, offsets=state.offsets, dictionary=state.dictionaries[2])
+        return (values, Finished(time, offsets=state.offsets)) if self.timestamps else (values,)

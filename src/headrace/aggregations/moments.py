@@ -1,0 +1,100 @@
+"""variance and stddev of a sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.aggregations.algebra import Fixed
+from headrace.aggregations.base import Aggregation, Measure, Output
+from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.lazy import numpy as np
+from headrace.schema import DOUBLE, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Moments", "Stddev", "Variance"]
+
+
+@dataclass(frozen=True)
+class Moments(Fixed):
+    """State: n, the mean, and the sum of squared deviations from it, merged by Chan, Golub and LeVeque's rule (1979).
+
+    Sums of squares would cancel: with values near 10^9 and a deviation near 1 nothing of the variance would be left.
+
+    Attributes:
+        of: The column's type.
+    """
+
+    of: Type
+    fixed = (Field("n", "<i8"), Field("mean", "<f8"), Field("m2", "<f8"))
+
+    def zero(self, n: int) -> States:
+        """No value."""
+        return States(n, (np.zeros(n, np.int64), np.zeros(n), np.zeros(n)))
+
+    def lift(self, events: Events) -> States:
+        """One value, no deviation."""
+        data = events.values[0].data.astype(np.float64) / 10**self.of.scale
+        if events.counts is None:
+            return States(events.n, (np.ones(events.n, np.int64), data, np.zeros(events.n)))
+        mean = np.where(events.counts, data, 0.0)
+        return States(events.n, (events.counts.astype(np.int64), mean, np.zeros(events.n)))
+
+    def merge(self, left: States, right: States) -> States:
+        """Weighted mean; the deviations of both sides and of their means."""
+        (n_left, mean_left, m2_left), (n_right, mean_right, m2_right) = left.fixed, right.fixed
+        n = n_left + n_right
+        share = n_right / np.maximum(n, 1)
+        apart = mean_right - mean_left
+        m2 = m2_left + m2_right + apart * apart * n_left * share
+        # With nothing on the left the share is one, but left + (right - left) need not be right.
+        return States(left.n, (n, np.where(n_left == 0, mean_right, mean_left + apart * share), m2))
+
+
+@dataclass(frozen=True)
+class Variance(Aggregation):
+    """The sample variance of a column; null with fewer than two values.
+
+    Attributes:
+        column: A column of numbers; nulls are skipped.
+    """
+
+    column: str
+    kind: ClassVar[str] = "variance"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column."""
+        return (self.column,)
+
+    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+        """The moments."""
+        return (Measure(Moments(self.number(self.column, types)), self.columns, self.where),)
+
+    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """A double."""
+        self.number(self.column, types)
+        return (Output("", DOUBLE),)
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """Squared deviations over n - 1."""
+        n, _, m2 = states[0].fixed
+        return (Finished(m2 / np.maximum(n - 1, 1), n > 1),)
+
+
+@dataclass(frozen=True)
+class Stddev(Variance):
+    """The sample standard deviation of a column; null with fewer than two values.
+
+    Attributes:
+        column: A column of numbers; nulls are skipped.
+    """
+
+    kind: ClassVar[str] = "stddev"
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """The root of the variance."""
+        (variance,) = super().finish(states, t, types)
+        return (variance._replace(data=np.sqrt(variance.data)),)

@@ -1,0 +1,146 @@
+"""sum: exact for integers and decimals, a double otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.aggregations.algebra import Columnwise
+from headrace.aggregations.base import Aggregation, Measure, Output
+from headrace.aggregations.by_key import MAX_KEYS, entries_as_states, finish_map, keyed
+from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.lazy import numpy as np
+from headrace.schema import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DoubleSum", "ExactSum", "Sum", "summing", "to_double"]
+
+_LOW = 0xFFFFFFFF
+_LARGEST_DECIMAL = 38
+
+
+@dataclass(frozen=True)
+class ExactSum(Columnwise):
+    """State: the sums of the values' upper and lower 32 bits, so that nothing overflows before 2^31 events.
+
+    The two sums depend on the values alone, never on the order they came in; the total is `high * 2^32 + low`.
+    """
+
+    fixed = (Field("high", "<i8"), Field("low", "<i8"))
+    subtractable: ClassVar[bool] = True
+
+    @property
+    def ufuncs(self) -> tuple[np.ufunc, ...]:
+        """Both halves add."""
+        return (np.add, np.add)
+
+    @property
+    def zeros(self) -> tuple[int, ...]:
+        """Nothing summed."""
+        return (0, 0)
+
+    def lift(self, events: Events) -> States:
+        """The value's halves."""
+        data = events.values[0].data
+        high, low = data >> 32, data & _LOW
+        if events.counts is not None:
+            high, low = high * events.counts, low * events.counts
+        return States(events.n, (high, low))
+
+
+@dataclass(frozen=True)
+class DoubleSum(Columnwise):
+    """State: the sum, a double."""
+
+    fixed = (Field("sum", "<f8"),)
+
+    @property
+    def ufuncs(self) -> tuple[np.ufunc, ...]:
+        """Sums add."""
+        return (np.add,)
+
+    @property
+    def zeros(self) -> tuple[float, ...]:
+        """Nothing summed."""
+        return (0.0,)
+
+    def lift(self, events: Events) -> States:
+        """The value itself."""
+        data = events.values[0].data
+        return States(events.n, (data if events.counts is None else np.where(events.counts, data, 0.0),))
+
+
+def summing(of: Type) -> Columnwise:
+    """The algebra that sums a type."""
+    return DoubleSum() if of.name == "double" else ExactSum()
+
+
+def to_double(states: States, of: Type) -> Array:
+    """The sums as doubles, whatever the algebra; decimals in units, not in their fraction."""
+    if of.name == "double":
+        return states.fixed[0]
+    high, low = states.fixed
+    return np.ldexp(high.astype(np.float64), 32) / 10**of.scale + low / 10**of.scale
+
+
+@dataclass(frozen=True)
+class Sum(Aggregation):
+    """The sum of a column; with `by`, a map from key to sum.
+
+    int64 sums are exact, and INVALID where the total leaves 64 bits; decimal sums are exact; doubles agree within 1e-9 of the
+    sum of absolute values. No event gives 0.
+
+    Attributes:
+        column: The column summed; nulls are skipped.
+        by: A column; the feature becomes a map from its values to their sums. Null keys are skipped.
+        max_keys: How many distinct keys a state keeps in full; beyond, the value is INVALID ("truncated").
+    """
+
+    column: str
+    _: KW_ONLY
+    by: str | None = None
+    max_keys: int = MAX_KEYS
+    kind: ClassVar[str] = "sum"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The key column, if any, and the column summed."""
+        return (self.by, self.column) if self.by else (self.column,)
+
+    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+        """A sum, or a map of sums."""
+        algebra, columns = keyed(self, summing(self.number(self.column, types)), (self.column,), types)
+        return (Measure(algebra, columns, self.where),)
+
+    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """int64, decimal of 38 digits or double; with `by`, a map of it."""
+        of = self.number(self.column, types)
+        total = Type("decimal", _LARGEST_DECIMAL, of.scale) if of.name == "decimal" else of
+        if self.by:
+            return (Output("", Type("map", items=(self.column_type(self.by, types), total))),)
+        return (Output("", total),)
+
+    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+        """The total; an integer total that leaves 64 bits is invalid."""
+        (state,) = states
+        of = types[self.column]
+        if self.by:
+            return (finish_map(state, _total(entries_as_states(state), of)),)
+        return (_total(state, of),)
+
+
+def _total(states: States, of: Type) -> Finished:
+    if of.name == "double":
+        return Finished(states.fixed[0])
+    high, low = states.fixed
+    high = high + (low >> 32)
+    low = low & _LOW
+    # The two's complement of 128 bits: its low word is the 64-bit total, its high word the sign and what overflowed.
+    data = (high << 32) | low
+    upper = high >> 32
+    if of.name == "decimal":
+        return Finished(data, high=upper)
+    overflow = upper != data >> 63
+    return Finished(data, invalid=overflow if overflow.any() else None, reason="overflow")
