@@ -75,7 +75,7 @@ def test_a_server_that_ends_at_once_fails_with_its_log(tmp_path: Path) -> None:
 
 def test_a_server_ends_when_the_run_that_holds_it_is_killed(tmp_path: Path) -> None:
     # Only the closing of the pipe can tell the leash; the server's own output then ends too.
-    server = "import sys, time\nprint('up', flush=True)\nwhile True: time.sleep(60)"
+    server = "import signal\nprint('up', flush=True)\nsignal.pause()"
     holder = (
         "import subprocess, sys, signal\n"
         f"words = [{str(LEASH)!r}, 'SIGTERM', '5', '-', sys.executable, '-c', {server!r}]\n"
