@@ -144,6 +144,10 @@ class Ragged(Algebra):
     def normalise(self, states: States) -> States:
         """Canonical form of pooled entries: sorted, combined, and no more than any later merge could need."""
 
+    def narrow(self, states: States, starts: Array, stops: Array) -> tuple[Array, Array]:  # noqa: ARG002 - see Newest
+        """The spans of entries that are enough to answer for the entries `starts[i]` to `stops[i]`; all, unless known better."""
+        return starts, stops
+
     def merge(self, left: States, right: States) -> States:
         """Pool the two sides' entries row by row."""
         both = States.concat([left, right])

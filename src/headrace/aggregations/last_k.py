@@ -49,6 +49,13 @@ class Newest(Ragged):
         columns = tuple(column[events.counts] for column in columns)
         return States(events.n, (), offsets_of(events.counts), columns, dictionaries)
 
+    def narrow(self, states: States, starts: Array, stops: Array) -> tuple[Array, Array]:
+        """Where entries lie in the order of events, the last k of a span are its newest."""
+        order = states.entries[0]
+        if bool((order[1:] >= order[:-1]).all()):
+            return np.maximum(starts, stops - self.k), stops
+        return starts, stops
+
     def normalise(self, states: States) -> States:
         """Newest first, k at most."""
         rows, order = self.rows_of(states), states.entries[0]

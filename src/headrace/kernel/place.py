@@ -1,0 +1,61 @@
+"""Finding places among rows sorted by entity and time: two keys packed into one sorted column of int64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headrace.aggregations.states import Array
+
+__all__ = ["Places", "entity_chunks"]
+
+_ROOM = 1 << 62
+
+
+class Places:
+    """Rows keyed by (entity rank, instant), answering lower bounds.
+
+    Attributes:
+        entities: The entities there are, ascending.
+    """
+
+    def __init__(self, entity: Array, instants: Array, *, running: bool = False) -> None:
+        """Key the rows.
+
+        Args:
+            entity: Ascending codes.
+            instants: One for each row. Ascending within an entity, unless `running`: then each row's key is the
+                greatest instant of its entity up to it.
+            running: See `instants`.
+        """
+        fresh = np.ones(len(entity), dtype=bool)
+        fresh[1:] = entity[1:] != entity[:-1]
+        self.entities = entity[fresh]
+        self._low = int(instants.min()) if len(instants) else 0
+        self._stride = (int(instants.max()) if len(instants) else 0) - self._low + 2
+        if len(self.entities) * self._stride >= _ROOM:
+            raise AssertionError("more entities than one key can tell apart: cut the rows by entity_chunks first")
+        keys = (np.cumsum(fresh) - 1) * self._stride + (instants - self._low)
+        self._keys = np.maximum.accumulate(keys) if running else keys
+
+    def rank(self, entity: Array) -> tuple[Array, Array]:
+        """For query entities: their rank, and whether they are here at all."""
+        rank = np.searchsorted(self.entities, entity)
+        here = np.zeros(len(entity), dtype=bool)
+        if len(self.entities):
+            here = self.entities[np.minimum(rank, len(self.entities) - 1)] == entity
+        return rank, here
+
+    def first(self, rank: Array, at: Array) -> Array:
+        """The first row of the entity of this rank whose instant is at or after `at`; the entity's end if none is."""
+        return np.searchsorted(self._keys, rank * self._stride + np.clip(at - self._low, 0, self._stride - 1))
+
+
+def entity_chunks(entity: Array, instants: Array) -> list[tuple[int, int]]:
+    """Spans of rows, cut between entities, small enough for `Places`."""
+    if not len(entity):
+        return [(0, 0)]
+    stride = int(instants.max()) - int(instants.min()) + 2
+    most = max(_ROOM // stride - 1, 1)
+    fresh = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
+    starts = fresh[::most]
+    return list(zip(starts.tolist(), [*starts[1:].tolist(), len(entity)], strict=True))

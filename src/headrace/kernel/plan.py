@@ -1,0 +1,135 @@
+"""The plan of a view: which states are kept, over which spans they are merged, and what each feature makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from headrace.aggregations.base import Aggregation, Measure
+from headrace.aggregations.recency import Recent
+from headrace.schema import Type
+from headrace.windows import Calendar, Lifetime, Series, Sliding, Window, parts
+
+__all__ = ["PRESENCE", "FeaturePlan", "Span", "ViewPlan", "compile_view"]
+
+Span = Sliding | Calendar | Lifetime
+
+PRESENCE = Measure(Recent())
+"""The newest event time of the entity, whatever the filters: it tells "no event" from "no value"."""
+
+
+@dataclass(frozen=True)
+class FeaturePlan:
+    """One aggregation over one window.
+
+    Attributes:
+        names: Its output columns: the feature, then its companions.
+        types: Their types.
+        aggregation: What finishes it.
+        window: The window as written.
+        measures: Positions of the measures it reads.
+        spans: Positions of the spans: one, or a series' members oldest first.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[Type, ...]
+    aggregation: Aggregation
+    window: Window
+    measures: tuple[int, ...]
+    spans: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """A compiled view.
+
+    Attributes:
+        measures: What is kept, each once.
+        features: What is made of it.
+        spans: The single windows there are, each once.
+        zone: The calendar's zone.
+        columns: Types of the source's columns, derived ones included.
+    """
+
+    measures: tuple[Measure, ...]
+    features: tuple[FeaturePlan, ...]
+    spans: tuple[Span, ...]
+    zone: str
+    columns: Mapping[str, Type] = field(hash=False)
+
+    @cached_property
+    def conditions(self) -> tuple[str, ...]:
+        """The distinct filters, in order of first use."""
+        return tuple(dict.fromkeys(m.where for m in self.measures if m.where is not None))
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns the measures lift, each once."""
+        return tuple(dict.fromkeys(column for m in self.measures for column in m.columns))
+
+    @cached_property
+    def needs_order(self) -> bool:
+        """Whether any measure reads the total order of events."""
+        return any(m.algebra.needs_order for m in self.measures)
+
+    @cached_property
+    def presence(self) -> int:
+        """The position of the presence measure."""
+        return self.measures.index(PRESENCE)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """The (measure, span) pairs the features read, each once."""
+        found = ((m, s) for f in self.features for s in f.spans for m in (*f.measures, self.presence))
+        return tuple(dict.fromkeys(found))
+
+    def only(self, names: Sequence[str]) -> ViewPlan:
+        """The plan of some of the features, by any of their output names; measures and spans keep their places."""
+        wanted = set(names)
+        kept = tuple(f for f in self.features if wanted.intersection(f.names))
+        return ViewPlan(self.measures, kept, self.spans, self.zone, self.columns)
+
+    def trimmed(self) -> ViewPlan:
+        """The same features over only the measures they read, for work that keeps no state."""
+        used = sorted({m for f in self.features for m in f.measures} | {self.presence})
+        place = {old: new for new, old in enumerate(used)}
+        features = tuple(
+            FeaturePlan(f.names, f.types, f.aggregation, f.window, tuple(place[m] for m in f.measures), f.spans)
+            for f in self.features
+        )
+        return ViewPlan(tuple(self.measures[m] for m in used), features, self.spans, self.zone, self.columns)
+
+
+def compile_view(aggregations: Sequence[Aggregation], columns: Mapping[str, Type], zone: str = "UTC") -> ViewPlan:
+    """The plan of a view.
+
+    Args:
+        aggregations: As written.
+        columns: Types of the source's columns, derived ones included.
+        zone: The view's zone.
+
+    Raises:
+        DefinitionError: An aggregation reads a column or sibling that is not there, or of a type it cannot take.
+    """
+    siblings = {each.name: each for each in aggregations}
+    measures: dict[Measure, int] = {PRESENCE: 0}
+    spans: dict[Span, int] = {}
+    features = []
+    for each in aggregations:
+        read = tuple(measures.setdefault(m, len(measures)) for m in each.measures(columns, siblings))
+        outputs = each.outputs(columns)
+        for window in each.windows:
+            name = each.feature_name(window)
+            listed = isinstance(window, Series)
+            features.append(
+                FeaturePlan(
+                    tuple(f"{name}__{o.companion}" if o.companion else name for o in outputs),
+                    tuple(Type("list", items=(o.type,)) if listed else o.type for o in outputs),
+                    each,
+                    window,
+                    read,
+                    tuple(spans.setdefault(part, len(spans)) for part in parts(window)),
+                )
+            )
+    return ViewPlan(tuple(measures), tuple(features), tuple(spans), zone, columns)

@@ -1,0 +1,109 @@
+"""Point-in-time aggregation: rows and instants in, features out. The one core of every form of the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from headrace.aggregations.states import Array, States
+from headrace.kernel.columns import Column, to_arrow
+from headrace.kernel.place import Places, entity_chunks
+from headrace.kernel.plan import FeaturePlan, ViewPlan
+from headrace.kernel.ranges import RangeIndex
+from headrace.kernel.rows import Rows
+from headrace.kernel.visible import Visible, merge_visible, pieces
+from headrace.windows import Series, edges
+
+__all__ = ["features_at", "finish", "states_at"]
+
+
+def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str, Column]:
+    """The plan's features for each query.
+
+    Args:
+        plan: The view's plan.
+        rows: Sorted rows, one `States` for each of the plan's measures.
+        entity: The queries' entity codes.
+        t: The queries' instants.
+
+    Returns:
+        Output column name -> values, statuses and newest event times, in the queries' order.
+    """
+    merged = states_at(plan, rows, entity, t)
+    return finish(plan, merged, t)
+
+
+def finish(plan: ViewPlan, merged: Mapping[tuple[int, int], States], t: Array) -> dict[str, Column]:
+    """The features of merged states: (measure, span) -> one state for each query."""
+    outputs: dict[str, Column] = {}
+    for feature in plan.features:
+        newest = _newest(plan, feature, merged)
+        parts = [
+            feature.aggregation.finish(tuple(merged[m, span] for m in feature.measures), t, plan.columns)
+            for span in feature.spans
+        ]
+        for place, (name, of) in enumerate(zip(feature.names, feature.types, strict=True)):
+            outputs[name] = to_arrow(
+                [part[place] for part in parts], of, newest, listed=isinstance(feature.window, Series)
+            )
+    return outputs
+
+
+def _newest(plan: ViewPlan, feature: FeaturePlan, merged: Mapping[tuple[int, int], States]) -> Array:
+    newest: Array = merged[plan.presence, feature.spans[0]].fixed[0]
+    for span in feature.spans[1:]:
+        newest = np.maximum(newest, merged[plan.presence, span].fixed[0])
+    return newest
+
+
+def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[int, int], States]:
+    """The merged states of every (measure, span) the plan's features read, one for each query."""
+    by = np.lexsort((t, entity))
+    back = np.empty(len(by), dtype=np.int64)
+    back[by] = np.arange(len(by))
+    entity, t = entity[by], t[by]
+    chunks = entity_chunks(rows.entity, rows.time if rows.known is None else np.concatenate([rows.time, rows.known]))
+    cuts = np.searchsorted(entity, [rows.entity[start] for start, _ in chunks[1:]]) if len(rows) else []
+    bounds = [0, *(int(cut) for cut in cuts), len(entity)]
+    parts = []
+    for (start, stop), low, high in zip(chunks, bounds, bounds[1:], strict=False):
+        own = rows if len(chunks) == 1 else rows.take(np.arange(start, stop))
+        parts.append(_chunk(plan, own, entity[low:high], t[low:high]))
+    return {pair: States.concat([part[pair] for part in parts]).take(back) for pair in plan.pairs}
+
+
+def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[int, int], States]:
+    visible = _visible(plan, rows, entity, t)
+    indexes: dict[int, RangeIndex] = {}
+    merged = {}
+    for measure, span in plan.pairs:
+        algebra = plan.measures[measure].algebra
+        if measure not in indexes:
+            indexes[measure] = RangeIndex(algebra, rows.measures[measure])
+        merged[measure, span] = merge_visible(algebra, indexes[measure], visible[span])
+    return merged
+
+
+def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, Visible]:
+    """For each span the features read, the rows that count for each query."""
+    places = Places(rows.entity, rows.time)
+    rank, here = places.rank(entity)
+    before_t = places.first(rank, t)
+    certain = before_t
+    if rows.known is not None:
+        # Up to the first row whose known instant, or an earlier row's, is at or after t, everything is known.
+        certain = np.minimum(before_t, Places(rows.entity, rows.known, running=True).first(rank, t))
+    found = {}
+    for span in dict.fromkeys(span for _, span in plan.pairs):
+        start, end = edges(plan.spans[span], t, plan.zone)
+        lo = places.first(rank, start)
+        hi = before_t if end is None else np.minimum(before_t, places.first(rank, end))
+        hi = np.where(here, hi, lo)
+        sure = np.minimum(certain, hi)
+        mixed: tuple[Array, Array] = (np.maximum(lo, sure), hi)
+        zone = () if rows.known is None else pieces(rows.known, *mixed, t)
+        found[span] = Visible(lo, np.maximum(lo, sure), zone)
+    return found
+
+

@@ -1,0 +1,142 @@
+"""Merging the states of many ranges of rows at once.
+
+A query asks for the merge of rows `lo` to `hi`. Sums of integers answer it by subtracting prefix sums, which is exact. Nothing
+else is ever subtracted: other fixed-width states are cut into blocks, each with its running merges from both ends, and a range is
+the end of one block, the beginning of another and the whole blocks between, found the same way one level up. Ragged
+states pool the entries of the range.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headrace.aggregations.algebra import Algebra, Columnwise, Fixed, Ragged
+from headrace.aggregations.states import Array, States, expand, offsets_of
+
+__all__ = ["RangeIndex"]
+
+BLOCK = 32
+POOL = 1 << 22
+"""How many entries or rows are gathered at once: bounds the memory of one step."""
+
+
+class RangeIndex:
+    """Answers range queries over the rows of one measure; what it builds, it builds at first need and keeps."""
+
+    def __init__(self, algebra: Algebra, states: States) -> None:
+        """Index the states of an algebra."""
+        self.algebra = algebra
+        self.states = states
+        self._prefixes: tuple[Array | None, ...] | None = None
+        self._blocks: tuple[States, States, RangeIndex] | None = None
+
+    def over(self, lo: Array, hi: Array) -> States:
+        """The merged states of rows `lo[i]` to `hi[i]`, one for each i; zero where `hi <= lo`."""
+        hi = np.maximum(lo, hi)
+        if isinstance(self.algebra, Columnwise) and self.algebra.subtractable:
+            return self._by_prefix(lo, hi)
+        if isinstance(self.algebra, Fixed):
+            return self._by_block(self.algebra, lo, hi)
+        assert isinstance(self.algebra, Ragged)  # noqa: S101 - the three shapes there are
+        return self._by_pool(self.algebra, lo, hi)
+
+    def _by_prefix(self, lo: Array, hi: Array) -> States:
+        if self._prefixes is None:
+            self._prefixes = tuple(None if c.strides == (0,) else offsets_of(c) for c in self.states.fixed)
+        columns = []
+        for column, prefix in zip(self.states.fixed, self._prefixes, strict=True):
+            # A column that repeats one value (each event counts one) needs no sums.
+            columns.append((hi - lo) * (column[0] if len(column) else 0) if prefix is None else prefix[hi] - prefix[lo])
+        return States(len(lo), tuple(columns))
+
+    def _by_block(self, algebra: Fixed, lo: Array, hi: Array) -> States:
+        lengths = hi - lo
+        if int(lengths.sum()) <= 2 * (self.states.n + len(lo)) or self.states.n <= 2 * BLOCK:
+            return self._by_gather(algebra, lo, lengths)
+        first, last = lo // BLOCK, (hi - 1) // BLOCK
+        far = (lengths > 0) & (first < last)
+        near = np.flatnonzero(~far)
+        across = np.flatnonzero(far)
+        from_start, to_end, blocks = self._built(algebra)
+        outer = algebra.merge(to_end.take(lo[across]), from_start.take(hi[across] - 1))
+        between = blocks.over(first[across] + 1, last[across])
+        result = States.concat([algebra.merge(outer, between), self._by_gather(algebra, lo[near], lengths[near])])
+        place = np.empty(len(lo), dtype=np.int64)
+        place[across] = np.arange(len(across))
+        place[near] = np.arange(len(across), len(lo))
+        return result.take(place)
+
+    def _built(self, algebra: Fixed) -> tuple[States, States, RangeIndex]:
+        """Running merges from the start and to the end of each block, and the blocks themselves."""
+        if self._blocks is None:
+            count = -(-self.states.n // BLOCK)
+            padding = algebra.zero(count * BLOCK - self.states.n)
+            padding = States(padding.n, padding.fixed, None, (), self.states.dictionaries)
+            padded = States.concat([self.states, padding])
+            square = tuple(np.ascontiguousarray(column).reshape(count, BLOCK) for column in padded.fixed)
+            forward = _running(algebra, square, self.states)
+            backward = tuple(
+                column[:, ::-1] for column in _running(algebra, tuple(c[:, ::-1] for c in square), self.states)
+            )
+            whole = States(count, tuple(c[:, -1].copy() for c in forward), None, (), self.states.dictionaries)
+            self._blocks = (
+                self._flat(forward, count * BLOCK),
+                self._flat(backward, count * BLOCK),
+                RangeIndex(algebra, whole),
+            )
+        return self._blocks
+
+    def _flat(self, square: tuple[Array, ...], n: int) -> States:
+        return States(n, tuple(column.reshape(-1) for column in square), None, (), self.states.dictionaries)
+
+    def _by_gather(self, algebra: Fixed, lo: Array, lengths: Array) -> States:
+        def part(start: int, stop: int) -> States:
+            offsets = offsets_of(lengths[start:stop])
+            return algebra.reduce(self.states.take(expand(lo[start:stop], lengths[start:stop])), offsets)
+
+        return _in_pools(part, lengths)
+
+    def _by_pool(self, algebra: Ragged, lo: Array, hi: Array) -> States:
+        offsets = self.states.offsets
+        assert offsets is not None  # noqa: S101 - ragged states have offsets by construction
+        starts, stops = algebra.narrow(self.states, offsets[lo], offsets[hi])
+        lengths = stops - starts
+        flags = [offsets_of(column) for column in self.states.fixed]
+
+        def part(start: int, stop: int) -> States:
+            at = expand(starts[start:stop], lengths[start:stop])
+            fixed = tuple(
+                (flag[hi[start:stop]] > flag[lo[start:stop]]).astype(column.dtype)
+                for flag, column in zip(flags, self.states.fixed, strict=True)
+            )
+            entries = tuple(column[at] for column in self.states.entries)
+            pooled = States(
+                stop - start, fixed, offsets_of(lengths[start:stop]), entries, self.states.dictionaries
+            )
+            return algebra.normalise(pooled)
+
+        return _in_pools(part, lengths)
+
+
+def _running(algebra: Fixed, square: tuple[Array, ...], states: States) -> tuple[Array, ...]:
+    """Running merges along each row of a (blocks, BLOCK) square of states."""
+    if isinstance(algebra, Columnwise):
+        return tuple(u.accumulate(column, axis=1) for u, column in zip(algebra.ufuncs, square, strict=True))
+    done = tuple(column.copy() for column in square)
+    count = len(square[0])
+    for j in range(1, BLOCK):
+        before = States(count, tuple(column[:, j - 1] for column in done), None, (), states.dictionaries)
+        here = States(count, tuple(column[:, j] for column in done), None, (), states.dictionaries)
+        for column, merged in zip(done, algebra.merge(before, here).fixed, strict=True):
+            column[:, j] = merged
+    return done
+
+
+def _in_pools(part, lengths: Array) -> States:  # type: ignore[no-untyped-def] # noqa: ANN001
+    """Work through the queries so that about `POOL` rows are gathered at once."""
+    total = np.cumsum(lengths)
+    if not len(total) or total[-1] <= POOL:
+        return part(0, len(lengths))
+    cuts = np.unique(np.searchsorted(total, np.arange(POOL, int(total[-1]), POOL), side="left") + 1)
+    bounds = [0, *(int(cut) for cut in cuts if 0 < cut < len(lengths)), len(lengths)]
+    return States.concat([part(start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)])
