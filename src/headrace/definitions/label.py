@@ -1,0 +1,102 @@
+"""Labels: what became of an event, told within a span of time after it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.definitions.base import Versioned
+from headrace.definitions.source import EventSource
+from headrace.definitions.span import Span, span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ATTRIBUTIONS", "Label"]
+
+ATTRIBUTIONS = ("last_touch", "first_touch", "every_touch")
+
+
+@dataclass(frozen=True)
+class Label(Versioned):
+    """Whether (or how much) a touch was followed by an event of `source` within a span of time.
+
+    Attributes:
+        source: The events that make the label, such as conversions.
+        touches: The events that can be credited, such as clicks; None credits the spine's own rows.
+        keys: Columns that both sides share.
+        within: Microseconds after the touch within which an event counts.
+        attribution: Which touch gets the credit: the last before the event, the first, or every one.
+        where: SQL condition on the source's columns; only rows where it is TRUE count.
+        value: A column of numbers to sum up as the label; None labels whether there was an event.
+    """
+
+    _: KW_ONLY
+    source: EventSource
+    touches: EventSource | None = None
+    keys: tuple[str, ...] = ()
+    within: Span = span("7d")
+    attribution: str = "last_touch"
+    where: str | None = None
+    value: str | None = None
+
+    kind: ClassVar[str] = "label"
+    form: ClassVar[str] = "label"
+
+    if TYPE_CHECKING:
+
+        def __init__(  # what may be written; the fields say what is kept
+            self,
+            name: str,
+            *,
+            source: EventSource,
+            touches: EventSource | None = None,
+            keys: Sequence[str],
+            within: str | dt.timedelta = "7d",
+            attribution: str = "last_touch",
+            where: str | None = None,
+            value: str | None = None,
+            version: str = "1",
+            is_active: bool = True,
+            description: str = "",
+            owner: str = "",
+            tags: Sequence[str] = (),
+            written: str = "",
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        """Check the sources, the keys they share, and the span."""
+        super().__post_init__()
+        if not isinstance(self.source, EventSource):
+            raise self.error(f"source is an hr.EventSource, not {self.source!r}.", asked=self.source)
+        if self.touches is not None and not isinstance(self.touches, EventSource):
+            raise self.error(f"touches is an hr.EventSource, not {self.touches!r}.", asked=self.touches)
+        keys = self.sequence("keys", "a list of columns")
+        if not keys or not all(isinstance(key, str) and key for key in keys):
+            raise self.error(
+                "it needs keys.", asked=self.keys, remedy="Name the columns that both sides share."
+            )
+        if len(set(keys)) < len(keys):
+            raise self.error("a key is given twice.", asked=keys, remedy="Leave one out.")
+        self._set(keys=keys)
+        with self.located("within"):
+            self._set(within=span(self.within))
+        if not self.within:
+            raise self.error("within is nothing.", asked=self.within, remedy="Give a duration such as '7d'.")
+        self.one_of("attribution", ATTRIBUTIONS)
+        for side in (self.source, self.touches):
+            if side is not None:
+                self._check_columns(side, keys)
+        if self.value is not None:
+            self._check_columns(self.source, (self.value,))
+
+    def _check_columns(self, side: EventSource, columns: Sequence[str]) -> None:
+        if side.schema is None:
+            return
+        known = [*side.schema, *side.columns]
+        for column in columns:
+            if column not in known:
+                raise self.error(
+                    f"source {side.name!r} has no column {column!r}.", asked=column, available=known
+                )

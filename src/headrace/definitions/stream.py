@@ -1,0 +1,116 @@
+"""Streams: where a source's new events come from. Addresses only; the adapters that read them live elsewhere."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from headrace.aggregations.base import written_at
+from headrace.definitions.base import NOT_DATA
+from headrace.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["JsonLinesStream", "KafkaStream", "Push", "RedisStream", "Stream"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The base of all streams."""
+
+    _: KW_ONLY
+    written: str = field(default="", compare=False, repr=False, metadata=NOT_DATA)
+
+    form: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        """Note where it is written."""
+        object.__setattr__(self, "written", self.written or written_at())
+
+    def _text(self, name: str) -> None:
+        given = getattr(self, name)
+        if not isinstance(given, str) or not given.strip():
+            raise DefinitionError(
+                f"{self.written}: {type(self).__name__}: {name} is a text, not {given!r}.",
+                asked=given,
+                remedy=f'Give {name}="...".',
+            )
+
+
+@dataclass(frozen=True)
+class KafkaStream(Stream):
+    """A topic of a broker that speaks Kafka's protocol, one JSON object a message.
+
+    Attributes:
+        topic: The topic.
+        brokers: `host:port`, several with commas.
+    """
+
+    topic: str
+    _: KW_ONLY
+    brokers: str = "localhost:9092"
+    form: ClassVar[str] = "kafka"
+
+    def __post_init__(self) -> None:
+        """Check the address."""
+        super().__post_init__()
+        self._text("topic")
+        self._text("brokers")
+
+
+@dataclass(frozen=True)
+class RedisStream(Stream):
+    """A Redis stream, one entry an event.
+
+    Attributes:
+        key: The stream's key.
+        url: Where Redis is.
+    """
+
+    key: str
+    _: KW_ONLY
+    url: str = "redis://localhost:6379"
+    form: ClassVar[str] = "redis"
+
+    def __post_init__(self) -> None:
+        """Check the address."""
+        super().__post_init__()
+        self._text("key")
+        self._text("url")
+
+
+@dataclass(frozen=True)
+class JsonLinesStream(Stream):
+    """A file that grows by one JSON object a line.
+
+    Attributes:
+        path: The file, relative to the project.
+    """
+
+    path: str
+    form: ClassVar[str] = "json_lines"
+
+    if TYPE_CHECKING:
+
+        def __init__(self, path: str | os.PathLike[str], *, written: str = "") -> None: ...
+
+    def __post_init__(self) -> None:
+        """Check the path."""
+        super().__post_init__()
+        if isinstance(self.path, os.PathLike):
+            object.__setattr__(self, "path", os.fspath(self.path))
+        self._text("path")
+
+
+@dataclass(frozen=True)
+class Push(Stream):
+    """Events that the application pushes, `store.push(source, rows)`; they are kept in a durable log of their own."""
+
+    form: ClassVar[str] = "push"
+
+
+STREAMS: Mapping[str, type[Stream]] = {
+    each.form: each for each in (KafkaStream, RedisStream, JsonLinesStream, Push)
+}
