@@ -7,7 +7,7 @@ comparing values and every verb of an algebra works on integers alone.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
@@ -16,9 +16,11 @@ from headrace.lazy import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace.aggregations.states import Array
+    Array: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
+else:
+    Array = Any
 
-__all__ = ["Dictionary", "SortedDictionary", "hash_bytes", "hash_words", "unify"]
+__all__ = ["Array", "Dictionary", "SortedDictionary", "hash_bytes", "hash_words", "unify"]
 
 
 class Dictionary(Protocol):

@@ -48,7 +48,11 @@ class Edge(Fixed):
     def zero(self, n: int) -> States:
         """No event."""
         order = np.full(n, self.nothing, np.int64)
-        return States(n, (order, np.zeros(n, self.fixed[1].dtype)))
+        return States(n, (order, np.full(n, self._no_value, self.fixed[1].dtype)))
+
+    @property
+    def _no_value(self) -> int:
+        return -1 if self.of.is_text else 0
 
     def lift(self, events: Events) -> States:
         """The event's place and value."""
@@ -58,7 +62,7 @@ class Edge(Fixed):
         data = values.data
         if events.counts is not None:
             order = np.where(events.counts, order, self.nothing)
-            data = np.where(events.counts, data, np.zeros(1, data.dtype))
+            data = np.where(events.counts, data, np.array(self._no_value, data.dtype))
         return States(events.n, (order, data), None, (), (events.orders, values.dictionary))
 
     def merge(self, left: States, right: States) -> States:

@@ -7,19 +7,15 @@ coded holds positions in a dictionary.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from headrace.aggregations.dictionary import Dictionary, hash_words, unify
+from headrace.aggregations.dictionary import Array, Dictionary, hash_words, unify
 from headrace.lazy import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.schema import Type
-
-    Array: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
-else:
-    Array = Any
 
 __all__ = ["Array", "Events", "Field", "Finished", "States", "Values", "expand", "offsets_of"]
 

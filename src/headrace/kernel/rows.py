@@ -46,20 +46,20 @@ class Rows:
         known = None if self.known is None else self.known[at]
         return Rows(self.entity[at], self.time[at], known, tuple(each.take(at) for each in self.measures))
 
+    def in_order(self) -> Rows:
+        """The rows sorted by entity and time."""
+        return self.take(np.lexsort((self.time, self.entity)))
+
     @staticmethod
     def merged(parts: Sequence[Rows]) -> Rows:
         """The rows of several parts, sorted again."""
-        if len(parts) == 1:
-            return parts[0]
         entity = np.concatenate([part.entity for part in parts])
         time = np.concatenate([part.time for part in parts])
         known = None
         if any(part.known is not None for part in parts):
             known = np.concatenate([part.time if part.known is None else part.known for part in parts])
-        by = np.lexsort((time, entity))
         columns = zip(*(part.measures for part in parts), strict=True)
-        measures = tuple(States.concat(column).take(by) for column in columns)
-        return Rows(entity[by], time[by], None if known is None else known[by], measures)
+        return Rows(entity, time, known, tuple(States.concat(column) for column in columns)).in_order()
 
 
 def lift(

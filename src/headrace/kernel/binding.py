@@ -1,0 +1,78 @@
+"""Views bound to what the registry knows of them: everything an engine, a load or a read needs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from headrace.definitions.source import EventSource, TableSource
+from headrace.kernel.events import condition_column
+from headrace.kernel.plan import ViewPlan
+from headrace.schema import Schema, Type
+
+__all__ = ["AggregateBinding", "Binding", "LatestBinding"]
+
+
+@dataclass(frozen=True, eq=False)
+class Binding:
+    """What every view has.
+
+    Attributes:
+        name: The view's name.
+        version: Its version.
+        keys: The entity's join keys and their types; empty for one global row.
+        source: Where its events or rows come from.
+        schema: The source's frozen schema.
+        zone: The calendar's zone.
+    """
+
+    name: str
+    version: str
+    keys: Schema
+    source: EventSource | TableSource
+    schema: Schema
+    zone: str = "UTC"
+
+    @property
+    def id(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateBinding(Binding):
+    """A view of windowed aggregations.
+
+    Attributes:
+        plan: Its compiled plan.
+    """
+
+    plan: ViewPlan = field(kw_only=True)
+
+    @cached_property
+    def expressions(self) -> Mapping[str, str]:
+        """Row-level expressions to evaluate on each event: derived columns the plan reads, and its conditions."""
+        derived = {name: text for name, text in self.source.columns.items() if name not in self.schema}
+        conditions = {condition_column(i): where for i, where in enumerate(self.plan.conditions)}
+        return {**derived, **conditions}
+
+
+@dataclass(frozen=True, eq=False)
+class LatestBinding(Binding):
+    """A view of latest values.
+
+    Attributes:
+        features: Columns and their types, derived columns included.
+        ttl: How long after its event time a row is valid, microseconds; None for ever.
+        created_at: The column that holds when a row was made, if any.
+    """
+
+    features: Mapping[str, Type] = field(kw_only=True)
+    ttl: int | None = field(kw_only=True, default=None)
+    created_at: str | None = field(kw_only=True, default=None)
+
+    @cached_property
+    def expressions(self) -> Mapping[str, str]:
+        """Derived columns among the features."""
+        return {name: text for name, text in self.source.columns.items() if name in self.features}

@@ -1,0 +1,58 @@
+"""De-duplication by event id: of the copies of an event, the one with the smallest (known, event_time, bytes) counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.aggregations.dictionary import hash_words
+from headrace.aggregations.states import Array
+from headrace.kernel.row_bytes import row_bytes
+from headrace.schema import Schema
+
+__all__ = ["first_copies"]
+
+
+def first_copies(entity: Array, time: Array, known: Array, table: pa.Table, schema: Schema, event_id: str) -> Array | None:
+    """Which events count: one copy for each (entity, event_id); events without an id all count.
+
+    Args:
+        entity: Entity codes.
+        time: Event times.
+        known: Known instants.
+        table: The events, with all columns of the source's schema.
+        schema: The source's schema.
+        event_id: The column that identifies an event.
+
+    Returns:
+        bool, n rows; None where nothing is a copy.
+    """
+    ids = table.column(event_id)
+    codes = _codes(ids)
+    present = codes >= 0
+    # Equal pairs have equal hashes, so only rows that share a hash need be compared; they are few.
+    mixed = hash_words(hash_words(codes).view(np.int64) ^ entity)
+    ordered = np.sort(mixed[present])
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):
+        return None
+    suspects = np.flatnonzero(present & np.isin(mixed, repeated))
+    rows = table.take(pa.array(suspects))
+    rank = pc.rank(row_bytes(rows, schema), tiebreaker="dense").to_numpy()
+    by = np.lexsort((rank, time[suspects], known[suspects], codes[suspects], entity[suspects]))
+    suspects = suspects[by]
+    copy = np.zeros(len(suspects), dtype=bool)
+    copy[1:] = (entity[suspects[1:]] == entity[suspects[:-1]]) & (codes[suspects[1:]] == codes[suspects[:-1]])
+    if not copy.any():
+        return None
+    counts = np.ones(len(entity), dtype=bool)
+    counts[suspects[copy]] = False
+    return counts
+
+
+def _codes(ids: pa.ChunkedArray) -> Array:
+    """A number for each id, equal for equal ids; -1 for null."""
+    whole = ids.combine_chunks()
+    encoded = pc.dictionary_encode(whole)
+    return pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)

@@ -1,0 +1,68 @@
+"""Events as rows: de-duplicated, in the total order, lifted. The whole-column form of the kernel starts here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.aggregations.states import Array
+from headrace.kernel.duplicates import first_copies
+from headrace.kernel.order import EventOrder, sort_events
+from headrace.kernel.plan import ViewPlan
+from headrace.kernel.rows import Rows, lift
+from headrace.schema import Schema
+
+__all__ = ["KNOWN", "TIME", "condition_column", "rows_of_events"]
+
+TIME, KNOWN = "__time", "__known"
+"""Columns of clean events: event time and known instant, int64 microseconds."""
+
+
+def condition_column(place: int) -> str:
+    """The column that holds the value of the plan's condition at a place."""
+    return f"__where_{place}"
+
+
+def rows_of_events(
+    plan: ViewPlan, events: pa.Table, entity: Array, schema: Schema, event_id: str | None, serving_delay: int = 0
+) -> Rows:
+    """Lift clean events.
+
+    Args:
+        plan: The view's plan.
+        events: `__time`, `__known`, the plan's inputs and conditions (`__where_0`, ...); all columns of the schema where
+            there is an event id or the plan needs the order of events.
+        entity: The events' entity codes.
+        schema: The source's schema.
+        event_id: The column that identifies an event, if any.
+        serving_delay: Microseconds added to every known instant, for training sets that model the lag of ingestion.
+
+    Returns:
+        One row for each event that counts, sorted by entity and the total order.
+    """
+    time, known = _instants(events, TIME), _instants(events, KNOWN)
+    if event_id is not None:
+        counts = first_copies(entity, time, known, events, schema, event_id)
+        if counts is not None:
+            events = events.filter(pa.array(counts))
+            entity, time, known = entity[counts], time[counts], known[counts]
+    by = sort_events(entity, time, known, events if plan.needs_order else None, schema, event_id)
+    events = events.take(pa.array(by))
+    entity, time, known = entity[by], time[by], known[by]
+    order = None
+    if plan.needs_order:
+        order = np.arange(len(by), dtype=np.int64), EventOrder(events, time, known, schema, event_id)
+    late = serving_delay > 0 or bool((known != time).any())
+    return lift(
+        plan,
+        {name: events.column(name) for name in plan.inputs},
+        {where: events.column(condition_column(i)) for i, where in enumerate(plan.conditions)},
+        entity,
+        time,
+        known + serving_delay if late else None,
+        order,
+    )
+
+
+def _instants(events: pa.Table, name: str) -> Array:
+    return events.column(name).combine_chunks().to_numpy(zero_copy_only=False)

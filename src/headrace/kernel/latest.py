@@ -1,0 +1,117 @@
+"""Latest values: the as-of join. The newest row known before t, by (event_time, created_at, known, bytes)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.aggregations.extreme import Extreme
+from headrace.aggregations.states import Array, States
+from headrace.kernel.events import KNOWN, TIME
+from headrace.kernel.order import instant_bytes
+from headrace.kernel.place import Places, entity_chunks
+from headrace.kernel.ranges import RangeIndex
+from headrace.kernel.row_bytes import row_bytes
+from headrace.kernel.visible import Visible, merge_visible, pieces
+from headrace.schema import INT64, Schema
+from headrace.windows import FOREVER_AGO
+
+__all__ = ["created_instants", "latest_keys", "latest_rows", "sort_latest"]
+
+_NEWEST = Extreme(INT64, greatest=True)
+
+
+def sort_latest(entity: Array, time: Array, created: Array | None, known: Array, table: pa.Table, schema: Schema) -> Array:
+    """The permutation that sorts rows by entity and (event_time, created_at, known, bytes).
+
+    Args:
+        entity: Entity codes.
+        time: Event times.
+        created: Creation instants, where the source has them.
+        known: Known instants.
+        table: The rows, with all columns of the schema; only ties read it.
+        schema: The source's schema.
+    """
+    keys = (known, time, entity) if created is None else (known, created, time, entity)
+    by = np.lexsort(keys)
+    if len(by) < 2:  # noqa: PLR2004 - one row is in order
+        return by
+    equal = np.ones(len(by) - 1, dtype=bool)
+    for key in keys:
+        equal &= key[by[1:]] == key[by[:-1]]
+    if equal.any():
+        tied = np.zeros(len(by), dtype=bool)
+        tied[1:] |= equal
+        tied[:-1] |= equal
+        places = np.flatnonzero(tied)
+        group = np.cumsum(np.concatenate([[True], ~equal]))[places]
+        rank = pc.rank(row_bytes(table.take(pa.array(by[places])), schema), tiebreaker="dense").to_numpy()
+        by[places] = by[places][np.lexsort((rank, group))]
+    return by
+
+
+def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t: Array) -> Array:
+    """The newest row known before each instant.
+
+    Args:
+        entity: Entity codes of rows sorted by `sort_latest`.
+        time: Their event times.
+        known: Their known instants; None where they are the event times.
+        asked: Entity codes of the queries.
+        t: Instants of the queries.
+
+    Returns:
+        Positions of rows, int64; -1 where there is none.
+    """
+    by = np.lexsort((t, asked))
+    result = np.empty(len(asked), dtype=np.int64)
+    chunks = entity_chunks(entity, time if known is None else np.concatenate([time, known]))
+    cuts = np.searchsorted(asked[by], [entity[start] for start, _ in chunks[1:]]) if len(entity) else []
+    bounds = [0, *(int(cut) for cut in cuts), len(asked)]
+    for (start, stop), low, high in zip(chunks, bounds, bounds[1:], strict=False):
+        mine = by[low:high]
+        own = None if known is None else known[start:stop]
+        found = _chunk(entity[start:stop], time[start:stop], own, asked[mine], t[mine])
+        result[mine] = np.where(found < 0, -1, found + start)
+    return result
+
+
+def _chunk(entity: Array, time: Array, known: Array | None, asked: Array, t: Array) -> Array:
+    places = Places(entity, time)
+    rank, here = places.rank(asked)
+    lo = places.first(rank, np.full(len(t), time.min() if len(time) else 0, dtype=np.int64))
+    hi = np.where(here, places.first(rank, t), lo)
+    if known is None:
+        return np.where(hi > lo, hi - 1, -1)
+    sure = np.minimum(hi, Places(entity, known, running=True).first(rank, t))
+    sure = np.maximum(lo, sure)
+    certain = np.where(sure > lo, sure - 1, -1)
+    nothing = Visible(lo, lo, pieces(known, sure, hi, t))
+    if not nothing.pieces:
+        return certain
+    position = np.arange(len(entity), dtype=np.int64)
+    index = RangeIndex(_NEWEST, States(len(entity), (np.ones(len(entity), np.uint8), position)))
+    return np.maximum(certain, merge_visible(_NEWEST, index, nothing).fixed[1])
+
+
+def latest_keys(rows: pa.Table, schema: Schema, created_at: str | None) -> pa.Array:
+    """The place of each row in the order of latest values, as bytes that compare as it does.
+
+    Args:
+        rows: Clean rows: `__time`, `__known` and all columns of the schema.
+        schema: The source's schema.
+        created_at: The column that holds when a row was made, if any; null is the smallest.
+    """
+    time, known = (rows.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in (TIME, KNOWN))
+    parts = [instant_bytes(time)]
+    if created_at is not None:
+        parts.append(instant_bytes(created_instants(rows, created_at)))
+    parts += [instant_bytes(known), row_bytes(rows, schema)]
+    return pc.binary_join_element_wise(*parts, pa.scalar(b"", type=pa.binary()))
+
+
+def created_instants(rows: pa.Table, created_at: str) -> Array:
+    """The creation instants of rows; null is before all others."""
+    column = rows.column(created_at).combine_chunks().cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return pc.fill_null(column, FOREVER_AGO).to_numpy(zero_copy_only=False)

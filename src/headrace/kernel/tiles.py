@@ -1,0 +1,68 @@
+"""Tiles: the rows of one entity and one hop merged into one.
+
+Every edge of a window is a multiple of its hop, so rows that share a hop enter and leave together. How wide a tile may be depends
+on which windows still reach it: as the windows that are cut finely pass by, only coarse ones are left. What no window
+reaches any more is dropped, or kept as one state where a lifetime feature needs it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headrace.aggregations.states import Array
+from headrace.kernel.plan import ViewPlan
+from headrace.kernel.rows import Rows
+from headrace.windows import FOREVER_AGO, Lifetime, edges, tile_hop
+
+__all__ = ["finest_hop", "tile", "tile_starts"]
+
+
+def finest_hop(plan: ViewPlan) -> int | None:
+    """The width of tile every window of the view accepts; None where there are only lifetime features."""
+    hops = [hop for span in plan.spans if (hop := tile_hop(span, plan.zone)) is not None]
+    return min(hops, default=None)
+
+
+def tile_starts(plan: ViewPlan, time: Array, at: int | None = None) -> tuple[Array, Array]:
+    """Where the tile of each row starts, and which rows any window can still reach.
+
+    Args:
+        plan: The view's plan.
+        time: Rows' times.
+        at: The earliest instant anybody will ask at; tiles are as wide as all later instants allow. None: the
+            finest width for all rows, nothing dropped.
+    """
+    if at is None:
+        hop = finest_hop(plan)
+        starts = np.full(len(time), FOREVER_AGO, np.int64) if hop is None else time // hop * hop
+        return np.where(time == FOREVER_AGO, FOREVER_AGO, starts), np.ones(len(time), dtype=bool)
+    lifetime = any(isinstance(span, Lifetime) for span in plan.spans)
+    starts = np.full(len(time), FOREVER_AGO, dtype=np.int64)
+    reached = np.full(len(time), lifetime)
+    spans = [(tile_hop(span, plan.zone), span) for span in plan.spans]
+    # Coarse first: what a finer window reaches too is then cut finer.
+    for hop, span in sorted(((h, s) for h, s in spans if h is not None), key=lambda pair: -pair[0]):
+        inside = time >= edges(span, at, plan.zone)[0]
+        starts[inside] = time[inside] // hop * hop
+        reached |= inside
+    return starts, reached
+
+
+def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
+    """The rows merged into tiles; all of them count from the start.
+
+    Args:
+        plan: The view's plan.
+        rows: Sorted rows: events, tiles, or both.
+        at: See `tile_starts`.
+    """
+    starts, reached = tile_starts(plan, rows.time, at)
+    if not reached.all():
+        kept = np.flatnonzero(reached)
+        rows, starts = rows.take(kept), starts[kept]
+    fresh = np.ones(len(rows), dtype=bool)
+    fresh[1:] = (rows.entity[1:] != rows.entity[:-1]) | (starts[1:] != starts[:-1])
+    first = np.flatnonzero(fresh)
+    offsets = np.append(first, len(rows))
+    measures = tuple(m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True))
+    return Rows(rows.entity[first], starts[first], np.full(len(first), FOREVER_AGO, np.int64), measures)

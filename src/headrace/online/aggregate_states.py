@@ -1,0 +1,137 @@
+"""Records of a view of aggregations: tiles, and events that wait for their known instant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.aggregations.states import Array
+from headrace.errors import ConflictError
+from headrace.kernel.binding import AggregateBinding
+from headrace.kernel.columns import Column
+from headrace.kernel.events import rows_of_events
+from headrace.kernel.point_in_time import features_at
+from headrace.kernel.records import RecordFormat
+from headrace.kernel.rows import Rows
+from headrace.kernel.tiles import tile
+from headrace.online.record import NO_OFFSET, Record, Stamp, decode_record, encode_record
+from headrace.windows import FOREVER_AGO
+
+__all__ = ["AggregateStates", "apply_to", "refuse_newer"]
+
+
+class AggregateStates:
+    """The states of one view of aggregations; see `ViewStates`."""
+
+    def __init__(self, binding: AggregateBinding, names: Sequence[str] | None = None) -> None:
+        """Compile what reads and writes need."""
+        self._binding = binding
+        self._plan = binding.plan
+        self._wanted = binding.plan if names is None else binding.plan.only(names)
+        self._tiles = RecordFormat(self._plan)
+        self._waiting = RecordFormat(self._plan, pending=True)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the measures and spans: what is kept, and how finely."""
+        text = repr((self._plan.measures, sorted(map(repr, self._plan.spans)), self._plan.zone))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
+        """The records of a generation."""
+        event_id = getattr(self._binding.source, "event_id", None)
+        rows = rows_of_events(self._plan, events, group, self._binding.schema, event_id)
+        frontier = _newest_known(rows, groups)
+        tiles = tile(self._plan, rows, known)
+        blank = [Record(frontier=f) for f in frontier.tolist()]
+        return self._packed(blank, tiles, None)
+
+    def fold(
+        self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
+    ) -> list[bytes | None]:
+        """The records of the stream after some more events."""
+        before = [Record() if data is None else decode_record(data) for data in existing]
+        refuse_newer(before, stamp.writer)
+        events, group = apply_to(before, events, group, stamp.offset)
+        rows = rows_of_events(self._plan, events, group, self._binding.schema, None)
+        groups = np.arange(len(before), dtype=np.int64)
+        waiting = self._pending(before, groups)
+        known = rows.time if rows.known is None else rows.known
+        due, later = np.flatnonzero(known <= stamp.now), np.flatnonzero(known > stamp.now)
+        ripe, green = np.flatnonzero(waiting.known <= stamp.now), np.flatnonzero(waiting.known > stamp.now)  # type: ignore[operator]
+        fresh = Rows.merged([rows.take(due), waiting.take(ripe)])
+        tiles = tile(self._plan, Rows.merged([self._tiled(before, groups), fresh]))
+        pending = Rows.merged([rows.take(later), waiting.take(green)])
+        frontier = np.maximum([record.frontier for record in before], _newest_known(fresh, len(before)))
+        after = [
+            record._replace(frontier=f, offset=max(record.offset, stamp.offset), writer=stamp.writer)
+            for record, f in zip(before, frontier.tolist(), strict=True)
+        ]
+        return self._packed(after, tiles, pending)
+
+    def _tiled(self, records: Sequence[Record], entity: Array) -> Rows:
+        held = [i for i, record in enumerate(records) if record.tiles]
+        return self._tiles.unpack([records[i].tiles for i in held], entity[held])
+
+    def _pending(self, records: Sequence[Record], entity: Array) -> Rows:
+        held = [i for i, record in enumerate(records) if record.pending]
+        return self._waiting.unpack([records[i].pending for i in held], entity[held])
+
+    def _packed(self, records: Sequence[Record], tiles: Rows, pending: Rows | None) -> list[bytes | None]:
+        numbers = np.arange(len(records) + 1)
+        bounds = np.searchsorted(tiles.entity, numbers)
+        packed = self._tiles.pack(tiles, bounds)
+        held = np.diff(bounds) > 0
+        waiting = [b""] * len(records)
+        if pending is not None and len(pending):
+            ends = np.searchsorted(pending.entity, numbers)
+            some = np.diff(ends) > 0
+            waiting = [
+                data if any_ else b""
+                for data, any_ in zip(self._waiting.pack(pending, ends), some.tolist(), strict=True)
+            ]
+        return [
+            encode_record(record._replace(tiles=data if any_ else b"", pending=rest)) if any_ or rest else None
+            for record, data, any_, rest in zip(records, packed, held.tolist(), waiting, strict=True)
+        ]
+
+    def read(self, records: Sequence[bytes], entity: Array, n: int, t: int) -> Mapping[str, Column]:
+        """The view's features at one instant."""
+        decoded = [decode_record(data) for data in records]
+        rows = self._tiled(decoded, entity)
+        if any(record.pending for record in decoded):
+            rows = Rows.merged([rows, self._pending(decoded, entity)])
+        elif len(records) > n:
+            rows = rows.in_order()
+        return features_at(self._wanted, rows, np.arange(n, dtype=np.int64), np.full(n, t, dtype=np.int64))
+
+
+def _newest_known(rows: Rows, groups: int) -> Array:
+    newest = np.full(groups, FOREVER_AGO, dtype=np.int64)
+    if len(rows):
+        np.maximum.at(newest, rows.entity, rows.time if rows.known is None else rows.known)
+    return newest
+
+
+def refuse_newer(records: Sequence[Record], writer: int) -> None:
+    """Fencing: a writer that was replaced may not write any more."""
+    newest = max((record.writer for record in records), default=writer)
+    if newest > writer:
+        raise ConflictError(
+            f"Writer {newest} has taken over from writer {writer}; nothing was written.",
+            asked=writer,
+            remedy="Stop this writer; the new one goes on from the last flushed offset.",
+        )
+
+
+def apply_to(records: Sequence[Record], events: pa.Table, group: Array, offset: int) -> tuple[pa.Table, Array]:
+    """The events whose record has not applied their offset yet."""
+    if offset == NO_OFFSET or all(record.offset < offset for record in records):
+        return events, group
+    stale = np.array([record.offset >= offset for record in records])
+    kept = ~stale[group]
+    return events.filter(pa.array(kept)), group[kept]

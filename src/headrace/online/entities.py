@@ -1,0 +1,67 @@
+"""Entities of events and requests: their keys as bytes, and a number for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.keys import encode_key_column
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema, Type
+
+__all__ = ["Entities", "group_entities", "key_column"]
+
+
+class Entities(NamedTuple):
+    """The entities of some rows.
+
+    Attributes:
+        keys: The encoded key of each entity.
+        group: For each row with a whole key, its entity's place in `keys`.
+        keyless: Which rows have a null in their key; None for none.
+    """
+
+    keys: Sequence[bytes]
+    group: Array
+    keyless: Array | None
+
+
+def key_column(rows: pa.Table, keys: Schema) -> pa.Array:
+    """The encoded key of each row, Arrow binary; null where a part of it is null; one empty key for a global entity."""
+    if not len(keys):
+        return pa.array([b""] * rows.num_rows, type=pa.large_binary())
+    columns = [_plain(rows.column(name), of) for name, of in keys.items()]
+    encoded = encode_key_column(columns)
+    null = None
+    for column in columns:
+        if column.null_count:
+            mine = pc.is_null(column)
+            null = mine if null is None else pc.or_(null, mine)
+    if null is None:
+        return encoded
+    return pc.if_else(null.combine_chunks() if isinstance(null, pa.ChunkedArray) else null, None, encoded)
+
+
+def _plain(column: pa.ChunkedArray, of: Type) -> pa.ChunkedArray:
+    """Instants and dates as the integers they are."""
+    if of.name == "timestamp":
+        return column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return column.cast(pa.int32()) if of.name == "date" else column
+
+
+def group_entities(rows: pa.Table, keys: Schema) -> Entities:
+    """The entities of some rows, each once."""
+    encoded = key_column(rows, keys)
+    keyless = None
+    if encoded.null_count:
+        keyless = encoded.is_null().to_numpy(zero_copy_only=False)
+        encoded = encoded.drop_null()
+    coded = pc.dictionary_encode(encoded)
+    group = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return Entities(coded.dictionary.to_pylist(), group, keyless)

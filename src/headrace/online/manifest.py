@@ -1,0 +1,107 @@
+"""The manifest: which generation of each view is served. Replacing it is the switch; a request reads it once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from headrace.errors import StoreError
+from headrace.online.layout import MANIFEST, stream_key
+from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from headrace.ports.key_value import Reader
+
+__all__ = ["LAYOUT", "Manifest", "StreamState", "ViewManifest", "decode_manifest", "read_manifest", "read_streams"]
+
+LAYOUT = 1
+"""The version of everything Headrace writes into an online store."""
+
+
+class ViewManifest(msgspec.Struct, frozen=True):
+    """What of a view is loaded.
+
+    Attributes:
+        known: K: the generation holds exactly the events with `known < K`.
+        generation: Its number; -1 before the first load.
+        segments: Its segments, oldest first.
+        states: Fingerprint of the states its records hold.
+        previous: The generation before, kept for requests that still read it; -1 for none.
+        loaded_at: When it was switched to, microseconds UTC.
+    """
+
+    known: int = FOREVER_AGO
+    generation: int = -1
+    segments: tuple[int, ...] = ()
+    states: str = ""
+    previous: int = -1
+    loaded_at: int = 0
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The manifest of all views of a project."""
+
+    layout: int = LAYOUT
+    views: dict[str, ViewManifest] = {}
+
+    def of(self, view: str) -> ViewManifest:
+        """What of a view is loaded; nothing, for a view never loaded."""
+        return self.views.get(view, _NOTHING)
+
+    def encode(self) -> bytes:
+        """The manifest as stored."""
+        return msgspec.json.encode(self, order="deterministic")
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """What the stream has written for a view.
+
+    Attributes:
+        epochs: Epoch number -> partitions with records.
+        states: Fingerprint of the states the records hold.
+        late: How many events came with `known < K` and wait in the late log.
+    """
+
+    epochs: dict[int, tuple[int, ...]] = {}
+    states: str = ""
+    late: int = 0
+
+
+_NOTHING = ViewManifest()
+_MANIFEST = msgspec.json.Decoder(Manifest)
+_STREAM = msgspec.json.Decoder(StreamState)
+
+
+def decode_manifest(data: bytes | None) -> Manifest:
+    """The manifest from what is stored.
+
+    Raises:
+        StoreError: It is none, or a newer Headrace wrote it.
+    """
+    if data is None:
+        return Manifest()
+    try:
+        manifest = _MANIFEST.decode(data)
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            "The online store's manifest cannot be read.", asked=str(error), remedy="Is this a Headrace store?"
+        ) from None
+    if manifest.layout != LAYOUT:
+        raise StoreError(
+            f"The online store has layout {manifest.layout}; this Headrace reads layout {LAYOUT}.",
+            asked=manifest.layout,
+            remedy="Upgrade Headrace, or point [online] url at an empty store and materialize again.",
+        )
+    return manifest
+
+
+def read_manifest(store: Reader) -> Manifest:
+    """The manifest of the store."""
+    return decode_manifest(store.multi_get([MANIFEST])[0])
+
+
+def read_streams(store: Reader, views: list[str]) -> list[StreamState]:
+    """What the stream has written for each of the views."""
+    found = store.multi_get([stream_key(view) for view in views])
+    return [StreamState() if data is None else _STREAM.decode(data) for data in found]

@@ -1,0 +1,131 @@
+"""The state writer: events from a push or a stream into the states of every view of their source.
+
+All of a batch becomes durable and visible in one transaction: the log entry, the records of every view, the late log and
+which epochs there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from headrace.errors import StoreError
+from headrace.kernel.events import KNOWN
+from headrace.online.entities import Entities, group_entities
+from headrace.online.layout import epoch_prefix, late_key, stream_key
+from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
+from headrace.online.record import Stamp
+from headrace.online.states import ViewStates
+
+if TYPE_CHECKING:
+    from headrace.kernel.binding import Binding
+    from headrace.ports.key_value import Writer
+
+__all__ = ["Applied", "Incoming", "apply_events"]
+
+
+class Incoming(NamedTuple):
+    """Events for one view.
+
+    Attributes:
+        binding: The view.
+        states: Its states.
+        events: Clean events without duplicates, the view's expressions evaluated.
+        epoch_length: Microseconds of an epoch of its stream.
+    """
+
+    binding: Binding
+    states: ViewStates
+    events: pa.Table
+    epoch_length: int
+
+
+class Applied(NamedTuple):
+    """What became of the events for one view.
+
+    Attributes:
+        merged: How many entered its states.
+        late: How many came after the generation that should hold them; they are in the late log.
+        keyless: How many have a null in the entity's key.
+    """
+
+    merged: int
+    late: int
+    keyless: int
+
+
+def apply_events(tx: Writer, incoming: Sequence[Incoming], stamp: Stamp) -> list[Applied]:
+    """Merge events into the states of their views.
+
+    Args:
+        tx: The transaction everything is written in.
+        incoming: The events, for each view.
+        stamp: Where they come from, and who writes.
+
+    Raises:
+        ConflictError: A newer writer has taken over.
+        StoreError: The stored state is of another definition.
+    """
+    manifest = read_manifest(tx)
+    streams = read_streams(tx, [each.binding.id for each in incoming])
+    return [
+        _apply(tx, each, manifest, stream, stamp)
+        for each, stream in zip(incoming, streams, strict=True)
+    ]
+
+
+def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamState, stamp: Stamp) -> Applied:
+    binding, events = incoming.binding, incoming.events
+    loaded = manifest.of(binding.id)
+    fingerprint = incoming.states.fingerprint
+    if stream.epochs and stream.states != fingerprint:
+        raise StoreError(
+            f"The stream's state of view {binding.id} is of another definition.",
+            asked=binding.id,
+            remedy="Run: headrace materialize, which starts the stream's state anew.",
+        )
+    known = events.column(KNOWN).to_numpy()
+    late = known < loaded.known
+    if late.any():
+        tx.multi_put([(late_key(binding.id, stamp.offset), _ipc(events.filter(pa.array(late))))])
+        events, known = events.filter(pa.array(~late)), known[~late]
+    entities = group_entities(events, binding.keys)
+    if entities.keyless is not None:
+        events, known = events.filter(pa.array(~entities.keyless)), known[~entities.keyless]
+    keyless = 0 if entities.keyless is None else int(entities.keyless.sum())
+    epochs: dict[int, tuple[int, ...]] = dict(stream.epochs)
+    if len(known):
+        touched = _merge(tx, incoming, events, entities, stamp)
+        for epoch in touched:
+            epochs[epoch] = tuple(sorted({*epochs.get(epoch, ()), stamp.partition}))
+    after = StreamState(epochs, fingerprint, stream.late + int(late.sum()))
+    if after != stream:
+        tx.multi_put([(stream_key(binding.id), msgspec.json.encode(after, order="deterministic"))])
+    return Applied(len(known), int(late.sum()), keyless)
+
+
+def _merge(tx: Writer, incoming: Incoming, events: pa.Table, entities: Entities, stamp: Stamp) -> list[int]:
+    """Fold the events into one record for each (entity, epoch); the epochs touched."""
+    keys = entities.keys
+    touched, place = np.unique(events.column(KNOWN).to_numpy() // incoming.epoch_length, return_inverse=True)
+    pairs, record = np.unique(place * len(keys) + entities.group, return_inverse=True)
+    prefixes = [epoch_prefix(incoming.binding.id, int(e), stamp.partition) for e in touched]
+    names = [prefixes[pair // len(keys)] + keys[pair % len(keys)] for pair in pairs.tolist()]
+    existing = tx.multi_get(names)
+    after = incoming.states.fold(events, record, existing, stamp)
+    tx.multi_put([(name, data) for name, data in zip(names, after, strict=True) if data is not None])
+    return [int(e) for e in touched]
+
+
+def _ipc(events: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, events.schema) as stream:
+        stream.write_table(events)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+

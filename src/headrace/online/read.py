@@ -1,0 +1,157 @@
+"""Reading features: one snapshot, one manifest, one instant for all views and entities of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.clock import format_instant
+from headrace.errors import AsOfTooEarly, StoreError
+from headrace.kernel.columns import INVALID, Column
+from headrace.online.layout import epoch_prefix, generation_prefix
+from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
+from headrace.online.record import frontier_of
+from headrace.online.states import ViewStates
+from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.ports.key_value import Reader
+
+__all__ = ["Asked", "Read", "TOO_EARLY", "read"]
+
+TOO_EARLY = "as_of too early"
+
+
+class Asked(NamedTuple):
+    """One view in a request.
+
+    Attributes:
+        view: `name@version`.
+        states: Its states, for the features wanted.
+        keys: The encoded key of each entity; None where it has a null part and so no events.
+        epoch_of: The epoch of an instant, to tell which epochs a generation covers.
+    """
+
+    view: str
+    states: ViewStates
+    keys: Sequence[bytes | None]
+    epoch_length: int
+
+
+class Read(NamedTuple):
+    """What a request got.
+
+    Attributes:
+        t: The instant all of it is as of.
+        columns: For each view asked, feature -> values of the entities.
+    """
+
+    t: int
+    columns: tuple[Mapping[str, Column], ...]
+
+
+def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = None) -> Read:
+    """The features of some views.
+
+    Args:
+        store: A snapshot of the store.
+        asked: The views.
+        now: The clock.
+        as_of: The instant to answer for; None for the present: the clock, or just after the newest event merged.
+
+    Raises:
+        AsOfTooEarly: `as_of` is before the state of every entity.
+        StoreError: A view was never loaded nor pushed to, or its records hold other states than the view now has.
+    """
+    manifest = read_manifest(store)
+    streams = read_streams(store, [each.view for each in asked])
+    found = [_records(store, each, manifest, stream) for each, stream in zip(asked, streams, strict=True)]
+    t = _instant(found, now, as_of, [manifest.of(each.view).known for each in asked])
+    columns = []
+    spoiled = np.zeros(max((len(each.keys) for each in asked), default=0), dtype=bool)
+    for each, (records, entity) in zip(asked, found, strict=True):
+        answer = each.states.read(records, entity, len(each.keys), t)
+        early = _too_early(records, entity, len(each.keys), t, manifest.of(each.view).known)
+        if early.any():
+            answer = {name: _without(column, early) for name, column in answer.items()}
+            spoiled |= early
+        columns.append(answer)
+    if len(spoiled) and spoiled.all():
+        raise _never_that_early(t, found, manifest, asked)
+    return Read(t, tuple(columns))
+
+
+def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamState) -> tuple[list[bytes], Array]:
+    """The records of every entity, entities ascending, and the entity of each."""
+    loaded = manifest.of(asked.view)
+    if loaded.generation < 0 and not stream.epochs:
+        raise StoreError(
+            f"View {asked.view} has no state yet.", asked=asked.view, remedy="Run: headrace materialize (or push events)."
+        )
+    prefixes = []
+    if loaded.generation >= 0:
+        _same_states(asked, loaded.states)
+        prefixes += [generation_prefix(asked.view, loaded.generation, segment) for segment in loaded.segments]
+    open_epochs = [epoch for epoch in stream.epochs if (epoch + 1) * asked.epoch_length > loaded.known]
+    if open_epochs:
+        _same_states(asked, stream.states)
+        prefixes += [epoch_prefix(asked.view, e, partition) for e in open_epochs for partition in stream.epochs[e]]
+    keys, entity = [], []
+    for number, key in enumerate(asked.keys):
+        if key is not None:
+            keys += [prefix + key for prefix in prefixes]
+            entity += [number] * len(prefixes)
+    values = store.multi_get(keys)
+    held = [i for i, value in enumerate(values) if value is not None]
+    records = [value for value in values if value is not None]
+    return records, np.array([entity[i] for i in held], dtype=np.int64)
+
+
+def _same_states(asked: Asked, stored: str) -> None:
+    if stored != asked.states.fingerprint:
+        raise StoreError(
+            f"The stored state of view {asked.view} is of another definition.",
+            asked=asked.view,
+            remedy="Run: headrace materialize.",
+        )
+
+
+def _instant(found: list[tuple[list[bytes], Array]], now: int, as_of: int | None, known: list[int]) -> int:
+    if as_of is not None:
+        return as_of
+    frontier = max((frontier_of(data) for records, _ in found for data in records), default=FOREVER_AGO)
+    return max(now, frontier + 1, *known)
+
+
+def _too_early(records: list[bytes], entity: Array, n: int, t: int, known: int) -> Array:
+    """Which entities have merged an event the instant must not see."""
+    if t < known:
+        return np.ones(n, dtype=bool)
+    frontier = np.full(n, FOREVER_AGO, dtype=np.int64)
+    np.maximum.at(frontier, entity, np.array([frontier_of(data) for data in records], dtype=np.int64))
+    return frontier >= t
+
+
+def _without(column: Column, early: Array) -> Column:
+    """The column with no value where the instant is too early."""
+    values = column.values.take(pa.array(np.arange(len(early)), mask=early))
+    status = np.where(early, np.uint8(INVALID), column.status)
+    return Column(values, status, np.where(early, FOREVER_AGO, column.newest), TOO_EARLY)
+
+
+def _never_that_early(
+    t: int, found: list[tuple[list[bytes], Array]], manifest: Manifest, asked: Sequence[Asked]
+) -> AsOfTooEarly:
+    known = max(manifest.of(each.view).known for each in asked)
+    frontier = max((frontier_of(data) for records, _ in found for data in records), default=FOREVER_AGO)
+    earliest = format_instant(max(known, frontier + 1))
+    return AsOfTooEarly(
+        f"The stored state begins after {format_instant(t)}.",
+        asked=format_instant(t),
+        available=[f"from {earliest}"],
+        remedy=f"Ask as of {earliest} or later, or use get_historical_features for the past.",
+    )

@@ -1,0 +1,80 @@
+"""The record of an entity: what a generation's segment, or a partition in an epoch, knows of it.
+
+A header (frontier, applied offset, writer, lengths), then the tiles, then the events that still wait for their known instant.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from headrace.errors import StoreError
+from headrace.windows import FOREVER_AGO
+
+__all__ = ["NO_OFFSET", "Record", "Stamp", "decode_record", "encode_record", "frontier_of"]
+
+_HEADER = struct.Struct("<BqqqI")
+_VERSION = 1
+NO_OFFSET = -1
+
+
+class Record(NamedTuple):
+    """A decoded record.
+
+    Attributes:
+        frontier: F: the newest known instant merged into the tiles.
+        offset: The last offset of its partition applied; -1 where no stream wrote it.
+        writer: The fencing epoch of the writer.
+        tiles: Packed tiles.
+        pending: Packed events that wait; empty without any.
+    """
+
+    frontier: int = FOREVER_AGO
+    offset: int = NO_OFFSET
+    writer: int = 0
+    tiles: bytes = b""
+    pending: bytes = b""
+
+
+class Stamp(NamedTuple):
+    """Where a batch of events comes from, and who writes it.
+
+    Attributes:
+        now: The clock; events known later wait in their record.
+        offset: The batch's offset in its partition; records that have applied it already stay as they are.
+        writer: The fencing epoch of the writer.
+        partition: The partition the batch came through.
+    """
+
+    now: int
+    offset: int
+    writer: int = 0
+    partition: int = 0
+
+
+def encode_record(record: Record) -> bytes:
+    """The record as stored."""
+    head = _HEADER.pack(_VERSION, record.frontier, record.offset, record.writer, len(record.tiles))
+    return head + record.tiles + record.pending
+
+
+def decode_record(data: bytes) -> Record:
+    """The record from what is stored.
+
+    Raises:
+        StoreError: Another version of Headrace wrote it.
+    """
+    version, frontier, offset, writer, length = _HEADER.unpack_from(data)
+    if version != _VERSION:
+        raise StoreError(
+            f"A record has version {version}; this Headrace reads version {_VERSION}.",
+            asked=version,
+            remedy="Upgrade Headrace, or materialize again into an empty store.",
+        )
+    at = _HEADER.size + length
+    return Record(frontier, offset, writer, data[_HEADER.size : at], data[at:])
+
+
+def frontier_of(data: bytes) -> int:
+    """The frontier of a stored record, without decoding the rest."""
+    return int.from_bytes(data[1:9], "little", signed=True)

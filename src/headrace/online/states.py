@@ -1,0 +1,78 @@
+"""A view's states as records: folding events into them, and reading features from them.
+
+Two kinds of view, one set of verbs. A generation, the stream and a request differ only in which records they touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from headrace.aggregations.states import Array
+from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
+from headrace.kernel.columns import Column
+from headrace.online.aggregate_states import AggregateStates
+from headrace.online.latest_states import LatestStates
+from headrace.online.record import Stamp
+
+__all__ = ["ViewStates", "states_of"]
+
+
+class ViewStates(Protocol):
+    """The states of one view."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for views whose records mean the same."""
+        ...
+
+    def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
+        """The records of a generation.
+
+        Args:
+            events: Clean events with `known` before K, the view's expressions evaluated.
+            group: The entity of each event, 0 to groups - 1.
+            groups: How many entities.
+            known: K, the earliest instant anybody will ask at.
+
+        Returns:
+            A record for each group; None where nothing is left that any window could reach.
+        """
+        ...
+
+    def fold(
+        self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
+    ) -> list[bytes | None]:
+        """The records of the stream after some more events.
+
+        Args:
+            events: Clean events without duplicates, the view's expressions evaluated.
+            group: The record of each event, 0 to len(existing) - 1.
+            existing: What the records hold; None for none.
+            stamp: Where they come from, and who writes.
+
+        Raises:
+            ConflictError: A newer writer has written one of the records.
+        """
+        ...
+
+    def read(self, records: Sequence[bytes], entity: Array, n: int, t: int) -> Mapping[str, Column]:
+        """The view's features at one instant.
+
+        Args:
+            records: All records of all entities.
+            entity: The entity each record belongs to, 0 to n - 1, ascending.
+            n: How many entities.
+            t: The instant.
+        """
+        ...
+
+
+def states_of(binding: Binding, names: Sequence[str] | None = None) -> ViewStates:
+    """The states of a view; with names, reads answer only those features."""
+    if isinstance(binding, AggregateBinding):
+        return AggregateStates(binding, names)
+    assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
+    return LatestStates(binding, names)
