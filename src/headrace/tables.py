@@ -1,0 +1,77 @@
+"""What people hand over as rows, as an Arrow table: Arrow, pandas, polars, dicts by row or by column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headrace.errors import DataError
+from headrace.lazy import pyarrow
+
+__all__ = ["table_of"]
+
+_FORMS = ["an Arrow table", "a pandas or polars DataFrame", "a list of dicts", "a dict of columns"]
+
+
+def table_of(rows: Any, what: str = "data") -> pyarrow.Table:
+    """The rows as an Arrow table; their order, duplicates and types are kept.
+
+    Args:
+        rows: A `pyarrow.Table` or anything that hands out an Arrow stream (polars, DuckDB, record batches), a
+            pandas DataFrame (named levels of its index become columns), a list of dicts (a key that a row
+            lacks is null there), or a dict of columns.
+        what: What the rows are, for messages: `spine`, `push`, ...
+
+    Raises:
+        DataError: It is none of these, two columns have one name, or a column mixes types.
+    """
+    try:
+        table = _converted(rows)
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"The {what} cannot be read as a table: {_first_line(error)}.",
+            remedy="Give every column values of one type, and columns of one length.",
+        ) from None
+    if table is None:
+        lazily = hasattr(rows, "collect")
+        raise DataError(
+            f"The {what} has the type {type(rows).__name__}, which is not a table.",
+            asked=type(rows).__name__,
+            available=_FORMS,
+            remedy="Call its collect() first." if lazily else "Give one of these.",
+        )
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"The {what} has two columns named {twice[0]!r}.",
+            asked=twice[0],
+            remedy="Rename or drop one of them.",
+        )
+    return table
+
+
+def _converted(rows: Any) -> pyarrow.Table | None:
+    if isinstance(rows, pyarrow.Table):
+        return rows
+    if type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns"):
+        return _from_pandas(rows)
+    hands_out_arrow = hasattr(rows, "__arrow_c_stream__") or isinstance(rows, pyarrow.RecordBatch)
+    if isinstance(rows, Mapping) or (hands_out_arrow and not hasattr(rows, "to_frame")):  # no single column
+        return pyarrow.table(dict(rows) if isinstance(rows, Mapping) else rows)
+    if isinstance(rows, Sequence) and all(isinstance(row, Mapping) for row in rows):
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pyarrow.table({name: [row.get(name) for row in rows] for name in names})
+    return None
+
+
+def _from_pandas(frame: Any) -> pyarrow.Table:
+    """A DataFrame; an index that only counts rows is left out."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    if levels:
+        frame = frame.reset_index(level=levels)
+    return pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+
+
+def _first_line(error: Exception) -> str:
+    words = [str(each) for each in error.args] or [str(error)]
+    return " ".join(words).splitlines()[0].rstrip(".")
