@@ -1,24 +1,27 @@
 """Headrace: a feature store for ad models. Correct sliding windows, offline and online, from one definition.
 
-The names here are the whole public surface; `headrace.agg` holds the aggregations, `headrace.errors` the errors. Importing it
-loads no engine, store or driver: definitions are data.
+The names in `__all__` are the whole public surface: `hr.agg` holds the aggregations, `hr.rules` the rules,
+`hr.errors` the errors. Each is loaded when it is first asked for, so that `import headrace` costs next to
+nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from headrace import agg, errors
-from headrace.definitions import rules
-from headrace.definitions.aggregate_view import AggregateView
-from headrace.definitions.entity import Entity
-from headrace.definitions.label import Label
-from headrace.definitions.latest_view import LatestView
-from headrace.definitions.on_demand import on_demand
-from headrace.definitions.service import FeatureService
-from headrace.definitions.source import EventSource, TableSource
-from headrace.definitions.stream import JsonLinesStream, KafkaStream, Push, RedisStream
-from headrace.windows import calendar, series, window
+if TYPE_CHECKING:
+    from headrace import agg, errors
+    from headrace.definitions import rules
+    from headrace.definitions.aggregate_view import AggregateView
+    from headrace.definitions.entity import Entity
+    from headrace.definitions.label import Label
+    from headrace.definitions.latest_view import LatestView
+    from headrace.definitions.on_demand import on_demand
+    from headrace.definitions.service import FeatureService
+    from headrace.definitions.source import EventSource, TableSource
+    from headrace.definitions.stream import JsonLinesStream, KafkaStream, Push, RedisStream
+    from headrace.windows import calendar, series, window
 
 __all__ = [
     "AggregateView",
@@ -42,11 +45,39 @@ __all__ = [
     "window",
 ]
 
+_MODULES = {"agg": "headrace.agg", "errors": "headrace.errors", "rules": "headrace.definitions.rules"}
+_HOMES = {
+    "AggregateView": "headrace.definitions.aggregate_view",
+    "Entity": "headrace.definitions.entity",
+    "EventSource": "headrace.definitions.source",
+    "FeatureService": "headrace.definitions.service",
+    "FeatureStore": "headrace.project",
+    "JsonLinesStream": "headrace.definitions.stream",
+    "KafkaStream": "headrace.definitions.stream",
+    "Label": "headrace.definitions.label",
+    "LatestView": "headrace.definitions.latest_view",
+    "Push": "headrace.definitions.stream",
+    "RedisStream": "headrace.definitions.stream",
+    "TableSource": "headrace.definitions.source",
+    "calendar": "headrace.windows",
+    "on_demand": "headrace.definitions.on_demand",
+    "series": "headrace.windows",
+    "window": "headrace.windows",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """The store, loaded when it is first asked for: it brings engines and drivers along."""
-    if name == "FeatureStore":
-        from headrace.project import FeatureStore
+    """A public name, loaded from where it lives the first time and found in place from then on."""
+    if name in _MODULES:
+        value: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
-        return FeatureStore
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """The public names and what every module has."""
+    return sorted({*globals(), *__all__})

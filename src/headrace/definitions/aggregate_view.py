@@ -43,7 +43,7 @@ class AggregateView(View):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             *,
@@ -163,6 +163,15 @@ class AggregateView(View):
     def feature_names(self) -> tuple[str, ...]:
         """The output columns, companions included."""
         return tuple(name for _, _, name, _ in self._columns())
+
+    @property
+    def ingredients(self) -> Mapping[str, tuple[Any, ...]]:
+        """Of each feature its aggregation, its window, and the aggregations it refers to."""
+        siblings = {each.name: each for each in self.features}
+        return {
+            name: (each, window, companion, *(siblings[other] for other in each.references))
+            for each, window, name, companion in self._columns()
+        }
 
     def outputs(self, types: Mapping[str, Type]) -> tuple[FeatureDefinition, ...]:
         """The features spelled out: for each aggregation and window the feature, then its companions."""

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.aggregations.base import written_at
+from headrace.definitions.references import Reference
 from headrace.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -70,6 +71,21 @@ class Definition:
                 f"tags are words, not {self.tags!r}.", asked=self.tags, remedy='Give tags=["user"].'
             )
         self._set(tags=tags)
+
+    @property
+    def reference(self) -> Reference:
+        """What it is called by others."""
+        return Reference(self.kind, self.name, getattr(self, "version", ""))
+
+    @property
+    def uses(self) -> tuple[Definition, ...]:
+        """The definitions it holds: a view's entity and source, a service's views and on-demand features."""
+        return ()
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What it depends on, single features of views included."""
+        return tuple(dict.fromkeys(each.reference for each in self.uses))
 
     def _set(self, **values: Any) -> None:
         """Bring fields into their one form, while the definition is being made."""

@@ -30,11 +30,12 @@ class Code(NamedTuple):
 def code_of(function: FunctionType) -> Code:
     """The hashes of a function's source.
 
-    The function's text is taken as written: comments and layout count, decorators, common indentation and trailing
-    blanks do not.
+    The function's text is taken as written: comments and layout count, decorators, common indentation and
+    trailing blanks do not.
 
     Raises:
-        OSError: Its source is nowhere to be read, as for functions made by `exec` or typed into a bare prompt.
+        OSError: Its source is nowhere to be read, as for functions made by `exec` or typed into a bare
+            prompt.
     """
     path = function.__code__.co_filename
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.definitions.base import Definition
 from headrace.schema import Schema
@@ -25,8 +25,8 @@ class Entity(Definition):
     """What features are about: a user, an ad, a (user, ad) pair; without join keys, the world as a whole.
 
     Attributes:
-        join_keys: The columns that tell one from another, and their types, in the order of composite keys. Given as a
-            mapping, or as a list of string columns; None for one global row.
+        join_keys: The columns that tell one from another, and their types, in the order of composite keys.
+            Given as a mapping, or as a list of string columns; None for one global row.
     """
 
     join_keys: Schema
@@ -36,7 +36,7 @@ class Entity(Definition):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             join_keys: Mapping[str, str | Type] | Sequence[str] | None,
@@ -50,7 +50,7 @@ class Entity(Definition):
     def __post_init__(self) -> None:
         """Check the keys."""
         super().__post_init__()
-        given: Mapping[str, str] | Sequence[str] | None = self.join_keys
+        given: Any = self.join_keys
         if given is not None and not given:
             raise self.error(
                 "join_keys is empty.",

@@ -25,7 +25,8 @@ class FeatureDefinition:
         view: The view it belongs to; empty for an on-demand feature.
         version: The view's or on-demand feature's version.
         stem: The aggregation's name, or the source's column.
-        window: What it is taken over; lifetime for decay and recency; None for latest values and on-demand features.
+        window: What it is taken over; lifetime for decay and recency; None for latest values and on-demand
+            features.
         type: The type of its values.
         aggregation: What computes it; None for latest values and on-demand features.
         companion: What the name has beyond the feature's own, such as `ts`; empty for the feature itself.

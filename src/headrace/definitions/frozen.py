@@ -7,19 +7,19 @@ from typing import Generic, TypeVar
 
 __all__ = ["FrozenMapping"]
 
-Value = TypeVar("Value", covariant=True)
+Value_co = TypeVar("Value_co", covariant=True)
 
 
-class FrozenMapping(Mapping[str, Value], Generic[Value]):
+class FrozenMapping(Mapping[str, Value_co], Generic[Value_co]):
     """Names and values, in the order written; equal and hashed whatever that order."""
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[str, Value]) -> None:
+    def __init__(self, items: Mapping[str, Value_co]) -> None:
         """Copy the items."""
         self._items = dict(items)
 
-    def __getitem__(self, name: str) -> Value:
+    def __getitem__(self, name: str) -> Value_co:
         """The value of a name."""
         return self._items[name]
 

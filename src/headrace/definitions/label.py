@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.definitions.base import Versioned
+from headrace.definitions.base import Definition, Versioned
 from headrace.definitions.source import EventSource
 from headrace.definitions.span import Span, span
 
@@ -46,7 +46,7 @@ class Label(Versioned):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             *,
@@ -90,6 +90,11 @@ class Label(Versioned):
                 self._check_columns(side, keys)
         if self.value is not None:
             self._check_columns(self.source, (self.value,))
+
+    @property
+    def uses(self) -> tuple[Definition, ...]:
+        """Its sources."""
+        return (self.source,) if self.touches is None else (self.source, self.touches)
 
     def _check_columns(self, side: EventSource, columns: Sequence[str]) -> None:
         if side.schema is None:

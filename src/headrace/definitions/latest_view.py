@@ -47,7 +47,7 @@ class LatestView(View):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             *,
@@ -147,6 +147,11 @@ class LatestView(View):
     def feature_names(self) -> tuple[str, ...]:
         """The output columns."""
         return self.features
+
+    @property
+    def ingredients(self) -> Mapping[str, tuple[Any, ...]]:
+        """Of each feature its column."""
+        return {name: (name,) for name in self.features}
 
     def outputs(self, types: Mapping[str, Type]) -> tuple[FeatureDefinition, ...]:
         """The features spelled out."""

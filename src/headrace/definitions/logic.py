@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headrace.aggregations.base import Aggregation
 from headrace.definitions.span import Span
-from headrace.windows import Calendar, Lifetime, Series, Sliding
+from headrace.windows import Calendar, Lifetime, Series
 
 if TYPE_CHECKING:
     from headrace.windows import Window

@@ -26,7 +26,7 @@ __all__ = ["REQUEST_TIME", "OnDemandFeature", "on_demand"]
 REQUEST_TIME = "request_time"
 """The parameter that receives `t`, an aware datetime in UTC; functions read no clock of their own."""
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class OnDemandFeature(Versioned):
     """One feature computed at the request, made by `hr.on_demand`.
 
     Attributes:
-        inputs: Parameter -> the feature it receives: `"view:feature"`, or the bare name of another on-demand feature.
+        inputs: Parameter -> the feature it receives: `"view:feature"`, or the bare name of another on-demand
+            feature.
         request: Parameter -> type of the request field of the same name.
         output: The type of the result.
-        function: The function; None where the definition was read from the registry without the project's code.
+        function: The function; None where the definition was read from the registry without the project's
+            code.
         source_hash: sha256 of the function's text; see `headrace.definitions.code`.
         module_hash: sha256 of the bytes of the file it is written in.
         takes_request_time: Whether the function has a parameter `request_time`.
@@ -61,7 +63,7 @@ class OnDemandFeature(Versioned):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             *,
@@ -210,15 +212,17 @@ def on_demand(
         request: Parameter -> the type of the request field it receives.
         output: The type of the result.
         name: The feature's name; the function's by default.
-        metadata: version, description (the docstring's first line by default), owner, tags, type, rules, is_active.
+        metadata: version, description (the docstring's first line by default), owner, tags, type, rules,
+            is_active.
 
     Raises:
-        DefinitionError: The function is no plain `def`, or its parameters are not the inputs and request fields.
+        DefinitionError: The function is no plain `def`, or its parameters are not the inputs and request
+            fields.
     """
 
     def make(function: Callable[..., Any]) -> OnDemandFeature:
         feature = OnDemandFeature(
-            name or getattr(function, "__name__", "on_demand"),
+            name or str(getattr(function, "__name__", function)),
             inputs=inputs or {},
             request=request or {},
             output=output,

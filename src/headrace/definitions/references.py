@@ -1,8 +1,8 @@
 """References: how features, services and other definitions are named.
 
-`view:feature` (the active version), `view@2:feature` (also `view@v2:feature`), `service@1`, and on-demand features by bare
-name. Output columns are bare feature names, or `view__feature` with full names; no view's name holds `__` or ends in `_`,
-so that a full name splits in one way only.
+`view:feature` (the active version), `view@2:feature` (also `view@v2:feature`), `service@1`, and on-demand
+features by bare name. Output columns are bare feature names, or `view__feature` with full names; no view's
+name holds `__` or ends in `_`, so that a full name splits in one way only.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def split_full_name(text: str) -> tuple[str, str]:
 
 
 def output_names(
-    features: Sequence[Reference], *, full: bool = False, keys: Iterable[str] = (), asked: str = ""
+    features: Sequence[Reference], *, full: bool = False, keys: Iterable[str] = ()
 ) -> tuple[str, ...]:
     """The output columns of features, in their order.
 
@@ -93,7 +93,6 @@ def output_names(
         features: What is asked for, resolved.
         full: Whether full names are wanted (`full_feature_names=True`).
         keys: Columns that are there already: join keys, request fields, the spine's columns.
-        asked: What asks, for the error: "service 'ctr_model'".
 
     Raises:
         DefinitionError: Two features, or a feature and a key, would have the same column.
@@ -106,9 +105,8 @@ def output_names(
             remedy = (
                 "Rename one of them." if full else "Ask with full_feature_names=True, or rename one of them."
             )
-            place = f"{asked}: " if asked else ""
             raise DefinitionError(
-                f"{place}{taken[name]} and {each} would both be the column {name!r}.",
+                f"{taken[name]} and {each} would both be the column {name!r}.",
                 asked=name,
                 remedy=remedy,
             )

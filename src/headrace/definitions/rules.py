@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace.aggregations.base import written_at
-from headrace.definitions.base import NOT_DATA
+from headrace.definitions.base import METADATA, NOT_DATA
 from headrace.definitions.frozen import FrozenMapping
 from headrace.errors import DefinitionError
 from headrace.schema import parse_type
@@ -36,7 +36,8 @@ class Rule:
         kind: not_null, range, enum, type, regex, unique or custom.
         column: The source's column it speaks of; empty for a feature's value, and for custom.
         arguments: What the kind needs: min and max; values; type; pattern; name and expression.
-        enforce: `"serve"` turns a feature's failing values into null and INVALID at every read; empty reports only.
+        enforce: `"serve"` turns a feature's failing values into null and INVALID at every read; empty reports
+            only.
         description: Why it holds, in words.
         written: File and line.
     """
@@ -45,8 +46,8 @@ class Rule:
     column: str = ""
     _: KW_ONLY
     arguments: FrozenMapping[Any] = field(default_factory=lambda: FrozenMapping({}))
-    enforce: str = ""
-    description: str = ""
+    enforce: str = field(default="", metadata=METADATA)
+    description: str = field(default="", metadata=METADATA)
     written: str = field(default="", compare=False, repr=False, metadata=NOT_DATA)
 
     if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from headrace.definitions.base import Versioned
+from headrace.definitions.base import Definition, Versioned
 from headrace.definitions.on_demand import OnDemandFeature
-from headrace.definitions.references import Reference
+from headrace.definitions.references import Reference, output_names
 from headrace.definitions.view import FeatureSelection, View
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ class FeatureService(Versioned):
     """What a model reads.
 
     Attributes:
-        features: Selections of views' features and on-demand features, in the order of the output. Given as views (all
-            their features), `view["a", "b"]` and on-demand features; neighbouring selections of one view are one.
+        features: Selections of views' features and on-demand features, in the order of the output. Given as
+            views (all their features), `view["a", "b"]` and on-demand features; neighbouring selections of
+            one view are one.
     """
 
     _: KW_ONLY
@@ -33,7 +34,7 @@ class FeatureService(Versioned):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             *,
@@ -84,14 +85,35 @@ class FeatureService(Versioned):
         )
 
     @property
+    def uses(self) -> tuple[Definition, ...]:
+        """Its views and on-demand features."""
+        return tuple(each if isinstance(each, OnDemandFeature) else each.view for each in self.features)
+
+    @property
     def references(self) -> tuple[Reference, ...]:
         """Its members, each with its version, in the order of the output."""
         found = []
         for each in self.features:
             if isinstance(each, OnDemandFeature):
-                found.append(Reference("on_demand", each.name, each.version))
+                found.append(each.reference)
             else:
-                found += [
-                    Reference("view", each.view.name, each.view.version, name) for name in each.features
-                ]
+                found += [replace(each.view.reference, feature=name) for name in each.features]
         return tuple(found)
+
+    def output_names(self, *, full: bool = False) -> tuple[str, ...]:
+        """The output columns, in order.
+
+        Args:
+            full: Whether full names (`view__feature`) are wanted.
+
+        Raises:
+            DefinitionError: Two members, or a member and a join key or request field, would have the same
+                column.
+        """
+        keys: dict[str, None] = {}
+        for each in self.features:
+            keys |= dict.fromkeys(
+                each.request if isinstance(each, OnDemandFeature) else each.view.entity.join_keys
+            )
+        with self.located("output"):
+            return output_names(self.references, full=full, keys=keys)

@@ -33,13 +33,24 @@ class InMemory:
     """Stands for an in-memory table in a definition that was read from the registry, where tables are not kept."""
 
 
+def _registered(batch: Any) -> Any:
+    """What the canonical form keeps of a batch: paths, and that there was a table in memory."""
+    return batch if batch is None or isinstance(batch, str) else InMemory()
+
+
+def _rows_part(source: Any) -> str:
+    """Rules change values only where they keep rows out."""
+    return "semantic" if source.rules and source.on_invalid != "warn" else "metadata"
+
+
 @dataclass(frozen=True)
 class Source(Definition):
     """What event and table sources have in common.
 
     Attributes:
         batch: A path, a glob or an in-memory table: Parquet, CSV or JSON Lines. None if there is none.
-        schema: The columns read and their types; None to read them from `batch` once, when the project is planned.
+        schema: The columns read and their types; None to read them from `batch` once, when the project is
+            planned.
         timestamp: The column of event times.
         available_at: The column that says when a row could be known; None where that is the event time.
         columns: Derived columns: names and row-level expressions in DuckDB's scalar SQL.
@@ -48,14 +59,14 @@ class Source(Definition):
         allow_infinite: Whether infinite doubles are let in.
     """
 
-    batch: Any = field(default=None, compare=False, metadata=METADATA)
+    batch: Any = field(default=None, compare=False, metadata={"part": "metadata", "form": _registered})
     _: KW_ONLY
     schema: Schema | None = None
     timestamp: str = ""
     available_at: str | None = None
     columns: FrozenMapping[str] = field(default_factory=lambda: FrozenMapping({}))
-    rules: tuple[Rule, ...] = ()
-    on_invalid: str = "quarantine"
+    rules: tuple[Rule, ...] = field(default=(), metadata={"part": _rows_part})
+    on_invalid: str = field(default="quarantine", metadata={"part": _rows_part})
     allow_infinite: bool = False
 
     kind: ClassVar[str] = "source"
@@ -233,7 +244,7 @@ class EventSource(Source):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             batch: Any = None,
@@ -303,7 +314,7 @@ class TableSource(Source):
 
     if TYPE_CHECKING:
 
-        def __init__(  # what may be written; the fields say what is kept
+        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
             self,
             name: str,
             batch: Any = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from headrace.clock import DAY, HOUR, MINUTE, SECOND
 from headrace.errors import DefinitionError
@@ -20,7 +21,7 @@ class Span(int):
         """The duration as it would be written, or in microseconds where nothing coarser will do."""
         if not self:
             return "0s"
-        units = (("w", 7 * DAY), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
+        units = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
         return next((f"{self // size}{unit}" for unit, size in units if self % size == 0), f"{int(self)}us")
 
 
@@ -38,7 +39,8 @@ def span(given: str | dt.timedelta | Span) -> Span:
             asked=given,
             remedy="Write a whole number and s, m, h, d or w, like '7d'.",
         )
-    length = duration(given)
+    exact = re.fullmatch(r"(\d+)us", given) if isinstance(given, str) else None
+    length = int(exact[1]) if exact else duration(given)
     if length < 0:
         raise DefinitionError(
             f"{given!r} is negative.", asked=given, remedy="Give a duration of at least '0s'."

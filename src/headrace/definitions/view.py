@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from headrace.definitions.base import METADATA, UPDATE_FREQUENCIES, Versioned
+from headrace.definitions.base import METADATA, UPDATE_FREQUENCIES, Definition, Versioned
 from headrace.definitions.entity import Entity
-from headrace.definitions.source import EventSource, Source
+from headrace.definitions.source import Source
 from headrace.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -93,8 +92,18 @@ class View(Versioned):
                 )
 
     @property
+    def uses(self) -> tuple[Definition, ...]:
+        """Its entity and its source."""
+        return (self.entity, self.source)
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """The output columns, companions included."""
+        raise AssertionError(self.form)
+
+    @property
+    def ingredients(self) -> Mapping[str, tuple[Any, ...]]:
+        """What each feature's values depend on beside the view itself, for its own fingerprint."""
         raise AssertionError(self.form)
 
     def outputs(self, types: Mapping[str, Type]) -> tuple[FeatureDefinition, ...]:
