@@ -101,7 +101,7 @@ class Definition:
 
     @contextlib.contextmanager
     def located(self, what: str) -> Iterator[None]:
-        """Let the errors raised inside name this definition, where it is written, and which part of it is wrong."""
+        """Let the errors raised inside name this definition, its place, and which part of it is wrong."""
         try:
             yield
         except DefinitionError as error:
@@ -156,8 +156,7 @@ class Versioned(Definition):
             )
         if re.fullmatch(r"v\d+", self.version):
             raise self.error(
-                f"the version {self.version!r} would be mistaken for {self.version[1:]!r}, which references may "
-                "spell with a v.",
+                f"the version {self.version!r} reads like {self.version[1:]!r}: references may add a v.",
                 asked=self.version,
                 remedy=f'Write version="{self.version[1:]}".',
             )
@@ -166,7 +165,7 @@ class Versioned(Definition):
 
 
 def is_feature_name(text: str) -> bool:
-    """Whether a text can name a feature or definition: an identifier without the `__` that full names are joined by."""
+    """Whether a text can name a feature or definition: an identifier without `__`, which joins full names."""
     return text.isidentifier() and "__" not in text
 
 

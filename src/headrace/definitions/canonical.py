@@ -15,9 +15,8 @@ anew. Rules:
   orders its vectors, semantic.
 * Fields that have their default are left out of fingerprints: an option that a later Headrace adds changes
   none of them.
-* Texts (`where`, derived columns) count as written, surrounding blanks aside. The order of tags, of schema
-  columns and of mappings does not count. Versions are no part of either hash: equal definitions have equal
-  hashes in all versions.
+* Texts (`where`, derived columns) count as written. The order of tags, schema columns and mappings does not.
+* Versions are no part of either hash: equal definitions have equal hashes in all versions.
 """
 
 from __future__ import annotations
@@ -213,10 +212,8 @@ def _semantic_parts(of: Definition) -> tuple[str, dict[str, str]]:
     return _digest(base), features
 
 
-def _semantic(value: Any, *, top: bool = False) -> Any:
+def _semantic(value: Any, *, top: bool = False) -> Any:  # noqa: PLR0911 - one return a kind of value
     """The JSON of what decides feature values."""
-    if isinstance(value, str):
-        return encode(value.strip())
     if isinstance(value, (list, tuple)):
         return [_semantic(each) for each in value]
     if isinstance(value, Definition) and not top:

@@ -113,7 +113,7 @@ def tag_of(value: Any) -> str:
     return _TAGS[type(value)]
 
 
-def encode(value: Any, *, defaults: bool = True) -> Any:
+def encode(value: Any, *, defaults: bool = True) -> Any:  # noqa: PLR0911 - one return a kind of value
     """The JSON of a value that stands in a document.
 
     Args:
@@ -183,7 +183,7 @@ def _encode_type(of: Type) -> Any:
     }
 
 
-def decode(value: Any, resolve: Resolver, written: str = "") -> Any:
+def decode(value: Any, resolve: Resolver, written: str = "") -> Any:  # noqa: PLR0911 - one return a kind of value
     """The value that a JSON stands for; the inverse of `encode` and `encode_definition`.
 
     Args:

@@ -36,7 +36,7 @@ class Entity(Definition):
 
     if TYPE_CHECKING:
 
-        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
+        def __init__(  # what may be written; the fields say what is kept
             self,
             name: str,
             join_keys: Mapping[str, str | Type] | Sequence[str] | None,
@@ -69,7 +69,7 @@ class Entity(Definition):
                 raise self.error(
                     f"{name!r} cannot be a join key.",
                     asked=name,
-                    remedy="Use letters, digits and _, without __ in front; derive the column under another name.",
+                    remedy="Use letters, digits and _, without __ in front.",
                 )
         with self.located("join_keys"):
             keys = Schema(given)

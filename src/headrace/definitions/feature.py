@@ -1,4 +1,4 @@
-"""Features: what views come to when they are spelled out, one record a column, with all that the registry tells of it."""
+"""Features: views spelled out, one record a column, with all that the registry tells of it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from headrace.definitions.on_demand import OnDemandFeature
@@ -11,6 +10,8 @@ from headrace.definitions.view import View
 from headrace.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from headrace.definitions.base import Definition
     from headrace.definitions.references import Reference
 
@@ -21,7 +22,7 @@ KINDS = ("entity", "source", "view", "on_demand", "service", "label")
 
 
 def gather(definitions: Iterable[Definition]) -> tuple[Definition, ...]:
-    """The definitions and everything they hold, each once: kinds in the order of `KINDS`, on-demand features after their inputs.
+    """The definitions and all they hold, each once, in the order of `KINDS`; on-demand features by their inputs.
 
     Raises:
         DefinitionError: Two different definitions have one name and version, or on-demand features form a
@@ -36,12 +37,11 @@ def gather(definitions: Iterable[Definition]) -> tuple[Definition, ...]:
                 add(used)
             found[each.reference] = each
         elif not _same(other, each):
+            versioned = bool(each.reference.version)
             raise each.error(
-                f"another {each.kind.replace('_', '-')} has this name{' and version' if each.reference.version else ''}, "
-                f"at {other.written}.",
+                f"another one of this name{' and version' * versioned} is at {other.written}.",
                 asked=each.reference,
-                remedy="Rename one of them"
-                + (", or give it another version." if each.reference.version else "."),
+                remedy=f"Rename one of them{', or give it another version' * versioned}.",
             )
         elif other is not each:
             for used in each.uses:

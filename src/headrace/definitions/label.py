@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,10 +10,12 @@ from headrace.definitions.source import EventSource
 from headrace.definitions.span import Span, span
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
 __all__ = ["ATTRIBUTIONS", "Label"]
 
+_WEEK = span("7d")
 ATTRIBUTIONS = ("last_touch", "first_touch", "every_touch")
 
 
@@ -36,7 +37,7 @@ class Label(Versioned):
     source: EventSource
     touches: EventSource | None = None
     keys: tuple[str, ...] = ()
-    within: Span = span("7d")
+    within: Span = _WEEK
     attribution: str = "last_touch"
     where: str | None = None
     value: str | None = None

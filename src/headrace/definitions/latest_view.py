@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +14,7 @@ from headrace.definitions.span import Span, span
 from headrace.definitions.view import View
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from headrace.definitions.entity import Entity

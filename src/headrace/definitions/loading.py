@@ -15,13 +15,15 @@ import sys
 import tomllib
 import traceback
 import types
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.definitions.base import Definition
 from headrace.definitions.graph import gather
 from headrace.errors import DefinitionError, HeadraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["DEFAULT_FILE", "definition_files", "load_definitions", "package_of"]
 
@@ -99,7 +101,7 @@ def _matches(root: Path, pattern: str) -> list[Path]:
             f"There are no definitions at {path}.",
             asked=pattern,
             available=sorted(each.name for each in root.glob("*.py")),
-            remedy=f"Write them in {DEFAULT_FILE}, or name the file in {SETTINGS_FILE}: [project] definitions.",
+            remedy=f"Write them in {DEFAULT_FILE}, or name the file in {SETTINGS_FILE}.",
         )
     for each in found:
         inside = each.resolve().is_relative_to(root)
@@ -123,7 +125,7 @@ def _module_parts(root: Path, path: Path) -> tuple[str, ...]:
 
 
 def load_definitions(project: str | Path, named: str | Sequence[str] | None = None) -> tuple[Definition, ...]:
-    """The definitions of a project: what its files hold at module level, lists of them too, and what those are made of.
+    """The definitions of a project: those at module level, those in lists there, and what they are made of.
 
     Names that begin with `_` are left out unless something else is made of them.
 

@@ -1,4 +1,4 @@
-"""On-demand features: plain Python over other features and the request, the same function offline and online."""
+"""On-demand features: plain Python over features and the request, one function offline and online."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class OnDemandFeature(Versioned):
             module_hash: str = "",
             takes_request_time: bool = False,
             function: Callable[..., Any] | None = None,
-            type: str = "",
+            type: str = "",  # noqa: A002 - as on aggregations
             rules: Sequence[Rule] = (),
             version: str = "1",
             is_active: bool = True,
@@ -94,34 +94,9 @@ class OnDemandFeature(Versioned):
                     asked=getattr(self, name),
                     remedy=f'Give {name}={{"a": "..."}}.',
                 )
-        self._set(inputs=FrozenMapping(self.inputs))
-        for parameter, text in self.inputs.items():
-            with self.located(f"input {parameter!r}"):
-                parse_reference(text)
-        for field_ in self.request:
-            if not isinstance(field_, str) or not field_.isidentifier():
-                raise self.error(
-                    f"{field_!r} cannot be a request field.",
-                    asked=field_,
-                    remedy="Use letters, digits and _.",
-                )
-        with self.located("request"):
-            self._set(request=Schema(self.request))
+        self._check_parameters()
         with self.located("output"):
             self._set(output=parse_type(self.output))
-        both = sorted(set(self.inputs) & set(self.request))
-        if both:
-            raise self.error(
-                f"{both[0]!r} is an input and a request field.",
-                asked=both[0],
-                remedy="Leave one of them out.",
-            )
-        if REQUEST_TIME in {*self.inputs, *self.request}:
-            raise self.error(
-                f"{REQUEST_TIME} is given by Headrace.",
-                asked=REQUEST_TIME,
-                remedy="Leave it out of inputs and request.",
-            )
         if self.type and self.type not in FEATURE_TYPES:
             raise self.error(
                 f"{self.type!r} is not a feature type.", asked=self.type, available=FEATURE_TYPES
@@ -135,6 +110,34 @@ class OnDemandFeature(Versioned):
                     remedy="Make it with hr.rules, without a column.",
                 )
         self._set(rules=rules)
+
+    def _check_parameters(self) -> None:
+        self._set(inputs=FrozenMapping(self.inputs))
+        for parameter, text in self.inputs.items():
+            with self.located(f"input {parameter!r}"):
+                parse_reference(text)
+        for field_ in self.request:
+            if not isinstance(field_, str) or not field_.isidentifier():
+                raise self.error(
+                    f"{field_!r} cannot be a request field.",
+                    asked=field_,
+                    remedy="Use letters, digits and _.",
+                )
+        with self.located("request"):
+            self._set(request=Schema(self.request))
+        both = sorted(set(self.inputs) & set(self.request))
+        if both:
+            raise self.error(
+                f"{both[0]!r} is an input and a request field.",
+                asked=both[0],
+                remedy="Leave one of them out.",
+            )
+        if REQUEST_TIME in {*self.inputs, *self.request}:
+            raise self.error(
+                f"{REQUEST_TIME} is given by Headrace.",
+                asked=REQUEST_TIME,
+                remedy="Leave it out of inputs and request.",
+            )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself.
@@ -163,8 +166,8 @@ class OnDemandFeature(Versioned):
             raise StoreError(
                 f"The code of on-demand feature {self.name!r} (version {self.version}) is not loaded.",
                 asked=self.name,
-                remedy="Open the project's directory, whose definitions hold the function with the source hash "
-                f"{self.source_hash}; the registry keeps no code.",
+                remedy="The registry keeps no code: open the project's directory, where the function with "
+                f"the source hash {self.source_hash} is defined.",
             )
         return self.function
 
@@ -270,7 +273,7 @@ def _check_parameters(feature: OnDemandFeature, function: FunctionType) -> None:
                 f"its parameter {name!r} is neither an input nor a request field.",
                 asked=name,
                 available=sorted(wanted),
-                remedy=f'Say where it comes from: inputs={{"{name}": "view:feature"}} or request={{"{name}": "double"}}.',
+                remedy=f'Give inputs={{"{name}": "view:feature"}} or request={{"{name}": "double"}}.',
             )
     missing = sorted(wanted - set(parameters))
     if missing:

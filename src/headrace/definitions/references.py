@@ -72,7 +72,7 @@ def parse_reference(text: str, kind: str = "on_demand") -> Reference:
 
 
 def output_name(of: Reference, *, full: bool = False) -> str:
-    """The column a feature is returned in: its bare name, or `view__feature`; on-demand features have no view."""
+    """The column a feature is returned in: its bare name, or `view__feature` where it has a view."""
     if not of.feature:
         return of.name
     return f"{of.name}__{of.feature}" if full else of.feature

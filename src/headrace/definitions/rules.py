@@ -198,7 +198,7 @@ def range(column: str = "", *, min: Bound | None = None, max: Bound | None = Non
 
 
 def enum(column: str | Sequence[Any] = "", values: Sequence[Any] = (), **others: Any) -> Rule:
-    """The value is one of a few: `enum("event", ["click", "impression"])`; of a feature's value, `enum(["a", "b"])`."""
+    """The value is one of a few: `enum("event", ["click", "view"])`; for a feature, `enum(["a", "b"])`."""
     if isinstance(column, str):
         return _rule("enum", column, {"values": values}, others)
     return _rule("enum", "", {"values": column}, others)

@@ -34,7 +34,7 @@ class FeatureService(Versioned):
 
     if TYPE_CHECKING:
 
-        def __init__(  # noqa: PLR0913 - what may be written; the fields say what is kept
+        def __init__(  # what may be written; the fields say what is kept
             self,
             name: str,
             *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -18,6 +17,7 @@ from headrace.errors import DataError
 from headrace.schema import Schema, Type
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
 __all__ = ["ON_INVALID", "EventSource", "InMemory", "Source", "TableSource"]
@@ -30,7 +30,7 @@ _RESERVED = "__"
 
 @dataclass(frozen=True)
 class InMemory:
-    """Stands for an in-memory table in a definition that was read from the registry, where tables are not kept."""
+    """Stands for an in-memory table in a definition read from the registry, where tables are not kept."""
 
 
 def _registered(batch: Any) -> Any:

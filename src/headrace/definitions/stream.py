@@ -1,4 +1,4 @@
-"""Streams: where a source's new events come from. Addresses only; the adapters that read them live elsewhere."""
+"""Streams: where new events come from. Addresses only; the adapters that read them live elsewhere."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class JsonLinesStream(Stream):
 
 @dataclass(frozen=True)
 class Push(Stream):
-    """Events that the application pushes, `store.push(source, rows)`; they are kept in a durable log of their own."""
+    """Events that the application pushes, `store.push(source, rows)`, kept in a log of their own."""
 
     form: ClassVar[str] = "push"
 
