@@ -1,0 +1,16 @@
+"""The experiments, a module for each line of the design's goals; `all_of` lists them for a size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.experiments import growth, hot_key, known, latest, online, startup, windowed
+
+if TYPE_CHECKING:
+    from bench.experiment import Experiment, Size
+
+
+def all_of(size: Size) -> tuple[Experiment, ...]:
+    """Every experiment, in the order of the table."""
+    modules = (windowed, known, hot_key, latest, online, startup, growth)
+    return tuple(experiment for module in modules for experiment in module.experiments(size))
