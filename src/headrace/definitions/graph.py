@@ -22,7 +22,7 @@ KINDS = ("entity", "source", "view", "on_demand", "service", "label")
 
 
 def gather(definitions: Iterable[Definition]) -> tuple[Definition, ...]:
-    """The definitions and all they hold, each once, in the order of `KINDS`; on-demand features by their inputs.
+    """The definitions and all they hold, each once: in the order of `KINDS`, on-demand features by inputs.
 
     Raises:
         DefinitionError: Two different definitions have one name and version, or on-demand features form a

@@ -54,7 +54,7 @@ class Label(Versioned):
             source: EventSource,
             touches: EventSource | None = None,
             keys: Sequence[str],
-            within: str | dt.timedelta = "7d",
+            within: str | dt.timedelta | Span = "7d",
             attribution: str = "last_touch",
             where: str | None = None,
             value: str | None = None,

@@ -54,7 +54,7 @@ class LatestView(View):
             entity: Entity,
             source: Source,
             features: Sequence[str],
-            ttl: str | dt.timedelta | None = None,
+            ttl: str | dt.timedelta | Span | None = None,
             version: str = "1",
             update_frequency: str = "daily",
             is_active: bool = True,
