@@ -1,0 +1,1 @@
+"""Registry storage: adapters of the Catalog port."""

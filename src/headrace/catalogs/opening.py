@@ -1,0 +1,186 @@
+"""From a URL to a database whose layout this Headrace knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy
+from sqlalchemy import event, inspect
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from headrace.catalogs import tables
+from headrace.catalogs.refusals import refusals
+from headrace.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+__all__ = ["WRITES", "open_engine", "shown"]
+
+WRITES = "headrace_writes"
+"""Execution option of connections that will write: SQLite then takes its one write lock at once."""
+
+PATIENCE = 10
+"""Seconds to wait for another writer, or for a server to answer."""
+
+_SETTING = "[registry] url"
+_CREATING = 0x68656164  # the advisory lock that creators of tables take; any constant of ours will do
+
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
+"""From an older layout to the next, by the older one's number."""
+
+
+def open_engine(url: str) -> Engine:
+    """Connect to a registry's database; lay or migrate its tables when needed.
+
+    Args:
+        url: `sqlite:///path`, or `postgresql://user:password@host/database`.
+
+    Raises:
+        StoreError: The URL is none of these, its driver is not installed, or the database cannot be reached
+        or
+            written, is somebody else's, or was written by a newer Headrace.
+    """
+    parsed = _parsed(url)
+    where = shown(parsed)
+    with refusals(where):
+        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed)
+        try:
+            _settle(engine, where)
+        except BaseException:
+            engine.dispose()
+            raise
+    return engine
+
+
+def shown(url: URL) -> str:
+    """The URL without its password; of a SQLite file its path."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ":memory:"
+    return url.render_as_string(hide_password=True)
+
+
+def _parsed(url: str) -> URL:
+    remedy = "Use sqlite:///path/to/registry.db or postgresql://user@host/database."
+    try:
+        parsed = sqlalchemy.make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise StoreError(
+            f"{_SETTING} is not a database URL.", remedy=remedy
+        ) from None  # it may hold a password
+    if backend == "postgres":
+        parsed, backend = parsed.set(drivername="postgresql"), "postgresql"
+    if backend not in {"sqlite", "postgresql"}:
+        raise StoreError(
+            f"A registry cannot live in {backend}.",
+            asked=backend,
+            available=["sqlite", "postgresql"],
+            remedy=remedy,
+        )
+    return parsed.set(drivername="sqlite+pysqlite" if backend == "sqlite" else "postgresql+psycopg")
+
+
+def _sqlite(url: URL) -> Engine:
+    in_memory = url.database in {None, "", ":memory:"}
+    options: dict[str, Any] = {}
+    if in_memory:  # its data is its connection: there is one, and threads wait for it
+        options = {"poolclass": sqlalchemy.QueuePool, "pool_size": 1, "max_overflow": 0}
+    else:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    arguments = {"timeout": PATIENCE, "check_same_thread": False}
+    engine = sqlalchemy.create_engine(url, connect_args=arguments, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions behind our back
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers go on while one writes
+    cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged apply outlives a power cut
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that first reads and then wants to write fails at once when another wrote in between: ask
+    # first.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgres(url: URL) -> Engine:
+    try:
+        return sqlalchemy.create_engine(
+            url.update_query_dict({"connect_timeout": url.query.get("connect_timeout", str(PATIENCE))}),
+            pool_pre_ping=True,  # a restarted server costs one reconnect, not an error
+        )
+    except ModuleNotFoundError as missing:
+        raise StoreError(
+            f"The registry {shown(url)} needs the PostgreSQL driver.",
+            asked=missing.name,
+            remedy="Install it: pip install 'headrace[postgres]'.",
+        ) from None
+
+
+def _settle(engine: Engine, where: str) -> None:
+    """Make sure that the tables are there and of our layout."""
+    with engine.connect() as connection:
+        found = _layout(connection, where)
+    if found != tables.LAYOUT:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
+            if (
+                engine.dialect.name == "postgresql"
+            ):  # CREATE TABLE IF NOT EXISTS can fail when two try at once
+                connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_CREATING)))
+            _lay(connection, _layout(connection, where))
+
+
+def _lay(connection: Connection, found: int | None) -> None:
+    if found is None:
+        tables.METADATA.create_all(connection)
+        connection.execute(tables.layout.insert().values(layout=tables.LAYOUT))
+        connection.execute(tables.state.insert().values(one=True, counter=0))
+        return
+    for older in range(found, tables.LAYOUT):  # empty when another process was faster
+        MIGRATIONS[older](connection)
+        connection.execute(tables.layout.update().values(layout=older + 1))
+
+
+def _layout(connection: Connection, where: str) -> int | None:
+    """The number of the layout found; None where there is no registry yet.
+
+    Raises:
+        StoreError: The database is somebody else's, or a newer Headrace's.
+    """
+    names = set(inspect(connection).get_table_names())
+    if tables.layout.name not in names:
+        foreign = names if connection.dialect.name == "sqlite" else names & set(tables.METADATA.tables)
+        if foreign:
+            raise StoreError(
+                f"The database {where} is not a Headrace registry: it holds other tables.",
+                asked=where,
+                available=sorted(foreign)[:5],
+                remedy=f"Name another one in {_SETTING}.",
+            )
+        return None
+    found = connection.execute(sqlalchemy.select(tables.layout.c.layout)).scalars().all()
+    if len(found) != 1 or not isinstance(found[0], int) or found[0] < 1:
+        raise StoreError(
+            f"The registry {where} does not say its layout: it is damaged.",
+            asked=where,
+            remedy=f"Name another one in {_SETTING}, or restore it from a backup.",
+        )
+    if found[0] > tables.LAYOUT:
+        raise StoreError(
+            f"The registry {where} was written by a newer Headrace: layout {found[0]}, not {tables.LAYOUT}.",
+            asked=found[0],
+            available=[str(tables.LAYOUT)],
+            remedy="Upgrade: pip install --upgrade headrace.",
+        )
+    return found[0]

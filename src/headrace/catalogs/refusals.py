@@ -1,0 +1,83 @@
+"""What a database says when it refuses, in words that help: every driver error becomes one StoreError."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from headrace.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["refusals"]
+
+_SETTING = "[registry] url"
+
+# (words in the driver's message, our sentence, what to do); the first that fits
+_KNOWN = (
+    (
+        ("not a database", "malformed"),
+        "is not a Headrace registry, or it is damaged.",
+        f"Name another file in {_SETTING}, or restore it from a backup.",
+    ),
+    (
+        ("unable to open database",),
+        "cannot be opened.",
+        "Give this user read and write access to the file and its directory.",
+    ),
+    (
+        ("readonly database", "read-only transaction", "permission denied"),
+        "cannot be written.",
+        "Give this user write access to the registry, and with SQLite to its directory as well.",
+    ),
+    (
+        ("database is locked", "lock timeout"),
+        "is held by another program.",
+        "Wait until the other writer is done, or end it; then try again.",
+    ),
+    (
+        ("disk is full", "disk i/o error", "no space left"),
+        "cannot be written: the disk is full or failing.",
+        "Make room on the disk; nothing was written.",
+    ),
+    (
+        ("password authentication", "does not exist", "no pg_hba.conf entry"),
+        "does not let us in.",
+        f"Check user, password and database in {_SETTING}.",
+    ),
+    (
+        ("connection", "could not translate host", "name resolution", "timeout expired"),
+        "cannot be reached.",
+        f"Check that the server runs and that {_SETTING} names it.",
+    ),
+)
+
+
+@contextlib.contextmanager
+def refusals(where: str) -> Iterator[None]:
+    """Turn the errors of the driver and of the file system inside the block into a StoreError.
+
+    Args:
+        where: The registry, as it may be shown: no password.
+
+    Raises:
+        StoreError: The block raised one of them.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        said = str(error.orig if isinstance(error, DBAPIError) else error)
+        sentence, remedy = _explained(said)
+        first = next(iter(said.splitlines()), "")
+        raise StoreError(f"The registry {where} {sentence} ({first})", asked=where, remedy=remedy) from error
+
+
+def _explained(said: str) -> tuple[str, str]:
+    low = said.lower()
+    for words, sentence, remedy in _KNOWN:
+        if any(word in low for word in words):
+            return sentence, remedy
+    return "refused.", f"Check the database that {_SETTING} names."

@@ -1,0 +1,1 @@
+"""Ports: the narrow protocols by which use cases know the world outside."""
