@@ -36,7 +36,7 @@ def test_an_empty_file_gives_every_default(project: Path) -> None:
     settings = read_settings(project, {})
     assert settings.directory == project
     assert settings.project.name == "my ads 100%?"
-    assert settings.project.definitions == project / "features.py"
+    assert settings.project.definitions == ("features.py",)
     assert settings.project.timezone == "UTC"
     assert path_of(settings.registry.url) == project / ".headrace" / "registry.db"
     assert sqlalchemy.make_url(settings.registry.url).database == str(project / ".headrace" / "registry.db")
@@ -60,7 +60,7 @@ def test_the_file_is_read(project: Path) -> None:
         """
         [project]
         name = "ads"
-        definitions = "defs/all.py"
+        definitions = ["defs/all.py", "more/*.py"]
         timezone = "Europe/Berlin"
         [registry]
         url = "postgresql://me:secret@host/db"
@@ -77,7 +77,7 @@ def test_the_file_is_read(project: Path) -> None:
     )
     settings = read_settings(project, {})
     assert settings.project.name == "ads"
-    assert settings.project.definitions == project / "defs" / "all.py"
+    assert settings.project.definitions == ("defs/all.py", "more/*.py")
     assert settings.project.timezone == "Europe/Berlin"
     assert settings.registry.url == "postgresql://me:secret@host/db"
     assert (settings.offline.engine, settings.offline.memory) == ("spark", 1_500_000_000)
@@ -89,7 +89,7 @@ def test_the_file_is_read(project: Path) -> None:
 def test_short_forms(project: Path) -> None:
     write(project, 'project = "ads"\ndefinitions = "defs.py"\n[offline]\nmemory = 1_000_000\n')
     settings = read_settings(project, {})
-    assert (settings.project.name, settings.project.definitions) == ("ads", project / "defs.py")
+    assert (settings.project.name, settings.project.definitions) == ("ads", ("defs.py",))
     assert settings.offline.memory == 1_000_000
 
 
@@ -106,7 +106,7 @@ def test_the_environment_goes_before_the_file(project: Path) -> None:
     assert settings.online.url == "redis://environment"
     assert settings.offline.memory == 512 * 2**20
     assert settings.project.name == "file"
-    assert settings.project.definitions == project / "other.py"
+    assert settings.project.definitions == ("other.py",)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,8 @@ def test_an_unknown_variable_offers_the_nearest(project: Path) -> None:
     ("text", "words"),
     [
         ("[project]\nname = 3\n", "[project] name is a text, not 3"),
+        ("definitions = []\n", "is a text or a list of texts, not []"),
+        ("definitions = ['a.py', 1]\n", "is a text or a list of texts"),
         ("project = ' '\n", "project is a text, not ' '"),
         ("[project]\ntimezone = 'Mars/Base'\n", "IANA time zone"),
         ("[project]\ntimezone = '../etc'\n", "IANA time zone"),

@@ -4,7 +4,7 @@
 
     [project]
     name = "ads"                  # default: the directory's name
-    definitions = "features.py"   # default; a path
+    definitions = "features.py"   # default; a file, glob or directory, or a list of them
     timezone = "UTC"              # default; days, weeks and months of calendar windows
 
     [registry]
@@ -72,12 +72,12 @@ class Project:
 
     Attributes:
         name: Its name.
-        definitions: The Python file with the definitions, absolute.
+        definitions: The Python files with the definitions: paths, globs or directories inside the project.
         timezone: The zone of local days, weeks and months, an IANA name.
     """
 
     name: str
-    definitions: Path
+    definitions: tuple[str, ...]
     timezone: str = "UTC"
 
 
@@ -158,6 +158,17 @@ def _text(value: Any) -> str:
     return value
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(texts, list)
+        or not texts
+        or not all(isinstance(each, str) and each.strip() for each in texts)
+    ):
+        raise ValueError("is a text or a list of texts")
+    return tuple(texts)
+
+
 def _url(value: Any) -> str:
     if not re.match(r"[a-z][a-z0-9+.-]*:", _text(value)):
         raise ValueError("is a URL, such as sqlite:///path, lmdb:///path or redis://host:6379")
@@ -202,7 +213,7 @@ _SECTIONS: dict[str, tuple[type, dict[str, _Key]]] = {
         Project,
         {
             "name": _Key(_text, None),
-            "definitions": _Key(_text, "features.py"),
+            "definitions": _Key(_texts, "features.py"),
             "timezone": _Key(_timezone, "UTC"),
         },
     ),
@@ -306,7 +317,6 @@ def _section(name: str, given: _Values, directory: Path) -> Any:
         values[key] = value
     if of is Project:
         values["name"] = values["name"] or directory.name or "headrace"
-        values["definitions"] = directory / Path(values["definitions"]).expanduser()
     return of(**values)
 
 
