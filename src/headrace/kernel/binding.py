@@ -39,6 +39,16 @@ class Binding:
         """`name@version`."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def feature_types(self) -> Mapping[str, Type]:
+        """Output columns and their types, companions included."""
+        raise AssertionError(self.id)
+
+    @property
+    def expressions(self) -> Mapping[str, str]:
+        """Row-level expressions to evaluate on each event."""
+        raise AssertionError(self.id)
+
 
 @dataclass(frozen=True, eq=False)
 class AggregateBinding(Binding):
@@ -49,6 +59,11 @@ class AggregateBinding(Binding):
     """
 
     plan: ViewPlan = field(kw_only=True)
+
+    @cached_property
+    def feature_types(self) -> Mapping[str, Type]:
+        """Output columns and their types, companions included."""
+        return {name: of for each in self.plan.features for name, of in zip(each.names, each.types, strict=True)}
 
     @cached_property
     def expressions(self) -> Mapping[str, str]:
@@ -71,6 +86,11 @@ class LatestBinding(Binding):
     features: Mapping[str, Type] = field(kw_only=True)
     ttl: int | None = field(kw_only=True, default=None)
     created_at: str | None = field(kw_only=True, default=None)
+
+    @property
+    def feature_types(self) -> Mapping[str, Type]:
+        """Columns and their types."""
+        return self.features
 
     @cached_property
     def expressions(self) -> Mapping[str, str]:

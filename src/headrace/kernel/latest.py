@@ -11,9 +11,8 @@ from headrace.aggregations.states import Array, States
 from headrace.kernel.events import KNOWN, TIME
 from headrace.kernel.order import instant_bytes
 from headrace.kernel.place import Places, entity_chunks
-from headrace.kernel.ranges import RangeIndex
 from headrace.kernel.row_bytes import row_bytes
-from headrace.kernel.visible import Visible, merge_visible, pieces
+from headrace.kernel.visible import Knowledge, Zones
 from headrace.schema import INT64, Schema
 from headrace.windows import FOREVER_AGO
 
@@ -87,12 +86,10 @@ def _chunk(entity: Array, time: Array, known: Array | None, asked: Array, t: Arr
     sure = np.minimum(hi, Places(entity, known, running=True).first(rank, t))
     sure = np.maximum(lo, sure)
     certain = np.where(sure > lo, sure - 1, -1)
-    nothing = Visible(lo, lo, pieces(known, sure, hi, t))
-    if not nothing.pieces:
-        return certain
+    zones = Zones(Knowledge(known), sure, hi, t)
     position = np.arange(len(entity), dtype=np.int64)
-    index = RangeIndex(_NEWEST, States(len(entity), (np.ones(len(entity), np.uint8), position)))
-    return np.maximum(certain, merge_visible(_NEWEST, index, nothing).fixed[1])
+    newest = zones.merged(_NEWEST, States(len(entity), (np.ones(len(entity), np.uint8), position)))
+    return np.maximum(certain, newest.fixed[1])
 
 
 def latest_keys(rows: pa.Table, schema: Schema, created_at: str | None) -> pa.Array:

@@ -12,7 +12,7 @@ from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.plan import FeaturePlan, ViewPlan
 from headrace.kernel.ranges import RangeIndex
 from headrace.kernel.rows import Rows
-from headrace.kernel.visible import Visible, merge_visible, pieces
+from headrace.kernel.visible import Knowledge, Visible, Zones, add_zones
 from headrace.windows import Series, edges
 
 __all__ = ["features_at", "finish", "states_at"]
@@ -74,19 +74,24 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple
 
 
 def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[int, int], States]:
-    visible = _visible(plan, rows, entity, t)
+    visible, zones = _visible(plan, rows, entity, t)
     indexes: dict[int, RangeIndex] = {}
+    mixed: dict[int, States] = {}
     merged = {}
     for measure, span in plan.pairs:
-        algebra = plan.measures[measure].algebra
+        algebra, states = plan.measures[measure].algebra, rows.measures[measure]
         if measure not in indexes:
-            indexes[measure] = RangeIndex(algebra, rows.measures[measure])
-        merged[measure, span] = merge_visible(algebra, indexes[measure], visible[span])
+            indexes[measure] = RangeIndex(algebra, states)
+            if zones is not None:
+                mixed[measure] = zones.merged(algebra, states)
+        seen = visible[span]
+        certain = indexes[measure].over(seen.lo, seen.hi)
+        merged[measure, span] = add_zones(algebra, certain, mixed[measure], seen.zone) if zones is not None else certain
     return merged
 
 
-def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, Visible]:
-    """For each span the features read, the rows that count for each query."""
+def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> tuple[dict[int, Visible], Zones | None]:
+    """For each span the features read, the rows that count for each query; and the zones they end in."""
     places = Places(rows.entity, rows.time)
     rank, here = places.rank(entity)
     before_t = places.first(rank, t)
@@ -94,16 +99,52 @@ def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, V
     if rows.known is not None:
         # Up to the first row whose known instant, or an earlier row's, is at or after t, everything is known.
         certain = np.minimum(before_t, Places(rows.entity, rows.known, running=True).first(rank, t))
-    found = {}
+    found: dict[int, Visible] = {}
+    zoned = _ZoneList(certain, before_t)
     for span in dict.fromkeys(span for _, span in plan.pairs):
         start, end = edges(plan.spans[span], t, plan.zone)
         lo = places.first(rank, start)
         hi = before_t if end is None else np.minimum(before_t, places.first(rank, end))
         hi = np.where(here, hi, lo)
-        sure = np.minimum(certain, hi)
-        mixed: tuple[Array, Array] = (np.maximum(lo, sure), hi)
-        zone = () if rows.known is None else pieces(rows.known, *mixed, t)
-        found[span] = Visible(lo, np.maximum(lo, sure), zone)
-    return found
+        sure = np.maximum(lo, np.minimum(certain, hi))
+        found[span] = Visible(lo, sure, zoned.add(sure, hi))
+    if not zoned.any:
+        return found, None
+    return found, Zones(Knowledge(rows.known), *zoned.ranges(), t[zoned.queries()])  # type: ignore[arg-type]
 
 
+class _ZoneList:
+    """Numbers the zones of queries; the zone that runs up to `t` is numbered once for all windows that end in it."""
+
+    def __init__(self, certain: Array, before_t: Array) -> None:
+        self._shared = (certain, before_t)
+        self._queries = [np.flatnonzero(certain < before_t)]
+        self._lo = [certain[self._queries[0]]]
+        self._hi = [before_t[self._queries[0]]]
+        self._number = np.full(len(certain), -1, dtype=np.int64)
+        self._number[self._queries[0]] = np.arange(len(self._queries[0]))
+        self._count = len(self._queries[0])
+
+    def add(self, lo: Array, hi: Array) -> Array:
+        """The zone of each query over `lo` to `hi`; -1 where that is empty."""
+        zone = np.where((lo == self._shared[0]) & (hi == self._shared[1]), self._number, -1)
+        own = np.flatnonzero((lo < hi) & (zone < 0))
+        zone[own] = self._count + np.arange(len(own))
+        self._queries.append(own)
+        self._lo.append(lo[own])
+        self._hi.append(hi[own])
+        self._count += len(own)
+        return zone
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a zone at all."""
+        return self._count > 0
+
+    def ranges(self) -> tuple[Array, Array]:
+        """Where the zones start and end."""
+        return np.concatenate(self._lo), np.concatenate(self._hi)
+
+    def queries(self) -> Array:
+        """The query each zone was first asked for by."""
+        return np.concatenate(self._queries)

@@ -7,16 +7,43 @@ a block, sorted by known instant, the rows that count are a range again.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from headrace.aggregations.algebra import Algebra
 from headrace.aggregations.states import Array, States, expand, offsets_of
-from headrace.kernel.place import Places
 from headrace.kernel.ranges import RangeIndex
 
-__all__ = ["Piece", "Visible", "merge_visible", "pieces"]
+__all__ = ["Knowledge", "Piece", "Visible", "Zones", "add_zones", "pieces"]
+
+
+class Knowledge:
+    """The known instants of rows, as ranks: small integers that pack beside a block's number."""
+
+    def __init__(self, known: Array) -> None:
+        """Of rows in their own order."""
+        self.known = known
+
+    @cached_property
+    def _order(self) -> Array:
+        return np.argsort(self.known, kind="stable")
+
+    @cached_property
+    def _sorted(self) -> Array:
+        return self.known[self._order]
+
+    @cached_property
+    def rank(self) -> Array:
+        """Each row's place among all rows by known instant."""
+        rank = np.empty(len(self.known), dtype=np.int64)
+        rank[self._order] = np.arange(len(self.known))
+        return rank
+
+    def before(self, t: Array) -> Array:
+        """How many rows are known before each instant: a row is iff its rank is less."""
+        return np.searchsorted(self._sorted, t)
 
 
 class Piece(NamedTuple):
@@ -26,78 +53,118 @@ class Piece(NamedTuple):
         rows: The order: positions of rows.
         lo: Where each range starts in it.
         hi: Where each range ends in it.
-        query: The query each range belongs to.
+        zone: The zone each range belongs to.
     """
 
     rows: Array
     lo: Array
     hi: Array
-    query: Array
+    zone: Array
 
 
 class Visible(NamedTuple):
-    """The rows that count for each of n queries: one range of rows in their own order, and further pieces."""
+    """The rows that count for each of n queries over one span.
+
+    Attributes:
+        lo: Where the range starts in which every row counts.
+        hi: Where it ends.
+        zone: The zone behind it, a place among the `Zones`; -1 for none.
+    """
 
     lo: Array
     hi: Array
-    pieces: tuple[Piece, ...]
+    zone: Array
 
 
-def pieces(known: Array, lo: Array, hi: Array, t: Array) -> tuple[Piece, ...]:
+class Zones:
+    """The zones of some queries: ranges of rows of which those known before an instant count.
+
+    Windows of one query mostly end in the same zone, so a zone is covered and merged once, whoever asks.
+    """
+
+    def __init__(self, knowledge: Knowledge, lo: Array, hi: Array, t: Array) -> None:
+        """Cover the zones.
+
+        Args:
+            knowledge: Known instants of all rows.
+            lo: Where each zone starts.
+            hi: Where it ends.
+            t: A row of it counts iff `known < t`.
+        """
+        self.n = len(lo)
+        self._pieces = [piece for piece in pieces(knowledge, lo, hi, t) if len(piece.zone)]
+        zone = np.concatenate([piece.zone for piece in self._pieces] or [np.zeros(0, dtype=np.int64)])
+        self._by_zone = np.argsort(zone, kind="stable")
+        self._ends = offsets_of(np.bincount(zone, minlength=self.n))
+
+    def merged(self, algebra: Algebra, states: States) -> States:
+        """The merged states of the rows that count in each zone."""
+        if not self._pieces:
+            return algebra.zero(self.n)
+        parts = [RangeIndex(algebra, states.take(piece.rows)).over(piece.lo, piece.hi) for piece in self._pieces]
+        return algebra.reduce(States.concat(parts).take(self._by_zone), self._ends)
+
+
+def add_zones(algebra: Algebra, certain: States, zones: States, zone: Array) -> States:
+    """The states of queries with those of their zones merged in.
+
+    Args:
+        algebra: Of both.
+        certain: One state for each query.
+        zones: One state for each zone.
+        zone: The zone of each query, -1 for none.
+    """
+    some = np.flatnonzero(zone >= 0)
+    if not len(some):
+        return certain
+    both = States.concat([certain, zones.take(zone[some])])
+    by = np.argsort(np.concatenate([np.arange(certain.n), some]), kind="stable")
+    lengths = np.ones(certain.n, dtype=np.int64)
+    lengths[some] = 2
+    return algebra.reduce(both.take(by), offsets_of(lengths))
+
+
+def pieces(knowledge: Knowledge, lo: Array, hi: Array, t: Array) -> tuple[Piece, ...]:
     """The known rows of the ranges `lo` to `hi`, as ranges of rows sorted by known instant.
 
     Args:
-        known: Known instants of all rows.
+        knowledge: Known instants of all rows.
         lo: Starts of the ranges.
         hi: Ends of the ranges, n each.
         t: Query instants; a row counts iff `known < t`.
     """
     query = np.flatnonzero(lo < hi)
+    if not len(query):
+        return ()
     lo, hi = lo[query], hi[query]
+    limit = knowledge.before(t[query])
     found = []
-    level = 0
+    size = 1
     while len(query):
-        size = 1 << level
         odd_lo = (lo & size) != 0
         odd_hi = ((hi & size) != 0) & (lo + odd_lo * size < hi)
         starts = np.concatenate([lo[odd_lo], hi[odd_hi] - size])
         if len(starts):
-            found.append(_level(known, starts, np.concatenate([query[odd_lo], query[odd_hi]]), t, size))
+            bound = np.concatenate([limit[odd_lo], limit[odd_hi]])
+            found.append(_level(knowledge, starts, size, bound, np.concatenate([query[odd_lo], query[odd_hi]])))
         lo = lo + odd_lo * size
         hi = hi - odd_hi * size
         left = lo < hi
-        query, lo, hi = query[left], lo[left], hi[left]
-        level += 1
+        query, lo, hi, limit = query[left], lo[left], hi[left], limit[left]
+        size *= 2
     return tuple(found)
 
 
-def _level(known: Array, starts: Array, query: Array, t: Array, size: int) -> Piece:
+def _level(knowledge: Knowledge, starts: Array, size: int, limit: Array, query: Array) -> Piece:
     """The known rows of the blocks of `size` rows that begin at `starts`."""
     blocks, block = np.unique(starts, return_inverse=True)
     if size == 1:
-        visible = known[blocks][block] < t[query]
-        return Piece(blocks, block, block + visible, query)
+        some = knowledge.rank[blocks][block] < limit
+        return Piece(blocks, block[some], block[some] + 1, query[some])
     rows = expand(blocks, np.full(len(blocks), size))
-    number = np.repeat(np.arange(len(blocks)), size)
-    rows = rows[np.lexsort((known[rows], number))]
-    places = Places(number, known[rows])
-    return Piece(rows, block * size, places.first(block, t[query]), query)
-
-
-def merge_visible(algebra: Algebra, index: RangeIndex, visible: Visible) -> States:
-    """The merged states of the rows that count for each query."""
-    main = index.over(visible.lo, visible.hi)
-    if not visible.pieces:
-        return main
-    parts, queries = [main], [np.arange(main.n, dtype=np.int64)]
-    for piece in visible.pieces:
-        filled = piece.lo < piece.hi
-        if filled.any():
-            own = RangeIndex(algebra, index.states.take(piece.rows))
-            parts.append(own.over(piece.lo[filled], piece.hi[filled]))
-            queries.append(piece.query[filled])
-    if len(parts) == 1:
-        return main
-    query = np.concatenate(queries)
-    by = np.argsort(query, kind="stable")
-    return algebra.reduce(States.concat(parts).take(by), offsets_of(np.bincount(query, minlength=main.n)))
+    keys = np.repeat(np.arange(len(blocks)), size) * len(knowledge.known) + knowledge.rank[rows]
+    by = np.argsort(keys, kind="stable")
+    lo = block * size
+    hi = np.searchsorted(keys[by], block * len(knowledge.known) + limit)
+    some = lo < hi
+    return Piece(rows[by], lo[some], hi[some], query[some])

@@ -1,0 +1,77 @@
+"""Running on-demand features: the same functions over the rows of a training set and of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.errors import DataError
+from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, Column
+from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.definitions.on_demand import OnDemandFeature
+    from headrace.retrieval.plan import RetrievalPlan
+    from headrace.schema import Type
+
+__all__ = ["run_functions"]
+
+
+def run_functions(
+    plan: RetrievalPlan, columns: Sequence[Mapping[str, Column]], request: Mapping[str, Sequence[Any]], t: Array
+) -> dict[str, Column]:
+    """The plan's on-demand features, n rows each.
+
+    Args:
+        plan: What to run.
+        columns: For each of the plan's views, feature -> values.
+        request: Request field -> n values.
+        t: The rows' instants.
+
+    Returns:
+        Function name -> values; where a function raises, or returns what its type cannot hold, the value is INVALID.
+    """
+    done: dict[str, Column] = {}
+    read: dict[tuple[int, str], list[Any]] = {}
+    for function in plan.functions:
+        values = {}
+        for parameter, place in plan.inputs[function.name].items():
+            if place not in read:
+                column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
+                read[place] = column.values.to_pylist()
+            values[parameter] = read[place]
+        values.update({name: request[name] for name in function.request})
+        done[function.name] = _run(function, values, t)
+    return done
+
+
+def _run(function: OnDemandFeature, values: Mapping[str, Sequence[Any]], t: Array) -> Column:
+    results: list[Any] = []
+    failed = np.zeros(len(t), dtype=bool)
+    reason = ""
+    names = list(values)
+    for row, at in enumerate(t.tolist()):
+        try:
+            result = function.compute({name: values[name][row] for name in names}, at)
+            results.append(_fitting(result, function.output))
+        except Exception as error:  # noqa: BLE001 - whatever a user's function raises spoils its own value only
+            results.append(None)
+            failed[row] = True
+            reason = f"{function.name}: {type(error).__name__}: {error}"
+    array = pa.array(results, type=function.output.arrow())
+    status = np.full(len(t), PRESENT, dtype=np.uint8)
+    status[array.is_null().to_numpy(zero_copy_only=False)] = NULL_VALUE
+    status[failed] = INVALID
+    return Column(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason)
+
+
+def _fitting(value: Any, of: Type) -> Any:
+    """The value, if its type can hold it."""
+    try:
+        return pa.scalar(value, type=of.arrow()).as_py()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError) as error:
+        raise DataError(f"returned {value!r}, which is no {of}: {error}") from None
