@@ -1,0 +1,87 @@
+"""`headrace features`, `headrace show` and `headrace lineage`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace.cli import output
+from headrace.cli.completing import feature_names
+from headrace.cli.store import opened
+from headrace.cli.verb import DONE, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["features", "lineage", "show"]
+
+COLUMNS = ("reference", "value_type", "type", "tags", "owner", "description")
+
+
+@verb
+@click.argument("words", nargs=-1)
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; again for any of several.")
+@click.option("--all-tags", is_flag=True, help="With all of the tags, not any.")
+@click.option("--owner", help="Of this owner.")
+@click.option("--type", "kind", help="numerical, categorical, binary, embedding or list.")
+def features(
+    *,
+    project: Path,
+    as_json: bool,
+    words: Sequence[str],
+    tags: Sequence[str],
+    all_tags: bool,
+    owner: str | None,
+    kind: str | None,
+) -> int:
+    """List features; with WORDS those that have all of them in name, description, tags or columns."""
+    some, every = ((), tags) if all_tags else (tags, ())
+    with opened(project) as store:
+        found = store.list_features(tags=some, all_tags=every, owner=owner, type=kind, text=" ".join(words))
+    rows = [each.to_dict() for each in found]
+    if as_json:
+        output.document({"features": rows})
+    elif rows:
+        output.table(COLUMNS, [[row.get(name) or None for name in COLUMNS] for row in rows])
+    else:
+        output.note("No feature matches.")
+    return DONE
+
+
+@verb
+@click.argument("name", shell_complete=feature_names)
+def show(*, project: Path, as_json: bool, name: str) -> int:
+    """Tell everything about the feature NAME, as in user_ads:ctr_7d or user_ads@2:ctr_7d."""
+    with opened(project) as store:
+        about = store.get_feature(name).to_dict()
+    if as_json:
+        output.document(about)
+    else:
+        output.table(
+            ("", ""), [(key, value) for key, value in about.items() if value not in (None, "", [], {})]
+        )
+    return DONE
+
+
+@verb
+@click.argument("name", shell_complete=feature_names)
+def lineage(*, project: Path, as_json: bool, name: str) -> int:
+    """Draw what NAME comes from, and what comes from it: a feature, view, source, entity or service."""
+    with opened(project) as store:
+        graph = store.lineage(name).to_dict()
+    if as_json:
+        output.document(graph)
+    else:
+        output.table(("kind", "name", "comes from"), _sources(graph))
+    return DONE
+
+
+def _sources(graph: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Every node with those it comes from; each after its own sources."""
+    names = {node["id"]: node["name"] for node in graph["nodes"]}
+    before: dict[str, list[str]] = {}
+    for edge in graph["edges"]:
+        before.setdefault(edge["to"], []).append(names[edge["from"]])
+    return [(node["kind"], node["name"], ", ".join(before.get(node["id"], []))) for node in graph["nodes"]]

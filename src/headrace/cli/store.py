@@ -1,0 +1,156 @@
+"""The feature store as the command line sees it: the verbs it calls, and no more."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Store", "opened"]
+
+
+class Told(Protocol):
+    """An answer that knows its JSON form."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON values."""
+        ...
+
+
+class Plan(Told, Protocol):
+    """What applying would do."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it would do nothing."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What else to know."""
+        ...
+
+    def rows(self) -> Sequence[Sequence[str]]:
+        """Its changes: sign, kind, object, change, what it means."""
+        ...
+
+
+class Applied(Told, Protocol):
+    """What an apply did."""
+
+    @property
+    def plan(self) -> Plan:
+        """What it carried out."""
+        ...
+
+
+class Dataset(Protocol):
+    """Historical features."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """How they were made."""
+        ...
+
+    def to_parquet(self, path: Path) -> object:
+        """Write them."""
+        ...
+
+
+class OnlineFeatures(Told, Protocol):
+    """The answer of an online read."""
+
+    def document(self) -> dict[str, Any]:
+        """The document of `POST /get-online-features`."""
+        ...
+
+
+class Store(Protocol):
+    """`headrace.project.FeatureStore`, as far as the command line uses it."""
+
+    def plan(self) -> Plan:
+        """What applying the definitions would do."""
+        ...
+
+    def apply(self, *, allow_destructive: bool) -> Applied:
+        """Register the definitions."""
+        ...
+
+    def list_features(
+        self,
+        *,
+        tags: Sequence[str],
+        all_tags: Sequence[str],
+        owner: str | None,
+        type: str | None,  # noqa: A002 - the contract's word
+        text: str,
+    ) -> Sequence[Told]:
+        """The features that match."""
+        ...
+
+    def get_feature(self, name: str) -> Told:
+        """A feature."""
+        ...
+
+    def lineage(self, name: str) -> Told:
+        """What it comes from, and what comes from it."""
+        ...
+
+    def get_historical_features(
+        self,
+        spine: Any,
+        *,
+        features: Sequence[str] | None,
+        service: str | None,
+        timestamp: str,
+        full_feature_names: bool,
+        progress: Callable[[str, float], None],
+    ) -> Dataset:
+        """Features for the rows of a spine."""
+        ...
+
+    def materialize(
+        self,
+        end: str | None,
+        *,
+        views: Sequence[str] | None,
+        progress: Callable[[str, float], None],
+    ) -> Sequence[Told]:
+        """Load views; what was loaded of each."""
+        ...
+
+    def push(self, source: str, rows: Any) -> Told:
+        """Push events."""
+        ...
+
+    def get_online_features(
+        self,
+        *,
+        features: Sequence[str] | None,
+        service: str | None,
+        entities: Mapping[str, Sequence[Any]],
+        context: Mapping[str, Any] | None,
+        as_of: str | None,
+        full_feature_names: bool,
+    ) -> OnlineFeatures:
+        """Features now."""
+        ...
+
+    def doctor(self) -> Sequence[Told]:
+        """What was checked: name, ok, detail, remedy."""
+        ...
+
+
+@contextmanager
+def opened(project: Path) -> Iterator[Store]:
+    """The project's feature store, closed afterwards."""
+    from headrace.project import FeatureStore
+
+    store = FeatureStore(project)
+    try:
+        yield cast("Store", store)
+    finally:
+        store.close()
