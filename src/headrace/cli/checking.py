@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.cli import output
 from headrace.cli.store import opened
 from headrace.cli.verb import DONE, FOUND, verb
-from headrace.config import find_project, read_settings, without_password
 from headrace.errors import HeadraceError
 
 if TYPE_CHECKING:
@@ -54,6 +50,11 @@ def doctor(*, project: Path, as_json: bool) -> int:
 
 def _checks(project: Path) -> Iterator[Any]:
     """Checks from the ground up; those above a broken one are left out."""
+    import platform
+    import shutil
+
+    from headrace.config import find_project, read_settings, without_password
+
     yield Check("headrace", ok=True, detail=_version("headrace"))
     yield Check("python", ok=True, detail=f"{platform.python_version()} on {platform.platform(terse=True)}")
     yield Check("libraries", ok=True, detail=", ".join(f"{name} {_version(name)}" for name in LIBRARIES))
@@ -75,6 +76,8 @@ def _checks(project: Path) -> Iterator[Any]:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headrace.rendering import is_number, plain_table, written
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -30,6 +28,8 @@ def note(text: str) -> None:
 
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table: lines and colours on a terminal, aligned columns, nothing cut, in a pipe."""
+    from headrace.rendering import is_number, plain_table, written
+
     if not sys.stdout.isatty():
         click.echo(plain_table(names, rows))
         return
