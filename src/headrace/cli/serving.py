@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["get"]
 
+_UNUSUAL = {"NOT_FOUND", "OUTSIDE_MAX_AGE", "INVALID"}
+"""Why a value may be missing, other than that it is null."""
+
 
 @verb
 @which_features
@@ -65,19 +68,17 @@ def get(
 def _show(document: Mapping[str, Any]) -> None:
     """A row for each feature and a column for each entity: features are many, entities few."""
     metadata, results = document["metadata"], document["results"]
-    rows = []
-    for name, result in zip(metadata["feature_names"], results, strict=True):
-        cells = [
-            value
-            if status in {"PRESENT", "NULL_VALUE"}
-            else f"({status.lower().replace('_', ' ')})"
-            if value is None
-            else value
-            for value, status in zip(result["values"], result["statuses"], strict=True)
-        ]
-        rows.append([name, *cells])
-    many = len(results[0]["values"]) if results else 0
-    output.table(["feature", *(f"{at + 1}" if many > 1 else "value" for at in range(many))], rows)
+    rows = [
+        [name, *map(_cell, result["values"], result["statuses"])]
+        for name, result in zip(metadata["feature_names"], results, strict=True)
+    ]
+    many = len(rows[0]) - 1 if rows else 0
+    output.table(["feature", *(["value"] if many == 1 else map(str, range(1, many + 1)))], rows)
     output.note(f"As of {metadata['as_of']}.")
     for name, reason in (metadata.get("reasons") or {}).items():
         output.note(f"{name}: {reason}")
+
+
+def _cell(value: Any, status: str) -> Any:
+    """The value, or why there is none."""
+    return f"({status.lower().replace('_', ' ')})" if value is None and status in _UNUSUAL else value
