@@ -1,0 +1,1 @@
+"""Online stores: adapters of the key-value port."""
