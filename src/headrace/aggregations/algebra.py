@@ -98,7 +98,8 @@ class Columnwise(Fixed):
     def zero(self, n: int) -> States:
         """n states of no event."""
         return States(
-            n, tuple(np.full(n, zero, field.dtype) for zero, field in zip(self.zeros, self.fixed, strict=True))
+            n,
+            tuple(np.full(n, zero, field.dtype) for zero, field in zip(self.zeros, self.fixed, strict=True)),
         )
 
     def merge(self, left: States, right: States) -> States:
@@ -167,7 +168,9 @@ class Ragged(Algebra):
             flags.append(merged)
         low, high = states.offsets[offsets[0]], states.offsets[offsets[-1]]
         entries = tuple(column[low:high] for column in states.entries)
-        pooled = States(len(present), tuple(flags), states.offsets[offsets] - low, entries, states.dictionaries)
+        pooled = States(
+            len(present), tuple(flags), states.offsets[offsets] - low, entries, states.dictionaries
+        )
         return self.normalise(pooled)
 
     @staticmethod

@@ -85,27 +85,37 @@ class Aggregation:
         try:
             set_(self, "windows", self._windows())
         except DefinitionError as error:
-            raise self.error(error.message, asked=error.asked, available=error.available, remedy=error.remedy) from None
+            raise self.error(
+                error.message, asked=error.asked, available=error.available, remedy=error.remedy
+            ) from None
         set_(self, "tags", (self.tags,) if isinstance(self.tags, str) else tuple(self.tags))
         set_(self, "rules", tuple(self.rules))
         if not isinstance(self.name, str) or not self.name.isidentifier() or "__" in self.name:
             raise self.error(
-                f"{self.name!r} cannot be a feature's name.", asked=self.name, remedy="Use letters, digits and single _."
+                f"{self.name!r} cannot be a feature's name.",
+                asked=self.name,
+                remedy="Use letters, digits and single _.",
             )
         if not self.suffix and len(self.windows) > 1:
             raise self.error(
-                "suffix=False needs a single window.", asked=self.name, remedy="Give one window, or keep the suffixes."
+                "suffix=False needs a single window.",
+                asked=self.name,
+                remedy="Give one window, or keep the suffixes.",
             )
 
     def _windows(self) -> tuple[Window, ...]:
         given = (self.windows,) if isinstance(self.windows, (str, Window)) else tuple(self.windows)
         if not self.windowed:
             if given:
-                raise DefinitionError(f"{self.kind} has no windows.", asked=self.name, remedy="Leave windows out.")
+                raise DefinitionError(
+                    f"{self.kind} has no windows.", asked=self.name, remedy="Leave windows out."
+                )
             return (Lifetime(),)
         if not given:
             raise DefinitionError(
-                f"{self.kind} needs windows.", asked=self.name, remedy='Give windows=["7d"] or windows=["all"].'
+                f"{self.kind} needs windows.",
+                asked=self.name,
+                remedy='Give windows=["7d"] or windows=["all"].',
             )
         made = tuple(window(each) for each in given)
         if len({each.suffix for each in made}) < len(made):

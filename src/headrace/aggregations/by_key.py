@@ -98,15 +98,18 @@ def keyed(
 
 def finish_map(states: States, values: Finished) -> Finished:
     """The map column whose values, entry by entry, are finished already; one invalid entry makes its row invalid."""
-    invalid, reason = states.fixed[0].astype(bool), "truncated"
+    truncated = states.fixed[0].astype(bool)
+    invalid, reason = None, "truncated" if truncated.any() else ""
     if values.invalid is not None:
+        invalid = np.zeros(states.n, dtype=bool)
         invalid[Ragged.rows_of(states)[values.invalid]] = True
         reason = values.reason
     return values._replace(
         offsets=states.offsets,
         keys=states.entries[0],
         key_dictionary=states.dictionaries[1],
-        invalid=invalid if invalid.any() else None,
+        invalid=invalid,
+        partial=truncated if truncated.any() else None,
         reason=reason,
     )
 

@@ -68,7 +68,9 @@ class Count(Aggregation):
 
     def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """int64, or a map from the key's type to int64."""
-        return (Output("", Type("map", items=(self.column_type(self.by, types), INT64)) if self.by else INT64),)
+        return (
+            Output("", Type("map", items=(self.column_type(self.by, types), INT64)) if self.by else INT64),
+        )
 
     def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
         """The count itself."""

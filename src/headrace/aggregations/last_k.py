@@ -87,7 +87,9 @@ class LastK(Aggregation):
         """Check k."""
         super().__post_init__()
         if not 1 <= self.k <= _LARGEST_K:
-            raise self.error(f"k={self.k} is out of range.", asked=self.k, remedy=f"Use k of 1 to {_LARGEST_K}.")
+            raise self.error(
+                f"k={self.k} is out of range.", asked=self.k, remedy=f"Use k of 1 to {_LARGEST_K}."
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:

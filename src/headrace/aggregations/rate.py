@@ -41,12 +41,16 @@ class Rate(Aggregation):
         """Check the prior."""
         super().__post_init__()
         if self.where is not None:
-            raise self.error("a rate has no filter of its own.", remedy="Put where= on the counts it divides.")
+            raise self.error(
+                "a rate has no filter of its own.", remedy="Put where= on the counts it divides."
+            )
         if self.prior is None:
             return
         if len(self.prior) != _PAIR or min(self.prior) < 0 or sum(self.prior) <= 0:
             raise self.error(
-                f"prior={self.prior!r} is not a Beta prior.", asked=self.prior, remedy="Give (a, b), both at least 0."
+                f"prior={self.prior!r} is not a Beta prior.",
+                asked=self.prior,
+                remedy="Give (a, b), both at least 0.",
             )
         object.__setattr__(self, "prior", (float(self.prior[0]), float(self.prior[1])))
 

@@ -81,18 +81,20 @@ class Finished(NamedTuple):
     Attributes:
         data: Values, or the items of all lists or maps one after another.
         valid: Which rows are not null; None for all.
-        invalid: Which rows could not be answered (overflow, truncation); None for none.
+        invalid: Which rows could not be answered and are null (overflow); None for none.
+        partial: Which rows hold only part of the answer (truncation); None for none.
         dictionary: What codes in `data` mean.
         offsets: Where each row's items start, for lists and maps.
         keys: The maps' keys, beside `data`.
         key_dictionary: What codes in `keys` mean.
-        reason: Why rows are invalid.
+        reason: Why rows are invalid or partial.
         high: The upper 64 bits of 128-bit values, beside `data`.
     """
 
     data: Array
     valid: Array | None = None
     invalid: Array | None = None
+    partial: Array | None = None
     dictionary: Dictionary | None = None
     offsets: Array | None = None
     keys: Array | None = None
@@ -136,7 +138,11 @@ class States:
         starts, lengths = self.offsets[rows], np.diff(self.offsets)[rows]
         at = expand(starts, lengths)
         return States(
-            len(rows), fixed, offsets_of(lengths), tuple(column[at] for column in self.entries), self.dictionaries
+            len(rows),
+            fixed,
+            offsets_of(lengths),
+            tuple(column[at] for column in self.entries),
+            self.dictionaries,
         )
 
     def slice(self, start: int, stop: int) -> States:

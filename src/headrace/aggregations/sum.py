@@ -81,8 +81,19 @@ def to_double(states: States, of: Type) -> Array:
     """The sums as doubles, whatever the algebra; decimals in units, not in their fraction."""
     if of.name == "double":
         return states.fixed[0]
+    data, upper, overflow = _words(states)
+    # The halves of a number below zero nearly cancel as doubles: put them together as integers where they fit.
+    wide = np.ldexp(upper.astype(np.float64), 64) + data.view(np.uint64)
+    return np.where(overflow, wide, data) / 10**of.scale
+
+
+def _words(states: States) -> tuple[Array, Array, Array]:
+    """The totals' lower and upper 64 bits, and which totals do not fit the lower ones."""
     high, low = states.fixed
-    return np.ldexp(high.astype(np.float64), 32) / 10**of.scale + low / 10**of.scale
+    high = high + (low >> 32)
+    data = (high << 32) | (low & _LOW)
+    upper = high >> 32
+    return data, upper, upper != data >> 63
 
 
 @dataclass(frozen=True)
@@ -134,13 +145,7 @@ class Sum(Aggregation):
 def _total(states: States, of: Type) -> Finished:
     if of.name == "double":
         return Finished(states.fixed[0])
-    high, low = states.fixed
-    high = high + (low >> 32)
-    low = low & _LOW
-    # The two's complement of 128 bits: its low word is the 64-bit total, its high word the sign and what overflowed.
-    data = (high << 32) | low
-    upper = high >> 32
+    data, upper, overflow = _words(states)
     if of.name == "decimal":
         return Finished(data, high=upper)
-    overflow = upper != data >> 63
-    return Finished(data, invalid=overflow if overflow.any() else None, reason="overflow")
+    return Finished(data, invalid=overflow, reason="overflow") if overflow.any() else Finished(data)

@@ -63,7 +63,9 @@ class AggregateBinding(Binding):
     @cached_property
     def feature_types(self) -> Mapping[str, Type]:
         """Output columns and their types, companions included."""
-        return {name: of for each in self.plan.features for name, of in zip(each.names, each.types, strict=True)}
+        return {
+            name: of for each in self.plan.features for name, of in zip(each.names, each.types, strict=True)
+        }
 
     @cached_property
     def expressions(self) -> Mapping[str, str]:

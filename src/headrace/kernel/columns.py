@@ -13,7 +13,16 @@ from headrace.aggregations.states import Array, Finished
 from headrace.schema import Type
 from headrace.windows import FOREVER_AGO
 
-__all__ = ["INVALID", "NOT_FOUND", "NULL_VALUE", "OUTSIDE_MAX_AGE", "PRESENT", "STATUS_NAMES", "Column", "to_arrow"]
+__all__ = [
+    "INVALID",
+    "NOT_FOUND",
+    "NULL_VALUE",
+    "OUTSIDE_MAX_AGE",
+    "PRESENT",
+    "STATUS_NAMES",
+    "Column",
+    "to_arrow",
+]
 
 INVALID, PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = range(5)
 STATUS_NAMES = ("INVALID", "PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
@@ -45,12 +54,13 @@ def to_arrow(parts: Sequence[Finished], of: Type, newest: Array, *, listed: bool
         listed: Whether each row is the list of its parts.
     """
     n = len(newest)
-    invalid = np.zeros(n, dtype=bool)
-    reason = ""
+    invalid, partial, reason = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), ""
     for part in parts:
         if part.invalid is not None:
             invalid |= part.invalid
-            reason = part.reason
+        if part.partial is not None:
+            partial |= part.partial
+        reason = reason or part.reason
     if listed:
         arrays = [_array(part, of.items[0], None) for part in parts]
         # Row-major order: the first value of every part, then the second of every part, ...
@@ -61,11 +71,13 @@ def to_arrow(parts: Sequence[Finished], of: Type, newest: Array, *, listed: bool
         null = invalid
     else:
         values = _array(parts[0], of, invalid)
-        null = values.is_null().to_numpy(zero_copy_only=False) if values.null_count else np.zeros(n, dtype=bool)
+        null = (
+            values.is_null().to_numpy(zero_copy_only=False) if values.null_count else np.zeros(n, dtype=bool)
+        )
     status = np.full(n, PRESENT, dtype=np.uint8)
     status[null] = NULL_VALUE
     status[null & (newest == FOREVER_AGO)] = NOT_FOUND
-    status[invalid] = INVALID
+    status[invalid | partial] = INVALID
     return Column(values, status, newest, reason)
 
 
@@ -103,7 +115,9 @@ def _texts(dictionary: Dictionary | None, codes: Array, null: Array | None) -> p
         return pa.nulls(len(codes), pa.binary())
     used = np.clip(codes, 0, len(dictionary) - 1)
     values = dictionary.take(used)
-    return values if null is None else values.take(pa.array(np.arange(len(values)), type=pa.int64(), mask=null))
+    return (
+        values if null is None else values.take(pa.array(np.arange(len(values)), type=pa.int64(), mask=null))
+    )
 
 
 def _decimals(low: Array, high: Array | None, of: Type, null: Array | None) -> pa.Array:
@@ -127,4 +141,3 @@ def _offsets(offsets: Array | None, hidden: Array | None) -> pa.Array:
     whole = np.zeros(1, np.int32) if offsets is None else offsets.astype(np.int32)
     mask = None if hidden is None or not hidden.any() else np.append(hidden, False)
     return pa.array(whole, type=pa.int32(), mask=mask)
-

@@ -14,7 +14,9 @@ from headrace.schema import Schema
 __all__ = ["first_copies"]
 
 
-def first_copies(entity: Array, time: Array, known: Array, table: pa.Table, schema: Schema, event_id: str) -> Array | None:
+def first_copies(
+    entity: Array, time: Array, known: Array, table: pa.Table, schema: Schema, event_id: str
+) -> Array | None:
     """Which events count: one copy for each (entity, event_id); events without an id all count.
 
     Args:

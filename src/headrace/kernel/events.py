@@ -24,7 +24,12 @@ def condition_column(place: int) -> str:
 
 
 def rows_of_events(
-    plan: ViewPlan, events: pa.Table, entity: Array, schema: Schema, event_id: str | None, serving_delay: int = 0
+    plan: ViewPlan,
+    events: pa.Table,
+    entity: Array,
+    schema: Schema,
+    event_id: str | None,
+    serving_delay: int = 0,
 ) -> Rows:
     """Lift clean events.
 

@@ -49,6 +49,7 @@ def history(
     plan: ViewPlan,
     of: History,
     threads: int = 1,
+    part: int = PART,
     progress: Callable[[float], None] = lambda _: None,
 ) -> dict[str, Column]:
     """The plan's features for every question, in the questions' order.
@@ -58,10 +59,11 @@ def history(
         plan: Its plan, or a part of it.
         of: Events and questions.
         threads: How many parts are worked on at once.
+        part: About how many events make a part.
         progress: Hears the share done, 0 to 1.
     """
     events = of.events.combine_chunks()
-    number = _parts(of.entity, of.asked)
+    number = _parts(of.entity, of.asked, part)
     event_order, event_ends = _grouped(number, of.entity)
     query_order, query_ends = _grouped(number, of.asked)
     parts = int(number.max()) + 1 if len(number) else 1
@@ -71,7 +73,12 @@ def history(
         asked = query_order[query_ends[part] : query_ends[part + 1]]
         own = events if parts == 1 else events.take(pa.array(mine))
         rows = rows_of_events(
-            plan, own, of.entity[mine], binding.schema, getattr(binding.source, "event_id", None), of.serving_delay
+            plan,
+            own,
+            of.entity[mine],
+            binding.schema,
+            getattr(binding.source, "event_id", None),
+            of.serving_delay,
         )
         return features_at(plan, rows, of.asked[asked], of.t[asked])
 
@@ -85,12 +92,13 @@ def history(
     return {name: _joined([answer[name] for answer in done], back) for name in done[0]}
 
 
-def _parts(entity: Array, asked: Array) -> Array:
-    """The part of each entity code: ascending, about `PART` events and questions each."""
+def _parts(entity: Array, asked: Array, size: int) -> Array:
+    """The part of each entity code: ascending, about `size` events and questions each."""
     entities = max(int(codes.max()) + 1 if len(codes) else 0 for codes in (entity, asked))
     weight = np.bincount(entity, minlength=entities) + np.bincount(asked, minlength=entities)
     before = np.cumsum(weight) - weight
-    return before // PART
+    _, part = np.unique(before // size, return_inverse=True)
+    return part
 
 
 def _grouped(number: Array, entity: Array) -> tuple[Array, Array]:

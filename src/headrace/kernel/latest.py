@@ -21,7 +21,9 @@ __all__ = ["created_instants", "latest_keys", "latest_rows", "sort_latest"]
 _NEWEST = Extreme(INT64, greatest=True)
 
 
-def sort_latest(entity: Array, time: Array, created: Array | None, known: Array, table: pa.Table, schema: Schema) -> Array:
+def sort_latest(
+    entity: Array, time: Array, created: Array | None, known: Array, table: pa.Table, schema: Schema
+) -> Array:
     """The permutation that sorts rows by entity and (event_time, created_at, known, bytes).
 
     Args:
@@ -100,7 +102,9 @@ def latest_keys(rows: pa.Table, schema: Schema, created_at: str | None) -> pa.Ar
         schema: The source's schema.
         created_at: The column that holds when a row was made, if any; null is the smallest.
     """
-    time, known = (rows.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in (TIME, KNOWN))
+    time, known = (
+        rows.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in (TIME, KNOWN)
+    )
     parts = [instant_bytes(time)]
     if created_at is not None:
         parts.append(instant_bytes(created_instants(rows, created_at)))

@@ -21,7 +21,9 @@ __all__ = ["EventOrder", "instant_bytes", "order_keys", "sort_events"]
 class EventOrder:
     """The dictionary of order keys of a table in order: the code of an event is its row, its key is made when asked for."""
 
-    def __init__(self, table: pa.Table, time: Array, known: Array, schema: Schema, event_id: str | None) -> None:
+    def __init__(
+        self, table: pa.Table, time: Array, known: Array, schema: Schema, event_id: str | None
+    ) -> None:
         """Over a table sorted by the total order within each entity.
 
         Args:
@@ -63,7 +65,9 @@ def order_keys(rows: pa.Table, time: Array, known: Array, schema: Schema, event_
 def instant_bytes(at: Array) -> pa.Array:
     """Instants as eight bytes that compare as they do: big-endian, sign flipped."""
     raw = (at ^ np.int64(-(1 << 63))).astype(">i8").tobytes()
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(at), [None, pa.py_buffer(raw)]).cast(pa.binary())
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(at), [None, pa.py_buffer(raw)]).cast(
+        pa.binary()
+    )
 
 
 def sort_events(

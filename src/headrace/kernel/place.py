@@ -33,7 +33,9 @@ class Places:
         self._low = int(instants.min()) if len(instants) else 0
         self._stride = (int(instants.max()) if len(instants) else 0) - self._low + 2
         if len(self.entities) * self._stride >= _ROOM:
-            raise AssertionError("more entities than one key can tell apart: cut the rows by entity_chunks first")
+            raise AssertionError(
+                "more entities than one key can tell apart: cut the rows by entity_chunks first"
+            )
         keys = (np.cumsum(fresh) - 1) * self._stride + (instants - self._low)
         self._keys = np.maximum.accumulate(keys) if running else keys
 

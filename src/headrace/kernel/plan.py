@@ -95,13 +95,17 @@ class ViewPlan:
         used = sorted({m for f in self.features for m in f.measures} | {self.presence})
         place = {old: new for new, old in enumerate(used)}
         features = tuple(
-            FeaturePlan(f.names, f.types, f.aggregation, f.window, tuple(place[m] for m in f.measures), f.spans)
+            FeaturePlan(
+                f.names, f.types, f.aggregation, f.window, tuple(place[m] for m in f.measures), f.spans
+            )
             for f in self.features
         )
         return ViewPlan(tuple(self.measures[m] for m in used), features, self.spans, self.zone, self.columns)
 
 
-def compile_view(aggregations: Sequence[Aggregation], columns: Mapping[str, Type], zone: str = "UTC") -> ViewPlan:
+def compile_view(
+    aggregations: Sequence[Aggregation], columns: Mapping[str, Type], zone: str = "UTC"
+) -> ViewPlan:
     """The plan of a view.
 
     Args:

@@ -63,7 +63,9 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple
     back = np.empty(len(by), dtype=np.int64)
     back[by] = np.arange(len(by))
     entity, t = entity[by], t[by]
-    chunks = entity_chunks(rows.entity, rows.time if rows.known is None else np.concatenate([rows.time, rows.known]))
+    chunks = entity_chunks(
+        rows.entity, rows.time if rows.known is None else np.concatenate([rows.time, rows.known])
+    )
     cuts = np.searchsorted(entity, [rows.entity[start] for start, _ in chunks[1:]]) if len(rows) else []
     bounds = [0, *(int(cut) for cut in cuts), len(entity)]
     parts = []
@@ -86,7 +88,9 @@ def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[in
                 mixed[measure] = zones.merged(algebra, states)
         seen = visible[span]
         certain = indexes[measure].over(seen.lo, seen.hi)
-        merged[measure, span] = add_zones(algebra, certain, mixed[measure], seen.zone) if zones is not None else certain
+        merged[measure, span] = (
+            add_zones(algebra, certain, mixed[measure], seen.zone) if zones is not None else certain
+        )
     return merged
 
 

@@ -46,7 +46,9 @@ class RangeIndex:
         columns = []
         for column, prefix in zip(self.states.fixed, self._prefixes, strict=True):
             # A column that repeats one value (each event counts one) needs no sums.
-            columns.append((hi - lo) * (column[0] if len(column) else 0) if prefix is None else prefix[hi] - prefix[lo])
+            columns.append(
+                (hi - lo) * (column[0] if len(column) else 0) if prefix is None else prefix[hi] - prefix[lo]
+            )
         return States(len(lo), tuple(columns))
 
     def _by_block(self, algebra: Fixed, lo: Array, hi: Array) -> States:
@@ -60,7 +62,9 @@ class RangeIndex:
         from_start, to_end, blocks = self._built(algebra)
         outer = algebra.merge(to_end.take(lo[across]), from_start.take(hi[across] - 1))
         between = blocks.over(first[across] + 1, last[across])
-        result = States.concat([algebra.merge(outer, between), self._by_gather(algebra, lo[near], lengths[near])])
+        result = States.concat(
+            [algebra.merge(outer, between), self._by_gather(algebra, lo[near], lengths[near])]
+        )
         place = np.empty(len(lo), dtype=np.int64)
         place[across] = np.arange(len(across))
         place[near] = np.arange(len(across), len(lo))
@@ -76,7 +80,8 @@ class RangeIndex:
             square = tuple(np.ascontiguousarray(column).reshape(count, BLOCK) for column in padded.fixed)
             forward = _running(algebra, square, self.states)
             backward = tuple(
-                column[:, ::-1] for column in _running(algebra, tuple(c[:, ::-1] for c in square), self.states)
+                column[:, ::-1]
+                for column in _running(algebra, tuple(c[:, ::-1] for c in square), self.states)
             )
             whole = States(count, tuple(c[:, -1].copy() for c in forward), None, (), self.states.dictionaries)
             self._blocks = (

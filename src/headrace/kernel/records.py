@@ -131,15 +131,26 @@ class RecordFormat:
         fixed = np.frombuffer(joined[0], self._fixed)
         counts = np.array([len(part) for part in cut[0]], dtype=np.int64) // self._fixed.itemsize
         entries = {
-            i: np.frombuffer(raw, dtype) for (i, dtype), raw in zip(self._entries.items(), joined[1:], strict=False)
+            i: np.frombuffer(raw, dtype)
+            for (i, dtype), raw in zip(self._entries.items(), joined[1:], strict=False)
         }
-        texts = dict(zip(((i, place) for i, place, _ in self._texts), joined[1 + len(entries) :], strict=True))
-        measures = tuple(self._states(i, fixed, entries.get(i), texts) for i in range(len(self.plan.measures)))
+        texts = dict(
+            zip(((i, place) for i, place, _ in self._texts), joined[1 + len(entries) :], strict=True)
+        )
+        measures = tuple(
+            self._states(i, fixed, entries.get(i), texts) for i in range(len(self.plan.measures))
+        )
         time = np.ascontiguousarray(fixed["time"])
-        known = np.ascontiguousarray(fixed["known"]) if self.pending else np.full(len(time), FOREVER_AGO, np.int64)
+        known = (
+            np.ascontiguousarray(fixed["known"])
+            if self.pending
+            else np.full(len(time), FOREVER_AGO, np.int64)
+        )
         return Rows(np.repeat(entity, counts), time, known, measures)
 
-    def _states(self, i: int, fixed: Array, entries: Array | None, texts: dict[tuple[int, int], bytes]) -> States:
+    def _states(
+        self, i: int, fixed: Array, entries: Array | None, texts: dict[tuple[int, int], bytes]
+    ) -> States:
         algebra = self.plan.measures[i].algebra
         columns: list[Array] = []
         dictionaries: list[Dictionary | None] = []
@@ -161,7 +172,9 @@ class RecordFormat:
                 dictionaries.append(None)
         width = len(algebra.fixed)
         offsets = offsets_of(fixed[f"{i}.n"]) if algebra.entries else None
-        return States(len(fixed), tuple(columns[:width]), offsets, tuple(columns[width:]), tuple(dictionaries))
+        return States(
+            len(fixed), tuple(columns[:width]), offsets, tuple(columns[width:]), tuple(dictionaries)
+        )
 
 
 class _Text:
@@ -177,13 +190,17 @@ class _Text:
         self._data = memoryview(b"")
         if dictionary is not None and present.any():
             values = dictionary.take(codes[present])
-            offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[values.offset : values.offset + len(values) + 1]
+            offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[
+                values.offset : values.offset + len(values) + 1
+            ]
             sizes = np.diff(offsets)
             self.lengths[present] = sizes
             widths = np.zeros(len(codes), dtype=np.int64)
             widths[present] = sizes
             self._offsets = offsets_of(widths)
-            self._data = memoryview(values.buffers()[2])[offsets[0] : offsets[-1]] if offsets[-1] else memoryview(b"")
+            self._data = (
+                memoryview(values.buffers()[2])[offsets[0] : offsets[-1]] if offsets[-1] else memoryview(b"")
+            )
 
     def cut(self, bounds: Array) -> list[bytes]:
         """The bytes of consecutive spans of values."""

@@ -126,7 +126,9 @@ def _numbers(column: pa.Array, of: Type) -> Array:
     if of.name == "decimal":
         # The low word of the 128-bit unscaled value: source decimals fit 64 bits.
         whole = column.cast(pa.decimal128(38, of.scale))
-        words = np.frombuffer(whole.buffers()[1], dtype=np.int64)[whole.offset * 2 : (whole.offset + len(whole)) * 2]
+        words = np.frombuffer(whole.buffers()[1], dtype=np.int64)[
+            whole.offset * 2 : (whole.offset + len(whole)) * 2
+        ]
         return np.ascontiguousarray(words[0::2])
     if of.name == "bool":
         column = column.cast(pa.int64())
@@ -135,9 +137,9 @@ def _numbers(column: pa.Array, of: Type) -> Array:
     elif of.name == "date":
         column = column.cast(pa.int32()).cast(pa.int64())
     elif of.name == "double":
-        filled = pc.fill_null(column.cast(pa.float64()), 0.0) if column.null_count else column.cast(pa.float64())
+        filled = (
+            pc.fill_null(column.cast(pa.float64()), 0.0) if column.null_count else column.cast(pa.float64())
+        )
         return filled.to_numpy(zero_copy_only=False)
     filled = pc.fill_null(column, 0) if column.null_count else column
     return filled.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-
-

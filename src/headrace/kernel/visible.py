@@ -101,7 +101,9 @@ class Zones:
         """The merged states of the rows that count in each zone."""
         if not self._pieces:
             return algebra.zero(self.n)
-        parts = [RangeIndex(algebra, states.take(piece.rows)).over(piece.lo, piece.hi) for piece in self._pieces]
+        parts = [
+            RangeIndex(algebra, states.take(piece.rows)).over(piece.lo, piece.hi) for piece in self._pieces
+        ]
         return algebra.reduce(States.concat(parts).take(self._by_zone), self._ends)
 
 
@@ -146,7 +148,9 @@ def pieces(knowledge: Knowledge, lo: Array, hi: Array, t: Array) -> tuple[Piece,
         starts = np.concatenate([lo[odd_lo], hi[odd_hi] - size])
         if len(starts):
             bound = np.concatenate([limit[odd_lo], limit[odd_hi]])
-            found.append(_level(knowledge, starts, size, bound, np.concatenate([query[odd_lo], query[odd_hi]])))
+            found.append(
+                _level(knowledge, starts, size, bound, np.concatenate([query[odd_lo], query[odd_hi]]))
+            )
         lo = lo + odd_lo * size
         hi = hi - odd_hi * size
         left = lo < hi

@@ -95,7 +95,9 @@ class AggregateStates:
                 for data, any_ in zip(self._waiting.pack(pending, ends), some.tolist(), strict=True)
             ]
         return [
-            encode_record(record._replace(tiles=data if any_ else b"", pending=rest)) if any_ or rest else None
+            encode_record(record._replace(tiles=data if any_ else b"", pending=rest))
+            if any_ or rest
+            else None
             for record, data, any_, rest in zip(records, packed, held.tolist(), waiting, strict=True)
         ]
 
@@ -128,7 +130,9 @@ def refuse_newer(records: Sequence[Record], writer: int) -> None:
         )
 
 
-def apply_to(records: Sequence[Record], events: pa.Table, group: Array, offset: int) -> tuple[pa.Table, Array]:
+def apply_to(
+    records: Sequence[Record], events: pa.Table, group: Array, offset: int
+) -> tuple[pa.Table, Array]:
     """The events whose record has not applied their offset yet."""
     if offset == NO_OFFSET or all(record.offset < offset for record in records):
         return events, group

@@ -87,7 +87,9 @@ class LatestStates:
             candidates = [row for row in (_decoded(record), mine, *ripe) if row is not None]
             best = max(candidates, key=_order, default=None)
             newest_known = max([record.frontier, f, *(row.known for row in ripe)])
-            after = record._replace(frontier=newest_known, offset=max(record.offset, stamp.offset), writer=stamp.writer)
+            after = record._replace(
+                frontier=newest_known, offset=max(record.offset, stamp.offset), writer=stamp.writer
+            )
             records.append(_encoded(after, best, [row for row in pending if row.known > stamp.now]))
         return records
 
@@ -122,7 +124,11 @@ class LatestStates:
         for data, place in zip(records, entity.tolist(), strict=True):
             record = decode_record(data)
             for row in (_decoded(record), *_decoded_pending(record)):
-                if row is not None and row.known < t and (best[place] is None or row.order > best[place].order):  # type: ignore[union-attr]
+                if (
+                    row is not None
+                    and row.known < t
+                    and (best[place] is None or row.order > best[place].order)
+                ):  # type: ignore[union-attr]
                     best[place] = row
         newest = np.array([FOREVER_AGO if row is None else row.time for row in best], dtype=np.int64)
         stale = np.zeros(n, dtype=bool)
@@ -132,7 +138,8 @@ class LatestStates:
         for place in self._places:
             name, of = self._columns[place]
             values = [
-                None if row is None or old else row.values[place] for row, old in zip(best, stale.tolist(), strict=True)
+                None if row is None or old else row.values[place]
+                for row, old in zip(best, stale.tolist(), strict=True)
             ]
             columns[name] = _column(values, of, newest, stale)
         return columns
@@ -179,5 +186,3 @@ def _restored(values: list[Any], of: Type) -> pa.Array:
     if of.name == "decimal":
         return pa.array([None if v is None else decimal.Decimal(v) for v in values], type=of.arrow())
     return pa.array(values, type=of.arrow())
-
-

@@ -13,7 +13,15 @@ from headrace.windows import FOREVER_AGO
 if TYPE_CHECKING:
     from headrace.ports.key_value import Reader
 
-__all__ = ["LAYOUT", "Manifest", "StreamState", "ViewManifest", "decode_manifest", "read_manifest", "read_streams"]
+__all__ = [
+    "LAYOUT",
+    "Manifest",
+    "StreamState",
+    "ViewManifest",
+    "decode_manifest",
+    "read_manifest",
+    "read_streams",
+]
 
 LAYOUT = 1
 """The version of everything Headrace writes into an online store."""
@@ -85,7 +93,9 @@ def decode_manifest(data: bytes | None) -> Manifest:
         manifest = _MANIFEST.decode(data)
     except msgspec.MsgspecError as error:
         raise StoreError(
-            "The online store's manifest cannot be read.", asked=str(error), remedy="Is this a Headrace store?"
+            "The online store's manifest cannot be read.",
+            asked=str(error),
+            remedy="Is this a Headrace store?",
         ) from None
     if manifest.layout != LAYOUT:
         raise StoreError(

@@ -13,7 +13,7 @@ import msgspec
 
 from headrace.clock import format_instant
 from headrace.errors import ConflictError, DataError
-from headrace.online.entities import group_entities
+from headrace.kernel.entities import group_entities
 from headrace.online.layout import (
     MANIFEST,
     epoch_prefix,
@@ -67,7 +67,13 @@ def nearest_edges(at: int, epoch_length: int) -> tuple[int, int]:
 
 
 def materialize(
-    store: KeyValue, binding: Binding, parts: Iterator[Part], known: int, now: int, epoch_length: int, progress: Progress
+    store: KeyValue,
+    binding: Binding,
+    parts: Iterator[Part],
+    known: int,
+    now: int,
+    epoch_length: int,
+    progress: Progress,
 ) -> Loaded:
     """Load a view.
 
@@ -99,7 +105,9 @@ def materialize(
             clean = clean.filter(_whole(found.keyless))
         records = states.load(clean, found.group, len(found.keys), known)
         prefix = generation_prefix(view, generation, 0)
-        items = [(prefix + key, data) for key, data in zip(found.keys, records, strict=True) if data is not None]
+        items = [
+            (prefix + key, data) for key, data in zip(found.keys, records, strict=True) if data is not None
+        ]
         for start in range(0, len(items), _BATCH):
             store.multi_put(items[start : start + _BATCH])
         quarantine(store, binding.source.name, part.rejected, now)
@@ -140,7 +148,9 @@ def _switch(store: KeyValue, view: str, served: ViewManifest, loaded: ViewManife
         manifest = decode_manifest(data)
         if manifest.of(view) != served:
             raise ConflictError(
-                f"Another load of {view} ended first; nothing was switched.", asked=view, remedy="Run it again if needed."
+                f"Another load of {view} ended first; nothing was switched.",
+                asked=view,
+                remedy="Run it again if needed.",
             )
         renewed = msgspec.structs.replace(manifest, views={**manifest.views, view: loaded})
         if store.compare_and_set(MANIFEST, data, renewed.encode()):
@@ -165,7 +175,9 @@ def _forget_epochs(store: KeyValue, view: str, known: int, epoch_length: int, fi
     kept = {} if foreign else {e: p for e, p in stream.epochs.items() if (e + 1) * epoch_length > known}
     if kept == stream.epochs:
         return
-    store.multi_put([(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint), order="deterministic"))])
+    store.multi_put(
+        [(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint), order="deterministic"))]
+    )
     for epoch, partitions in stream.epochs.items():
         if epoch not in kept:
             for partition in partitions:

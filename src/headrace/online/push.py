@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from headrace.errors import StoreError
 from headrace.kernel.events import KNOWN
-from headrace.online.entities import Entities, group_entities
+from headrace.kernel.entities import Entities, group_entities
 from headrace.online.layout import epoch_prefix, late_key, stream_key
 from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
 from headrace.online.record import Stamp
@@ -72,10 +72,7 @@ def apply_events(tx: Writer, incoming: Sequence[Incoming], stamp: Stamp) -> list
     """
     manifest = read_manifest(tx)
     streams = read_streams(tx, [each.binding.id for each in incoming])
-    return [
-        _apply(tx, each, manifest, stream, stamp)
-        for each, stream in zip(incoming, streams, strict=True)
-    ]
+    return [_apply(tx, each, manifest, stream, stamp) for each, stream in zip(incoming, streams, strict=True)]
 
 
 def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamState, stamp: Stamp) -> Applied:
@@ -127,5 +124,3 @@ def _ipc(events: pa.Table) -> bytes:
         stream.write_table(events)
     data: bytes = sink.getvalue().to_pybytes()
     return data
-
-

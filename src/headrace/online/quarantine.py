@@ -49,9 +49,15 @@ def quarantine(store: Writer, source: str, rejected: pa.Table, now: int) -> None
         now: The clock.
     """
     items = []
-    for row, rule, reason in zip(*(rejected.column(name).to_pylist() for name in ("row", "rule", "reason")), strict=True):
-        digest = hashlib.sha256("\0".join((row, rule, reason)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        items.append((quarantine_key(source, digest, 0), msgspec.json.encode(Rejected(source, row, rule, reason, now))))
+    for row, rule, reason in zip(
+        *(rejected.column(name).to_pylist() for name in ("row", "rule", "reason")), strict=True
+    ):
+        digest = hashlib.sha256("\0".join((row, rule, reason)).encode("utf-8", "surrogatepass")).hexdigest()[
+            :32
+        ]
+        items.append(
+            (quarantine_key(source, digest, 0), msgspec.json.encode(Rejected(source, row, rule, reason, now)))
+        )
     for start in range(0, len(items), _BATCH):
         store.multi_put(items[start : start + _BATCH])
 

@@ -85,12 +85,16 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
     return Read(t, tuple(columns))
 
 
-def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamState) -> tuple[list[bytes], Array]:
+def _records(
+    store: Reader, asked: Asked, manifest: Manifest, stream: StreamState
+) -> tuple[list[bytes], Array]:
     """The records of every entity, entities ascending, and the entity of each."""
     loaded = manifest.of(asked.view)
     if loaded.generation < 0 and not stream.epochs:
         raise StoreError(
-            f"View {asked.view} has no state yet.", asked=asked.view, remedy="Run: headrace materialize (or push events)."
+            f"View {asked.view} has no state yet.",
+            asked=asked.view,
+            remedy="Run: headrace materialize (or push events).",
         )
     prefixes = []
     if loaded.generation >= 0:
@@ -99,7 +103,9 @@ def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamStat
     open_epochs = [epoch for epoch in stream.epochs if (epoch + 1) * asked.epoch_length > loaded.known]
     if open_epochs:
         _same_states(asked, stream.states)
-        prefixes += [epoch_prefix(asked.view, e, partition) for e in open_epochs for partition in stream.epochs[e]]
+        prefixes += [
+            epoch_prefix(asked.view, e, partition) for e in open_epochs for partition in stream.epochs[e]
+        ]
     keys, entity = [], []
     for number, key in enumerate(asked.keys):
         if key is not None:

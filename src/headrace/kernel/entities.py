@@ -1,4 +1,4 @@
-"""Entities of events and requests: their keys as bytes, and a number for each."""
+"""Entities: the keys of rows as bytes, and a number for each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Schema, Type
 
-__all__ = ["Entities", "group_entities", "key_column"]
+__all__ = ["Entities", "group_entities", "key_column", "match_entities"]
 
 
 class Entities(NamedTuple):
@@ -65,3 +65,28 @@ def group_entities(rows: pa.Table, keys: Schema) -> Entities:
     coded = pc.dictionary_encode(encoded)
     group = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return Entities(coded.dictionary.to_pylist(), group, keyless)
+
+
+def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array, Array, int]:
+    """Numbers for the entities asked for, and for the rows of those entities.
+
+    Args:
+        rows: Rows with the key columns.
+        asked: Questions with the key columns.
+        keys: Their names and types.
+
+    Returns:
+        For each row its entity's number, -1 if nobody asked for it; for each question its entity's number, where a
+        question whose key is not whole gets a number of its own; how many numbers there are.
+    """
+    wanted = pc.dictionary_encode(key_column(asked, keys))
+    number = pc.fill_null(wanted.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    count = len(wanted.dictionary)
+    mine = pc.index_in(key_column(rows, keys), value_set=wanted.dictionary)
+    found = pc.fill_null(mine.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    keyless = number < 0
+    if keyless.any():
+        number = number.copy()
+        number[keyless] = count
+        count += 1
+    return found, number, count
