@@ -1,4 +1,4 @@
-"""The command: `python -m bench [--quick] [--only NAME] [--rounds N] [--date YYYY-MM-DD] [--list]`.
+"""The command: `python -m bench [--quick] [--only NAME] [--rounds N] [--patience S] [--date YYYY-MM-DD] [--list]`.
 
 The full size writes `bench/results.md` and `bench/results.json`, the quick one the same names under
 `.bench/`. Experiments that are not run keep their last lines. Exit code 1: results differ or something broke;
@@ -38,9 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     run = _circumstances(asked.date, size)
     new, worse = {}, []
     for experiment in chosen:
-        figures = harness.run(
-            experiment, asked.rounds or experiment.rounds, lambda line: print(line, flush=True)
-        )
+        rounds = asked.rounds or experiment.rounds
+        figures = harness.run(experiment, rounds, lambda line: print(line, flush=True), asked.patience)
         differences = harness.disagreements(experiment, figures)
         new[experiment.name] = report.entry(experiment, figures, run, differences)
         worse += report.worse(experiment.name, new[experiment.name], last.get(experiment.name))
@@ -60,6 +59,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--only", nargs="+", default=[""], metavar="NAME", help="experiments whose name starts so"
     )
     parser.add_argument("--rounds", type=int, help="samples of each side")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a quiet machine")
     parser.add_argument("--date", default=f"{datetime.now(tz=UTC):%Y-%m-%d}", help="the date to write down")
     parser.add_argument("--list", action="store_true", help="name the experiments and end")
     return parser.parse_args(arguments)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LIMIT_SECONDS = 1_800
 FAILED = "failed: "
 PROCESSORS = Path("/proc/stat")
+QUIET_SECONDS = 1.0
+QUIET_CORES = 0.2
 DOUBLES_AGREE = 1e-9  # of the sum of absolute values, as the design's agreement for sums of doubles
 
 
@@ -57,13 +59,16 @@ class Figures:
     digest: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
 
-def run(experiment: Experiment, rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
+def run(
+    experiment: Experiment, rounds: int, tell: Callable[[str], None], patience: float = 0.0
+) -> dict[str, Figures]:
     """Measure every side of the experiment `rounds` times, in turn.
 
     Args:
         experiment: What to run.
         rounds: Samples of each side.
         tell: Hears one line for each sample.
+        patience: Seconds to wait before each sample, at most, for other programs to leave the machine alone.
 
     Returns:
         Side name -> figures. A side that is not there yet or fails has `missing`, and is not tried again.
@@ -79,6 +84,7 @@ def run(experiment: Experiment, rounds: int, tell: Callable[[str], None]) -> dic
             taken = samples[side.name]
             if taken and "missing" in taken[-1]:
                 continue
+            _wait_for_quiet(patience)
             taken.append(_child(side, draw_only=False))
             tell(f"  {experiment.name}: {side.name}: {_told(taken[-1])}")
     return {name: _figures(taken) for name, taken in samples.items()}
@@ -175,6 +181,15 @@ def _others(busy_before: float | None, usage: resource.struct_rusage, wall: floa
     if busy_before is None or busy is None:
         return None
     return max(0.0, (busy - busy_before - usage.ru_utime - usage.ru_stime) / wall)
+
+
+def _wait_for_quiet(patience: float) -> None:
+    """Return when the machine has been idle for a moment, or `patience` is over."""
+    deadline = time.monotonic() + patience
+    while (before := _busy_seconds()) is not None and time.monotonic() < deadline:
+        time.sleep(QUIET_SECONDS)
+        if (_busy_seconds() or 0.0) - before < QUIET_CORES * QUIET_SECONDS:
+            return
 
 
 def _busy_seconds() -> float | None:

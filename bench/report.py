@@ -56,7 +56,14 @@ def judge(goal: Goal, figures: Mapping[str, Figures]) -> Document:
     rivals = {name: figures[name] for name in goal.against}
     present = {name: getattr(each, goal.quantity) for name, each in rivals.items() if each.missing is None}
     line: Document = {**dataclasses.asdict(goal), "against": list(goal.against), "unit": goal.unit}
-    line |= {"figure": None, "own": None, "rival": None, "rival_name": None, "verdict": "open"}
+    line |= {
+        "processor": None,
+        "figure": None,
+        "own": None,
+        "rival": None,
+        "rival_name": None,
+        "verdict": "open",
+    }
     if ours.missing is not None or (goal.against and not present):
         return line | {"verdict": "open" if goal.limit is not None else ""}
     line["own"] = line["figure"] = getattr(ours, goal.quantity)
@@ -64,6 +71,9 @@ def judge(goal: Goal, figures: Mapping[str, Figures]) -> Document:
         line["rival_name"] = min(present, key=lambda name: present[name])
         line["rival"] = present[line["rival_name"]]
         line["figure"] = line["own"] - line["rival"] if goal.over else line["own"] / line["rival"]
+        processor = rivals[line["rival_name"]].processor_seconds
+        if goal.quantity == "seconds" and goal.unit == "x" and processor:
+            line["processor"] = ours.processor_seconds / processor
     if goal.limit is None:
         return line | {"verdict": ""}
     return line | {"verdict": "met" if line["figure"] <= goal.limit else "missed"}
@@ -95,10 +105,10 @@ def markdown(document: Mapping[str, Document]) -> str:
         "",
         "Written by `make bench`. A figure is ours divided by the fastest rival's in the same run, least",
         "wall time of each; sides take turns, each sample in a process of its own. What is not there yet has",
-        "no figure.",
+        "no figure. Processor time tells more where others share the machine.",
         "",
-        "| experiment | compared | ours | rival | figure | at first | must end |",
-        "|---|---|---:|---:|---:|---|---|",
+        "| experiment | compared | ours | rival | figure | by processor time | at first | must end |",
+        "|---|---|---:|---:|---:|---:|---|---|",
         *(row for name, each in document.items() for row in _goal_rows(name, each)),
         "",
         "## Every side",
@@ -147,6 +157,7 @@ def _goal_rows(name: str, document: Document) -> Iterator[str]:
             _cell(line["own"], quantity),
             _cell(line["rival"], quantity),
             _cell(line["figure"], line["unit"]),
+            _cell(line["processor"], "x"),
             _due(stages.get("at first")),
             _due(stages.get("must end")),
         ]

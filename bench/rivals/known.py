@@ -1,13 +1,13 @@
 """The hop rule in DuckDB SQL where events become known late, some are delivered twice, and keys are strings.
 
-With `known = max(ts, available_at)` an event counts iff `edge <= ts` and `known < t`: one order is not enough.
-Since the edge lies before `t`, what counts is (known before t) - (older than the edge) + (older than the edge
-but not yet known at t). The first two are running sums in two orders; the third are pairs, and only rows that
-were under way for longer than the window can be in one.
+With `known = max(ts, available_at)` what counts has `edge <= ts` and `known < t`: two orders. Since the edge
+lies before `t`, it is (known before t) - (older than the edge) + (older than the edge but not yet known at
+t). The first two are running sums; the third are pairs, and only rows that were under way for longer than the
+window can be in one.
 
-Seconds at 10M events, 1M spine rows, DuckDB 2.0: 10.7 on two quiet cores (20.7 of processor time), against 60 of
-processor time for `range_join`, which needs no thought and has no end on a hot key. The rows of one event are
-taken as equal in all but `available_at`, so that what no window reaches can be dropped first.
+Seconds at 10M events, 1M spine rows, DuckDB 2.0: 10.7 on two quiet cores (20.7 of processor time), against 60
+of processor time for `range_join`, which needs no thought and has no end on a hot key. Copies of one event
+are taken as equal in all but `available_at`, so that what no window reaches can be dropped first.
 """
 
 from __future__ import annotations

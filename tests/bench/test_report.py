@@ -69,9 +69,13 @@ def test_a_tenth_worse_is_pointed_out_once() -> None:
 
 
 def test_both_stages_of_a_goal_share_a_row() -> None:
-    entry = _entry(Figures(seconds=2.0, peak_mb=5), a=Figures(seconds=10.0), b=Figures(seconds=5.0))
+    entry = _entry(
+        Figures(seconds=2.0, processor_seconds=6.0),
+        a=Figures(seconds=10.0, processor_seconds=4.0),
+        b=Figures(seconds=5.0, processor_seconds=8.0),
+    )
     text = report.markdown({"e": entry})
-    assert "| e | us / b | 2 s | 5 s | 0.4 x | 0.5 x: met | 0.1 x: missed |" in text
+    assert "| e | us / b | 2 s | 5 s | 0.4 x | 0.75 x | 0.5 x: met | 0.1 x: missed |" in text
     assert "2026-01-02" in text
     assert "a machine" in text
 
