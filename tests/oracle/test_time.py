@@ -167,7 +167,7 @@ def test_a_day_whose_midnight_is_skipped_starts_when_clocks_move():
 
 
 def test_a_day_that_comes_twice_starts_the_first_time():
-    # Newfoundland put clocks back at 00:01 to 23:01: Sunday had begun, and went on through Saturday's second hour.
+    # Newfoundland put clocks back at 00:01 to 23:01: Sunday had begun: Saturday's second hour is in it.
     john = "America/St_Johns"
     begin = at("2010-11-07 00:00-02:30")
     assert spans(calendar("day"), begin - 1, john) == [(at("2010-11-06 00:00-02:30"), None)]

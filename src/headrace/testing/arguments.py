@@ -1,0 +1,129 @@
+"""Example arguments for every kind of aggregation, found by the names of its fields.
+
+A new kind is drawn, held to the laws and compared with the oracle as soon as it is in the catalogue: its
+`column` is tried with every type of column, its other fields take the values below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from headrace.agg import CATALOGUE
+from headrace.aggregations.base import Aggregation
+from headrace.aggregations.count import Count
+from headrace.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from headrace.schema import Type
+
+__all__ = ["ARGUMENTS", "Example", "examples_of"]
+
+ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
+    "k": (1, 3, 20),
+    "timestamps": (False, True),
+    "half_life": ("1s", "30m", "14d"),
+    "max_keys": (1, 3, 4096),
+    "prior": (None, (1, 50), (0.0, 2.5)),
+}
+"""Field -> values worth trying. `column` and `by` take columns; `numerator` and `denominator` take counts."""
+
+COUNTS = ("numerator", "denominator")
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """An aggregation but for its name, windows and filter.
+
+    Attributes:
+        kind: Its name in the catalogue.
+        arguments: Its own fields.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any] = dataclasses.field(hash=False)
+
+    def make(
+        self, name: str, windows: Any, where: str | None = None, **options: Any
+    ) -> tuple[Aggregation, ...]:
+        """The aggregation, after the counts it refers to.
+
+        Args:
+            name: Its name; the counts' names start with it.
+            windows: Its windows, if its kind has any.
+            where: Its filter; where its kind has none of its own, the first count's.
+            options: Metadata, `suffix` and the like.
+        """
+        made = CATALOGUE[self.kind]
+        arguments = dict(self.arguments)
+        referred = {field: f"{name}_{field}" for field in COUNTS if field in arguments}
+        counts = [Count(each, windows=windows, where=where) for each in list(referred.values())[:1]]
+        counts += [Count(each, windows=windows) for each in list(referred.values())[1:]]
+        if made.windowed:
+            arguments["windows"] = windows
+        if not referred:
+            arguments["where"] = where
+        return (*counts, made(name, **{**arguments, **referred}, **options))
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return tuple(self.arguments[field] for field in ("column", "by") if self.arguments.get(field))
+
+
+def examples_of(kind: str, types: Mapping[str, Type]) -> list[Example]:
+    """Examples of a kind over some columns: every type it takes, every combination of the arguments above.
+
+    Args:
+        kind: A name in the catalogue.
+        types: The columns there are.
+
+    Raises:
+        AssertionError: The kind has a field without a default that `ARGUMENTS` does not know.
+    """
+    found = []
+    for arguments in _combinations(kind, types):
+        example = Example(kind, arguments)
+        try:
+            made = example.make("example", "all")
+            made[-1].outputs(types)
+            made[-1].measures(types, {each.name: each for each in made})
+        except DefinitionError:
+            continue  # a column of a type that it does not take
+        found.append(example)
+    return found
+
+
+def _combinations(kind: str, types: Mapping[str, Type]) -> Iterator[dict[str, Any]]:
+    own = {field.name for field in dataclasses.fields(CATALOGUE[kind])}
+    own -= {field.name for field in dataclasses.fields(Aggregation)}
+    choices: dict[str, tuple[Any, ...]] = {}
+    for field in dataclasses.fields(CATALOGUE[kind]):
+        if field.name in own:
+            choices[field.name] = _choices(kind, field, types)
+    for values in itertools.product(*choices.values()):
+        arguments = dict(zip(choices, values, strict=True))
+        if arguments.get("by") is None and arguments.get("max_keys", 1) != 1:
+            continue  # the limit means nothing without a key
+        yield {name: value for name, value in arguments.items() if not _idle(name, arguments)}
+
+
+def _idle(name: str, arguments: Mapping[str, Any]) -> bool:
+    return name in {"by", "max_keys"} and arguments.get("by") is None
+
+
+def _choices(kind: str, field: dataclasses.Field[Any], types: Mapping[str, Type]) -> tuple[Any, ...]:
+    if field.name == "column":
+        return tuple(types)
+    if field.name == "by":
+        return (None, *types)
+    if field.name in COUNTS:
+        return (field.name,)
+    if field.name in ARGUMENTS:
+        return ARGUMENTS[field.name]
+    assert field.default is not dataclasses.MISSING, (
+        f"give ARGUMENTS values for {kind}'s field {field.name!r}"
+    )
+    return (field.default,)
