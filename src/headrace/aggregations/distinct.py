@@ -86,10 +86,10 @@ def _distinct(rows: Array, elements: Array) -> tuple[Array, Array]:
 def _registers(hashes: Array) -> Array:
     """`index * 64 + rank` of each hash: the index its low 12 bits, the rank one more than the zeros after them."""
     index = hashes & np.uint64(REGISTERS - 1)
-    # The top bit is always set, so that at most 51 zeros can follow and the float below is exact enough for its exponent.
+    # The top bit is always set, so that at most 51 zeros can follow; a power of two is exact as a float.
     rest = hashes >> np.uint64(BITS)
     lowest = rest & (~rest + np.uint64(1))
-    rank = np.log2(lowest.astype(np.float64)).astype(np.uint64) + np.uint64(1)
+    rank = np.frexp(lowest.astype(np.float64))[1].astype(np.uint64)
     return (index << np.uint64(_RANK_BITS)) | rank
 
 

@@ -48,7 +48,8 @@ class Moments(Fixed):
         n = n_left + n_right
         share = n_right / np.maximum(n, 1)
         apart = mean_right - mean_left
-        m2 = m2_left + m2_right + apart * apart * n_left * share
+        # In this order nothing overflows where one side is empty and the other holds huge values.
+        m2 = m2_left + m2_right + apart * share * n_left * apart
         # With nothing on the left the share is one, but left + (right - left) need not be right.
         return States(left.n, (n, np.where(n_left == 0, mean_right, mean_left + apart * share), m2))
 
