@@ -278,7 +278,11 @@ def _rate(asked: Asked) -> Result:
 def _decayed_sum(asked: Asked) -> Result:
     column, half_life = asked.feature.column, duration(asked.feature.half_life)
     taken = asked.taken(column)
-    return _sum_of([float(e.row[column]) * 2.0 ** (-(asked.t - e.time) / half_life) for e in taken])
+    values = [float(event.row[column]) for event in taken]
+    ages = [asked.t - event.time for event in taken]
+    decayed = _sum_of([x * 2.0 ** (-age / half_life) for x, age in zip(values, ages, strict=True)])
+    # States hold sums as they were when the newest event happened: those must be doubles too.
+    return decayed if math.isfinite(_sum_of(values).slack) else Result(decayed.value, math.inf)
 
 
 def _recency(asked: Asked) -> Result:

@@ -170,10 +170,13 @@ def _columns(algebra: Algebra, parts: Sequence[States], shuffle: random.Random) 
 
 
 def _subtracts(algebra: Algebra, a: States, b: States) -> None:
+    """Fields of the whole less those of a part are the rest's, once a merge has brought them into form."""
     both = _merged(algebra, a, b)
-    for whole, part, rest in zip(both.fixed, a.fixed, b.fixed, strict=True):
-        assert whole.dtype == np.int64
-        assert (whole - part == rest).all(), f"{algebra!r}: what may be subtracted is exact"
+    assert all(column.dtype == np.int64 for column in both.fixed), (
+        f"{algebra!r}: only integers may be subtracted"
+    )
+    rest = States(1, tuple(whole - part for whole, part in zip(both.fixed, a.fixed, strict=True)))
+    _identical(_merged(algebra, rest, algebra.zero(1)), b, "what may be subtracted is exact")
 
 
 # --- splits and merges ---
