@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -49,6 +50,16 @@ class App(click.Group):
         module = importlib.import_module(f"headrace.cli.{VERBS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def _main_shell_completion(self, *arguments: Any, **named: Any) -> None:
+        """Click's, with bash taught about colons."""
+        if any(name.endswith("_COMPLETE") for name in os.environ):
+            from click.shell_completion import add_completion_class
+
+            from headrace.cli.completing import ColonBash
+
+            add_completion_class(ColonBash, "bash")
+        super()._main_shell_completion(*arguments, **named)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

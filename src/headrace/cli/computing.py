@@ -54,9 +54,11 @@ def train(
     if as_json:
         output.document(manifest)
     else:
-        click.echo(repr(dataset) if out is None else _counted(manifest))
+        if out is None:
+            click.echo(f"{dataset!r}\n")
+        click.echo(_counted(manifest))
         output.note(
-            f"{out} written." if out else "Nothing was kept: say --out train.parquet to write the rows."
+            f"{out} written." if out else "Nothing was kept: say --out train.parquet to keep the rows."
         )
         _left_out(manifest["quarantined"])
     return FOUND if manifest["quarantined"] else DONE
