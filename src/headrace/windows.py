@@ -130,7 +130,9 @@ def duration(text: str | dt.timedelta) -> int:
     match = re.fullmatch(r"(\d+)([smhdw])", text) if isinstance(text, str) else None
     if match is None:
         raise DefinitionError(
-            f"{text!r} is not a duration.", asked=text, remedy="Write a whole number and s, m, h, d or w, like '7d'."
+            f"{text!r} is not a duration.",
+            asked=text,
+            remedy="Write a whole number and s, m, h, d or w, like '7d'.",
         )
     return int(match[1]) * _UNITS[match[2]]
 
@@ -152,8 +154,10 @@ def window(length: str | Window, hop: str | None = None, offset: str | None = No
     Raises:
         DefinitionError: A duration that is none, a window under 12 s, an unknown hop, an offset that is no multiple.
     """
-    if not isinstance(length, str):
+    if isinstance(length, Window):
         return length
+    if not isinstance(length, str):
+        raise DefinitionError(f"{length!r} is not a window.", asked=length, remedy="Write a duration such as '7d', or 'all'.")
     if length == "all":
         if hop or offset:
             raise DefinitionError("A lifetime window has neither hop nor offset.", asked=length)
@@ -168,7 +172,9 @@ def window(length: str | Window, hop: str | None = None, offset: str | None = No
         raise DefinitionError(f"{hop!r} is not a hop.", asked=hop, available=_NAMES.values())
     if step > size:
         raise DefinitionError(
-            f"The hop {hop!r} is longer than the window {length!r}.", asked=hop, remedy="Choose a shorter hop."
+            f"The hop {hop!r} is longer than the window {length!r}.",
+            asked=hop,
+            remedy="Choose a shorter hop.",
         )
     shift = duration(offset) if offset else 0
     if shift % step:
@@ -184,7 +190,9 @@ def series(length: str, n: int, hop: str | None = None) -> Series:
     """`n` windows of `length` side by side, oldest first, the last running up to `t`."""
     each = window(length, hop)
     if not isinstance(each, Sliding):
-        raise DefinitionError("A series needs a length.", asked=length, remedy="Give a duration such as '1d'.")
+        raise DefinitionError(
+            "A series needs a length.", asked=length, remedy="Give a duration such as '1d'."
+        )
     if n < 1:
         raise DefinitionError(f"A series of {n} windows is empty.", asked=n, remedy="Give n of at least 1.")
     if each.length % each.hop:
@@ -197,9 +205,13 @@ def series(length: str, n: int, hop: str | None = None) -> Series:
 def calendar(unit: Literal["day", "week", "month"], offset: int = 0) -> Calendar:
     """The running local day, week or month; with `offset=n`, the n-th complete one before it."""
     if unit not in {"day", "week", "month"}:
-        raise DefinitionError(f"{unit!r} is not a calendar period.", asked=unit, available=["day", "week", "month"])
+        raise DefinitionError(
+            f"{unit!r} is not a calendar period.", asked=unit, available=["day", "week", "month"]
+        )
     if offset < 0:
-        raise DefinitionError("A calendar window cannot lie in the future.", asked=offset, remedy="Use offset >= 0.")
+        raise DefinitionError(
+            "A calendar window cannot lie in the future.", asked=offset, remedy="Use offset >= 0."
+        )
     return Calendar(unit, offset)
 
 
@@ -211,7 +223,9 @@ def parts(of: Window) -> tuple[Sliding | Calendar | Lifetime, ...]:
     return tuple(replace(each, offset=(of.n - 1 - i) * each.length) for i in range(of.n))
 
 
-def edges(of: Sliding | Calendar | Lifetime, t: Instants, zone: str = "UTC") -> tuple[Instants, Instants | None]:
+def edges(
+    of: Sliding | Calendar | Lifetime, t: Instants, zone: str = "UTC"
+) -> tuple[Instants, Instants | None]:
     """THE window rule: the span of event times that counts at `t`.
 
     Args:
@@ -250,7 +264,8 @@ def _calendar_edges(of: Calendar, t: Instants, zone: str) -> tuple[Instants, Ins
     if not len(t):
         return t, (t if of.offset else None)
     known = np.asarray(
-        _period_starts(of.unit, zone, _year(int(t.min())) - 1 - of.offset, _year(int(t.max())) + 1), dtype=np.int64
+        _period_starts(of.unit, zone, _year(int(t.min())) - 1 - of.offset, _year(int(t.max())) + 1),
+        dtype=np.int64,
     )
     index = np.searchsorted(known, t, side="right") - 1 - of.offset
     return known[index], (known[index + 1] if of.offset else None)
@@ -287,6 +302,8 @@ def _local_midnight(day: dt.date, zone: str) -> int:
 def _calendar_hop(zone: str) -> int:
     """5 minutes, or 1 second where the zone has had an offset since 1970 that is no multiple of 5 minutes."""
     info = zoneinfo.ZoneInfo(zone)
-    months = (dt.datetime(year, month, 15, tzinfo=info) for year in range(1970, 2100) for month in range(1, 13))
+    months = (
+        dt.datetime(year, month, 15, tzinfo=info) for year in range(1970, 2100) for month in range(1, 13)
+    )
     odd = any((moment.utcoffset() or dt.timedelta(0)) % dt.timedelta(minutes=5) for moment in months)
     return SECOND if odd else 5 * MINUTE

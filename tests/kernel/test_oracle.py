@@ -57,7 +57,13 @@ def test_the_streaming_form_equals_the_oracle(case: Case, sizes: list[int]) -> N
         mine = np.array([place for _, _, kind, place in batch if kind], dtype=np.int64)
         queries = np.array([place for _, _, kind, place in batch if not kind], dtype=np.int64)
         rows = rows_of_events(
-            binding.plan, events.take(pa.array(mine)), found[mine], case.schema, None, case.serving_delay
+            binding.plan,
+            events.take(pa.array(mine)),
+            found[mine],
+            case.schema,
+            case.event_id,
+            serving_delay=case.serving_delay,
+            deduplicated=True,
         )
         columns = answers_of(kernel.process(rows, asked[queries], t[queries]))
         order += queries.tolist()

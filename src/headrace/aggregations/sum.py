@@ -23,9 +23,9 @@ _LARGEST_DECIMAL = 38
 
 @dataclass(frozen=True)
 class ExactSum(Columnwise):
-    """State: the sums of the values' upper and lower 32 bits, so that nothing overflows before 2^31 events.
+    """State: the total as `high * 2^32 + low`, low in 0 to 2^32 - 1: 96 bits, so that sums of int64 do not overflow.
 
-    The two sums depend on the values alone, never on the order they came in; the total is `high * 2^32 + low`.
+    Halves of up to 2^31 states are added before the carry is taken, which no table of rows exceeds.
     """
 
     fixed = (Field("high", "<i8"), Field("low", "<i8"))
@@ -41,6 +41,14 @@ class ExactSum(Columnwise):
         """Nothing summed."""
         return (0, 0)
 
+    def merge(self, left: States, right: States) -> States:
+        """Both halves add, and carry."""
+        return _carried(super().merge(left, right))
+
+    def reduce(self, states: States, offsets: Array) -> States:
+        """Both halves add over the groups, and carry."""
+        return _carried(super().reduce(states, offsets))
+
     def lift(self, events: Events) -> States:
         """The value's halves."""
         data = events.values[0].data
@@ -48,6 +56,11 @@ class ExactSum(Columnwise):
         if events.counts is not None:
             high, low = high * events.counts, low * events.counts
         return States(events.n, (high, low))
+
+
+def _carried(states: States) -> States:
+    high, low = states.fixed
+    return States(states.n, (high + (low >> 32), low & _LOW))
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,8 @@ def to_double(states: States, of: Type) -> Array:
 
 def _words(states: States) -> tuple[Array, Array, Array]:
     """The totals' lower and upper 64 bits, and which totals do not fit the lower ones."""
-    high, low = states.fixed
-    high = high + (low >> 32)
-    data = (high << 32) | (low & _LOW)
+    high, low = _carried(states).fixed
+    data = (high << 32) | low
     upper = high >> 32
     return data, upper, upper != data >> 63
 

@@ -40,6 +40,11 @@ class Binding:
         return f"{self.name}@{self.version}"
 
     @property
+    def event_id(self) -> str | None:
+        """The column that identifies an event, if any."""
+        return getattr(self.source, "event_id", None)
+
+    @property
     def feature_types(self) -> Mapping[str, Type]:
         """Output columns and their types, companions included."""
         raise AssertionError(self.id)

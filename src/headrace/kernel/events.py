@@ -23,13 +23,15 @@ def condition_column(place: int) -> str:
     return f"__where_{place}"
 
 
-def rows_of_events(
+def rows_of_events(  # noqa: PLR0913 - what a source declares, one by one
     plan: ViewPlan,
     events: pa.Table,
     entity: Array,
     schema: Schema,
     event_id: str | None,
+    *,
     serving_delay: int = 0,
+    deduplicated: bool = False,
 ) -> Rows:
     """Lift clean events.
 
@@ -41,12 +43,13 @@ def rows_of_events(
         schema: The source's schema.
         event_id: The column that identifies an event, if any.
         serving_delay: Microseconds added to every known instant, for training sets that model the lag of ingestion.
+        deduplicated: Whether each event is there once already.
 
     Returns:
         One row for each event that counts, sorted by entity and the total order.
     """
     time, known = _instants(events, TIME), _instants(events, KNOWN)
-    if event_id is not None:
+    if event_id is not None and not deduplicated:
         counts = first_copies(entity, time, known, events, schema, event_id)
         if counts is not None:
             events = events.filter(pa.array(counts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from headrace.aggregations.states import Array
+from headrace.windows import FOREVER_AGO
 
 __all__ = ["Places", "entity_chunks"]
 
@@ -30,13 +31,10 @@ class Places:
         fresh = np.ones(len(entity), dtype=bool)
         fresh[1:] = entity[1:] != entity[:-1]
         self.entities = entity[fresh]
-        self._low = int(instants.min()) if len(instants) else 0
-        self._stride = (int(instants.max()) if len(instants) else 0) - self._low + 2
+        self._low, self._stride = _reach(instants)
         if len(self.entities) * self._stride >= _ROOM:
-            raise AssertionError(
-                "more entities than one key can tell apart: cut the rows by entity_chunks first"
-            )
-        keys = (np.cumsum(fresh) - 1) * self._stride + (instants - self._low)
+            raise AssertionError("more entities than one key can tell apart: cut the rows by entity_chunks first")
+        keys = (np.cumsum(fresh) - 1) * self._stride + np.maximum(instants - self._low, 0)
         self._keys = np.maximum.accumulate(keys) if running else keys
 
     def rank(self, entity: Array) -> tuple[Array, Array]:
@@ -49,14 +47,23 @@ class Places:
 
     def first(self, rank: Array, at: Array) -> Array:
         """The first row of the entity of this rank whose instant is at or after `at`; the entity's end if none is."""
-        return np.searchsorted(self._keys, rank * self._stride + np.clip(at - self._low, 0, self._stride - 1))
+        place = np.where(at == FOREVER_AGO, 0, np.clip(at - self._low, 1, self._stride - 1))
+        return np.searchsorted(self._keys, rank * self._stride + place)
+
+
+def _reach(instants: Array) -> tuple[int, int]:
+    """An instant before all others, and how many there are from it on; `FOREVER_AGO` itself is left out of account."""
+    real = instants[instants > FOREVER_AGO]
+    if not len(real):
+        return 0, 2
+    return int(real.min()) - 1, int(real.max()) - int(real.min()) + 3
 
 
 def entity_chunks(entity: Array, instants: Array) -> list[tuple[int, int]]:
     """Spans of rows, cut between entities, small enough for `Places`."""
     if not len(entity):
         return [(0, 0)]
-    stride = int(instants.max()) - int(instants.min()) + 2
+    _, stride = _reach(instants)
     most = max(_ROOM // stride - 1, 1)
     fresh = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
     starts = fresh[::most]

@@ -43,8 +43,7 @@ class AggregateStates:
 
     def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
         """The records of a generation."""
-        event_id = getattr(self._binding.source, "event_id", None)
-        rows = rows_of_events(self._plan, events, group, self._binding.schema, event_id)
+        rows = rows_of_events(self._plan, events, group, self._binding.schema, self._binding.event_id)
         frontier = _newest_known(rows, groups)
         tiles = tile(self._plan, rows, known)
         blank = [Record(frontier=f) for f in frontier.tolist()]
@@ -57,7 +56,8 @@ class AggregateStates:
         before = [Record() if data is None else decode_record(data) for data in existing]
         refuse_newer(before, stamp.writer)
         events, group = apply_to(before, events, group, stamp.offset)
-        rows = rows_of_events(self._plan, events, group, self._binding.schema, None)
+        schema, event_id = self._binding.schema, self._binding.event_id
+        rows = rows_of_events(self._plan, events, group, schema, event_id, deduplicated=True)
         groups = np.arange(len(before), dtype=np.int64)
         waiting = self._pending(before, groups)
         known = rows.time if rows.known is None else rows.known
@@ -107,7 +107,7 @@ class AggregateStates:
         rows = self._tiled(decoded, entity)
         if any(record.pending for record in decoded):
             rows = Rows.merged([rows, self._pending(decoded, entity)])
-        elif len(records) > n:
+        elif bool((entity[1:] == entity[:-1]).any()):
             rows = rows.in_order()
         return features_at(self._wanted, rows, np.arange(n, dtype=np.int64), np.full(n, t, dtype=np.int64))
 

@@ -176,7 +176,7 @@ def _forget_epochs(store: KeyValue, view: str, known: int, epoch_length: int, fi
     if kept == stream.epochs:
         return
     store.multi_put(
-        [(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint), order="deterministic"))]
+        [(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint)))]
     )
     for epoch, partitions in stream.epochs.items():
         if epoch not in kept:

@@ -17,6 +17,7 @@ from headrace.errors import StoreError
 from headrace.kernel.events import KNOWN
 from headrace.kernel.entities import Entities, group_entities
 from headrace.online.layout import epoch_prefix, late_key, stream_key
+from headrace.online.log import to_ipc
 from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
 from headrace.online.record import Stamp
 from headrace.online.states import ViewStates
@@ -88,7 +89,7 @@ def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamSta
     known = events.column(KNOWN).to_numpy()
     late = known < loaded.known
     if late.any():
-        tx.multi_put([(late_key(binding.id, stamp.offset), _ipc(events.filter(pa.array(late))))])
+        tx.multi_put([(late_key(binding.id, stamp.offset), to_ipc(events.filter(pa.array(late))))])
         events, known = events.filter(pa.array(~late)), known[~late]
     entities = group_entities(events, binding.keys)
     if entities.keyless is not None:
@@ -101,7 +102,7 @@ def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamSta
             epochs[epoch] = tuple(sorted({*epochs.get(epoch, ()), stamp.partition}))
     after = StreamState(epochs, fingerprint, stream.late + int(late.sum()))
     if after != stream:
-        tx.multi_put([(stream_key(binding.id), msgspec.json.encode(after, order="deterministic"))])
+        tx.multi_put([(stream_key(binding.id), msgspec.json.encode(after))])
     return Applied(len(known), int(late.sum()), keyless)
 
 
@@ -117,10 +118,3 @@ def _merge(tx: Writer, incoming: Incoming, events: pa.Table, entities: Entities,
     tx.multi_put([(name, data) for name, data in zip(names, after, strict=True) if data is not None])
     return [int(e) for e in touched]
 
-
-def _ipc(events: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, events.schema) as stream:
-        stream.write_table(events)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data

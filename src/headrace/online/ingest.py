@@ -1,0 +1,156 @@
+"""Ingestion of one source: from clean events to durable, visible states, each event once.
+
+A push is logged and applied in one transaction. What is needed besides the store (the ids seen) is rebuilt from the log, so
+that any process may push, and any may die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from headrace.kernel.events import KNOWN
+from headrace.online import log
+from headrace.online.manifest import read_manifest
+from headrace.online.push import Applied, Incoming, apply_events
+from headrace.online.record import Stamp
+from headrace.online.seen import SeenIds
+from headrace.online.states import states_of
+
+if TYPE_CHECKING:
+    from headrace.kernel.binding import Binding
+    from headrace.ports.key_value import Reader, Transactional, Writer
+
+__all__ = ["Evaluate", "Ingest", "Pushed"]
+
+Evaluate = Callable[[pa.Table], pa.Table]
+"""Adds a view's expressions to clean events; rows on which one fails are left out."""
+
+
+class Pushed(NamedTuple):
+    """What became of a push.
+
+    Attributes:
+        accepted: Events that entered the states of at least one view.
+        duplicates: Copies of events seen within the horizon, for every view.
+        late: Events that a served generation should hold already; they wait in the late log for the next load.
+        rejected: Rows that went to quarantine.
+        offset: The push's place in the log; -1 where nothing was new.
+    """
+
+    accepted: int
+    duplicates: int
+    late: int
+    rejected: int
+    offset: int
+
+
+class Ingest:
+    """Takes the events of one source into the states of its views."""
+
+    def __init__(
+        self, source: str, views: Sequence[tuple[Binding, Evaluate]], epoch_length: int, *, partition: int = 0
+    ) -> None:
+        """For one source.
+
+        Args:
+            source: Its name.
+            views: Its views, and what evaluates the expressions of each.
+            epoch_length: Microseconds of an epoch.
+            partition: The partition events come through.
+        """
+        self._source = source
+        self._views = [(binding, states_of(binding), evaluate) for binding, evaluate in views]
+        self._epoch_length = epoch_length
+        self._partition = partition
+        self._seen: dict[tuple[str, ...], SeenIds] = {}
+        self._read_to = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._read_to = 0
+        for binding, _, _ in self._views:
+            if binding.event_id is not None:
+                horizon = int(getattr(binding.source, "dedup_horizon", 0))
+                self._seen[tuple(binding.keys)] = SeenIds(binding.keys, binding.schema, binding.event_id, horizon)
+
+    def push(self, store: Transactional, events: pa.Table, now: int) -> Pushed:
+        """Take clean events; when this returns they are durable and visible.
+
+        Args:
+            store: The online store.
+            events: `__time`, `__known` and the source's columns.
+            now: The clock.
+        """
+        if not self._views or not events.num_rows:
+            return Pushed(0, 0, 0, 0, -1)
+        prepared = [(binding, states, evaluate(events)) for binding, states, evaluate in self._views]
+        try:
+            with store.transaction() as tx:
+                return self._take(tx, events, prepared, now)
+        except BaseException:
+            # What was remembered in the transaction did not happen.
+            self._forget()
+            raise
+
+    def _take(self, tx: Writer, events: pa.Table, prepared: Sequence[tuple[Binding, object, pa.Table]], now: int) -> Pushed:
+        self._catch_up(tx)
+        incoming, fresh_rows = [], 0
+        for binding, states, own in prepared:
+            fresh = self._fresh(binding, own)
+            incoming.append(Incoming(binding, states, fresh, self._epoch_length))  # type: ignore[arg-type]
+            fresh_rows = max(fresh_rows, fresh.num_rows)
+        if not fresh_rows:
+            return Pushed(0, events.num_rows, 0, 0, -1)
+        offset = log.next_offset(tx, self._source)
+        log.append(tx, self._source, offset, events)
+        applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._partition))
+        self._remember(events)
+        self._read_to = offset + 1
+        late = max((each.late for each in applied), default=0)
+        return Pushed(fresh_rows - late, events.num_rows - fresh_rows, late, 0, offset)
+
+    def _fresh(self, binding: Binding, events: pa.Table) -> pa.Table:
+        seen = self._seen.get(tuple(binding.keys))
+        return events if seen is None else events.filter(pa.array(seen.fresh(events)))
+
+    def _remember(self, events: pa.Table) -> None:
+        for seen in self._seen.values():
+            seen.remember(events.filter(pa.array(seen.fresh(events))))
+
+    def _catch_up(self, tx: Reader) -> None:
+        """Learn the ids other processes have pushed since, and after a restart all that are kept."""
+        if not self._seen or log.next_offset(tx, self._source) == self._read_to:
+            return
+        for entry in log.entries(tx, self._source, self._read_to):
+            self._remember(entry.events)
+            self._read_to = entry.offset + 1
+
+    def replay(self, tx: Writer, view: str, now: int) -> list[Applied]:
+        """Build the stream's state of one view anew from the log, in a transaction.
+
+        Args:
+            tx: The transaction; the view's epochs must be gone already.
+            view: `name@version`.
+            now: The clock.
+        """
+        (found,) = [each for each in self._views if each[0].id == view]
+        binding, states, evaluate = found
+        known = read_manifest(tx).of(view).known
+        seen = None
+        if binding.event_id is not None:
+            horizon = int(getattr(binding.source, "dedup_horizon", 0))
+            seen = SeenIds(binding.keys, binding.schema, binding.event_id, horizon)
+        done = []
+        for entry in log.entries(tx, self._source):
+            events = entry.events
+            if seen is not None:
+                events = events.filter(pa.array(seen.fresh(events)))
+                seen.remember(events)
+            events = events.filter(pa.array(events.column(KNOWN).to_numpy() >= known))
+            if events.num_rows:
+                own = Incoming(binding, states, evaluate(events), self._epoch_length)
+                done += apply_events(tx, [own], Stamp(now, entry.offset, 0, self._partition))
+        return done

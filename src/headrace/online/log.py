@@ -1,0 +1,86 @@
+"""The push log: every accepted push, durable before it is acknowledged, kept until a load covers it.
+
+It is the stream of pushed events: what restarts, refills and changed definitions replay.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from headrace.kernel.events import KNOWN
+from headrace.keys import decode_key, encode_key
+from headrace.online.layout import log_key, log_prefix
+
+if TYPE_CHECKING:
+    from headrace.ports.key_value import Reader, Writer
+
+__all__ = ["Entry", "append", "entries", "next_offset", "trim"]
+
+_HEAD = struct.Struct("<q")
+_BATCH = 256
+
+
+class Entry(NamedTuple):
+    """One push.
+
+    Attributes:
+        offset: Its place in the log.
+        events: Its clean events: `__time`, `__known` and the source's columns.
+    """
+
+    offset: int
+    events: pa.Table
+
+
+def _next_key(source: str) -> bytes:
+    return encode_key(("next offset", source))
+
+
+def next_offset(store: Reader, source: str) -> int:
+    """The offset of the next push."""
+    data = store.multi_get([_next_key(source)])[0]
+    return 0 if data is None else int.from_bytes(data, "little")
+
+
+def append(tx: Writer, source: str, offset: int, events: pa.Table) -> None:
+    """Write a push into the log."""
+    newest = int(max(events.column(KNOWN).to_numpy()))
+    items = [
+        (log_key(source, offset), _HEAD.pack(newest) + to_ipc(events)),
+        (_next_key(source), (offset + 1).to_bytes(8, "little")),
+    ]
+    tx.multi_put(items)
+
+
+def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:
+    """The pushes from an offset on, in order."""
+    for key, data in store.scan(log_prefix(source)):
+        offset = decode_key(key)[-1]
+        assert isinstance(offset, int)  # noqa: S101 - log keys end in one
+        if offset >= start:
+            yield Entry(offset, from_ipc(data[_HEAD.size :]))
+
+
+def trim(store: Writer, source: str, before: int) -> None:
+    """Forget the pushes all of whose events were known before an instant."""
+    old = [key for key, data in store.scan(log_prefix(source)) if _HEAD.unpack_from(data)[0] < before]
+    for start in range(0, len(old), _BATCH):
+        store.delete(old[start : start + _BATCH])
+
+
+def to_ipc(events: pa.Table) -> bytes:
+    """A table as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, events.schema) as stream:
+        stream.write_table(events)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def from_ipc(data: bytes) -> pa.Table:
+    """The table of an Arrow stream."""
+    return pa.ipc.open_stream(data).read_all()

@@ -1,0 +1,85 @@
+"""Which event ids the stream has seen: the first copy within the horizon counts, later ones do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.kernel.entities import group_entities
+from headrace.kernel.events import KNOWN, TIME
+from headrace.keys import encode_keys
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+from headrace.kernel.duplicates import first_copies
+
+__all__ = ["SeenIds"]
+
+
+class SeenIds:
+    """The ids of one entity's events within the horizon, by (entity, event id).
+
+    They are not stored: after a restart they are read again from the log.
+    """
+
+    def __init__(self, keys: Schema, schema: Schema, event_id: str, horizon: int) -> None:
+        """Remember nothing yet.
+
+        Args:
+            keys: The entity's join keys.
+            schema: The source's schema.
+            event_id: The column that identifies an event.
+            horizon: How long an id is remembered, microseconds of known time.
+        """
+        self._keys, self._schema, self._event_id = keys, schema, event_id
+        self._horizon = horizon
+        self._known: dict[bytes, int] = {}
+        self._newest = 0
+
+    def fresh(self, events: pa.Table) -> Array:
+        """Which events are no copy of one seen before or of another among them; nothing is remembered yet."""
+        counts = self._first(events)
+        known = events.column(KNOWN).to_pylist()
+        for row, key in enumerate(self._ids(events)):
+            before = None if key is None else self._known.get(key)
+            if before is not None and abs(known[row] - before) <= self._horizon:
+                counts[row] = False
+        return counts
+
+    def remember(self, events: pa.Table) -> None:
+        """Remember the ids of events that count, and forget those beyond the horizon."""
+        known = events.column(KNOWN).to_pylist()
+        for key, at in zip(self._ids(events), known, strict=True):
+            if key is not None:
+                self._known.setdefault(key, at)
+        newest = max(known, default=self._newest)
+        if newest - self._newest > self._horizon:
+            self._known = {key: at for key, at in self._known.items() if at >= newest - self._horizon}
+            self._newest = newest
+
+    def _first(self, events: pa.Table) -> Array:
+        entities = group_entities(events, self._keys)
+        whole = np.ones(events.num_rows, dtype=bool) if entities.keyless is None else ~entities.keyless
+        group = np.full(events.num_rows, -1, dtype=np.int64)
+        group[whole] = entities.group
+        time, known = (events.column(name).to_numpy() for name in (TIME, KNOWN))
+        counts = first_copies(group, time, known, events, self._schema, self._event_id)
+        return np.ones(events.num_rows, dtype=bool) if counts is None else counts
+
+    def _ids(self, events: pa.Table) -> list[bytes | None]:
+        ids = events.column(self._event_id)
+        encoded = encode_keys([*(events.column(name) for name in self._keys), _plain(ids)])
+        null = ids.is_null().to_pylist()
+        return [None if missing else key for key, missing in zip(encoded, null, strict=True)]
+
+
+def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids of any type as key parts: what is no text, integer or boolean is taken as text."""
+    kinds = pa.types
+    if kinds.is_integer(ids.type) or kinds.is_boolean(ids.type) or kinds.is_string(ids.type) or kinds.is_binary(ids.type):
+        return ids
+    return ids.cast(pa.string())
