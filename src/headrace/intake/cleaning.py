@@ -1,0 +1,265 @@
+"""Cleaning: raw rows cast to the frozen schema, with their known instants; rows that cannot count told apart.
+
+Nothing is guessed and nothing is lost: every row is either good or rejected with a reason. Only a row's own
+values decide, so files, streams and pushes come to the same verdict.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from headrace.clock import MINUTE
+from headrace.errors import DataError
+from headrace.intake.casts import cast_all, castable
+from headrace.intake.doubles import settle_array
+from headrace.intake.numbers import data_of, valid_of
+from headrace.intake.rejects import RULES, Fault, no_rejects, rejected
+from headrace.lazy import numpy as np
+from headrace.lazy import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["KNOWN", "TIME", "Cleaned", "Cleaner", "RawSource", "clean"]
+
+TIME, KNOWN = "__time", "__known"
+"""Columns of clean rows: event time and known instant, int64 microseconds."""
+
+_AHEAD = 5 * MINUTE
+"""How far an event may lie after the instant at which it was available; clocks differ."""
+
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The instants of the years 1 to 9999. Beyond, text and arithmetic on instants end."""
+
+_BATCH = 1 << 18
+
+
+class RawSource(Protocol):
+    """What cleaning asks of a source's definition."""
+
+    @property
+    def timestamp(self) -> str:
+        """The column of event times."""
+        ...
+
+    @property
+    def available_at(self) -> str | None:
+        """The column of the instants at which rows were available."""
+        ...
+
+    @property
+    def allow_infinite(self) -> bool:
+        """Whether infinite doubles are values."""
+        ...
+
+
+class Cleaned(NamedTuple):
+    """Raw rows, sorted out.
+
+    Attributes:
+        rows: Good rows in their order: the schema's columns asked for, `__time`, `__known`.
+        rejected: The others: `row` (JSON text), `reason`, `rule`, `ordinal` (int64, the row's place).
+        counts: `rows`, `good`, `rejected`, `nan` (values that became null), and the rejected ones by rule.
+    """
+
+    rows: pa.Table
+    rejected: pa.Table
+    counts: dict[str, int]
+
+
+def clean(
+    raw: pa.Table | pa.RecordBatch,
+    source: RawSource,
+    schema: Schema,
+    key_columns: Sequence[str],
+    what: str = "data",
+) -> Cleaned:
+    """Clean rows.
+
+    Args:
+        raw: n rows with the schema's columns in any castable types; other columns are left aside.
+        source: Names the time columns.
+        schema: The source's frozen schema.
+        key_columns: The entity's join keys; a row without one of them is rejected.
+        what: What the rows are, for messages.
+
+    Raises:
+        DataError: A column is missing, twice there, or of a type that cannot be cast.
+    """
+    return Cleaner(source, schema, key_columns, what=what).clean(raw)
+
+
+class Cleaner:
+    """Cleans batches of one source; holds nothing between them, so threads may share it."""
+
+    def __init__(
+        self,
+        source: RawSource,
+        schema: Schema,
+        key_columns: Sequence[str],
+        *,
+        columns: Sequence[str] | None = None,
+        checked: Sequence[str] | None = None,
+        what: str = "data",
+    ) -> None:
+        """Prepare.
+
+        Args:
+            source: Names the time columns.
+            schema: The source's frozen schema.
+            key_columns: The entity's join keys.
+            columns: The schema's columns to keep; None for all.
+            checked: The columns to look at, where no other can spoil a row; None for all.
+            what: What the rows are, for messages.
+        """
+        self._source = source
+        self._keys = tuple(key_columns)
+        self._kept = [name for name in schema if columns is None or name in columns]
+        needed = {*self._kept, *self._keys, source.timestamp, source.available_at}
+        self._types = {
+            name: of for name, of in schema.items() if checked is None or name in checked or name in needed
+        }
+        self._what = what
+        self._found: pa.Schema | None = None
+        for name in (*self._keys, source.timestamp, *filter(None, [source.available_at])):
+            if name not in schema:
+                schema[name]  # raises the error that offers the nearest names
+
+    def clean(self, raw: pa.Table | pa.RecordBatch, first: int = 0) -> Cleaned:
+        """Clean rows.
+
+        Args:
+            raw: n rows.
+            first: The place of the first of them.
+
+        Raises:
+            DataError: A column is missing, twice there, or of a type that cannot be cast.
+        """
+        if raw.schema is not self._found and raw.schema != self._found:
+            self.check(raw.schema)
+            self._found = raw.schema
+        good: list[pa.RecordBatch] = []
+        bad: list[pa.Table] = []
+        counts = dict.fromkeys(("rows", "good", "rejected", "nan", *RULES), 0)
+        for batch in _batches(raw):
+            rows, spoiled, nans = self._batch(batch, first + counts["rows"])
+            good.append(rows)
+            counts["rows"] += batch.num_rows
+            counts["good"] += rows.num_rows
+            counts["nan"] += nans
+            if spoiled is not None:
+                bad.append(spoiled)
+                counts["rejected"] += spoiled.num_rows
+                for rule in spoiled.column("rule").to_pylist():
+                    counts[rule] += 1
+        return Cleaned(
+            pa.Table.from_batches(good, self.schema), pa.concat_tables(bad) if bad else no_rejects(), counts
+        )
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of clean rows."""
+        kept = [(name, self._types[name].arrow()) for name in self._kept]
+        return pa.schema([*kept, (TIME, pa.int64()), (KNOWN, pa.int64())])
+
+    def check(self, found: pa.Schema) -> None:
+        """Check that raw rows have the columns, in types that can be cast.
+
+        Raises:
+            DataError: They do not.
+        """
+        for name, of in self._types.items():
+            places = found.get_all_field_indices(name)
+            if len(places) != 1:
+                near = difflib.get_close_matches(name, found.names, n=5, cutoff=0.5)
+                raise DataError(
+                    f"The {self._what} has {'two columns' if places else 'no column'} {name!r}.",
+                    asked=name,
+                    available=near or found.names,
+                    remedy="Rename one of them." if places else "The source's schema says it is there.",
+                )
+            if not castable(found.types[places[0]], of):
+                raise DataError(
+                    f"Column {name!r} of the {self._what} is {found.types[places[0]]}, "
+                    f"which cannot be read as the schema's {of}.",
+                    asked=name,
+                    available=[
+                        f"{each}: {kind}" for each, kind in zip(found.names, found.types, strict=True)
+                    ],
+                    remedy="Convert the column, or declare another type under a new version of the source.",
+                )
+
+    def _batch(self, raw: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, pa.Table | None, int]:
+        faults: list[Fault] = []
+        values: dict[str, pa.Array] = {}
+        nans = 0
+        casts = cast_all({name: (raw.column(name), of) for name, of in self._types.items()})
+        for name, of in self._types.items():
+            cast = casts[name]
+            settled = settle_array(cast.values, of, allow_infinite=self._source.allow_infinite)
+            values[name] = settled.values
+            nans += cast.nans + settled.nans
+            if cast.bad is not None:
+                faults.append(Fault("uncastable", name, cast.bad, f"column {name!r}: {{value}} is no {of}"))
+            if settled.infinite is not None:
+                faults.append(
+                    Fault("infinite", name, settled.infinite, f"column {name!r}: {{value}} is infinite")
+                )
+        time, known = self._instants(values, faults)
+        faults += [
+            Fault("no_key", name, ~valid, f"the key {name!r} is null")
+            for name in self._keys
+            if (valid := valid_of(values[name])) is not None
+        ]
+        columns = [*(values[name] for name in self._kept), pa.array(time), pa.array(known)]
+        rows = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        if not faults:
+            return rows, None, nans
+        faults.sort(key=lambda fault: RULES.index(fault.rule))
+        spoiled = np.logical_or.reduce([fault.mask for fault in faults])
+        return rows.filter(pa.array(~spoiled)), rejected(raw, faults, first), nans
+
+    def _instants(self, values: Mapping[str, pa.Array], faults: list[Fault]) -> tuple[Array, Array]:
+        """Event times and known instants; anything where a row is spoiled."""
+        column, available = self._source.timestamp, self._source.available_at
+        time, valid = data_of(values[column], np.int64), valid_of(values[column])
+        if valid is not None:
+            faults.append(Fault("no_time", column, ~valid, f"the timestamp {column!r} is null"))
+        self._in_range(column, time, valid, faults)
+        if available is None:
+            return time, time
+        at, known = data_of(values[available], np.int64), valid_of(values[available])
+        self._in_range(available, at, known, faults)
+        if known is not None:
+            at = np.where(known, at, time)
+        ahead = time - _AHEAD > at
+        if ahead.any():
+            reason = f"its time is more than 5 minutes after {available!r}, {{value}}"
+            faults.append(Fault("future", available, ahead, reason))
+        return time, np.maximum(time, at)
+
+    @staticmethod
+    def _in_range(column: str, at: Array, valid: Array | None, faults: list[Fault]) -> None:
+        if not len(at) or (at.min() >= _FIRST and at.max() <= _LAST):
+            return
+        outside = (at < _FIRST) | (at > _LAST)
+        if valid is not None:
+            outside &= valid
+        if outside.any():
+            reason = f"column {column!r}: {{value}} is not in the years 1 to 9999"
+            faults.append(Fault("out_of_range", column, outside, reason))
+
+
+def _batches(raw: pa.Table | pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if isinstance(raw, pa.RecordBatch):
+        yield raw
+        return
+    chunks = max((column.num_chunks for column in raw.columns), default=1)
+    if chunks > 1 and raw.num_rows < chunks * 1_000:  # many small pieces cost more than their copy
+        raw = raw.combine_chunks()
+    yield from raw.to_batches(max_chunksize=_BATCH)
