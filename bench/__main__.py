@@ -1,4 +1,4 @@
-"""The command: `python -m bench [--quick] [--only NAME] [--rounds N] [--patience S] [--date YYYY-MM-DD] [--list]`.
+"""The command: `python -m bench [--quick] [--only NAME ..] [--rounds N] [--patience S] [--date D] [--list]`.
 
 The full size writes `bench/results.md` and `bench/results.json`, the quick one the same names under
 `.bench/`. Experiments that are not run keep their last lines. Exit code 1: results differ or something broke;

@@ -105,11 +105,9 @@ def require() -> None:
         NotThereYetError: The package has no FeatureStore so far.
     """
     try:
-        package = importlib.import_module("headrace")
-    except ImportError as error:
-        raise NotThereYetError(f"headrace cannot be imported: {error}") from error
-    if not hasattr(package, "FeatureStore"):
-        raise NotThereYetError("headrace.FeatureStore")
+        importlib.import_module("headrace").FeatureStore  # noqa: B018 - public names load when they are asked for
+    except (AttributeError, ImportError) as error:
+        raise NotThereYetError(f"headrace.FeatureStore: {error}") from error
 
 
 def windowed(
@@ -142,8 +140,8 @@ def _reader(
     store: Any, names: Sequence[str], inputs: Inputs, entities: int
 ) -> Callable[[], dict[str, list[Any]]]:
     end = datetime.fromtimestamp(START_US / US_PER_SECOND, tz=UTC) + timedelta(days=inputs.log.span_days)
-    store.materialize(end=end)
-    t = end + timedelta(minutes=4)  # inside the first hop: every window is full, the newest included
+    store.materialize(end=end.isoformat())
+    t = (end + timedelta(minutes=4)).isoformat()  # inside the first hop: every window is full, the newest too
     users = itertools.cycle(range(inputs.log.users))
     asked = itertools.cycle([[next(users) for _ in range(entities)] for _ in range(inputs.log.users)])
 
@@ -156,8 +154,19 @@ def _reader(
 
 
 def _store_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> tuple[Any, list[str]]:
+    names = [f"view:{name}_{window}" for name in FEATURES[features] for window in windows]
+    return _applied(inputs.cache, definitions_of_events(inputs, features, windows)), names
+
+
+def _store_of_profiles(inputs: Inputs) -> tuple[Any, list[str]]:
+    names = [f"view:{column}" for column in _columns(inputs)]
+    return _applied(inputs.cache, definitions_of_profiles(inputs)), names
+
+
+def definitions_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> str:
+    """The text of `features.py` for a named set of aggregations over the log."""
     log = inputs.log
-    text = DEFINITIONS.format(
+    return DEFINITIONS.format(
         windows=list(windows),
         events=inputs.events.resolve(),
         key="string" if log.string_keys else "int64",
@@ -165,16 +174,16 @@ def _store_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> t
         knowledge=KNOWLEDGE if log.knowledge else "",
         features=",\n    ".join(FEATURES[features].values()),
     )
-    names = [f"view:{name}_{window}" for name in FEATURES[features] for window in windows]
-    return _applied(inputs.cache, text), names
 
 
-def _store_of_profiles(inputs: Inputs) -> tuple[Any, list[str]]:
-    columns = [f"v{i:02d}" for i in range(inputs.profile_columns)]
-    text = PROFILES.format(
-        profiles=inputs.profiles.resolve(), features=", ".join(repr(name) for name in columns)
-    )
-    return _applied(inputs.cache, text), [f"view:{name}" for name in columns]
+def definitions_of_profiles(inputs: Inputs) -> str:
+    """The text of `features.py` for the newest row of every user."""
+    columns = ", ".join(repr(column) for column in _columns(inputs))
+    return PROFILES.format(profiles=inputs.profiles.resolve(), features=columns)
+
+
+def _columns(inputs: Inputs) -> list[str]:
+    return [f"v{i:02d}" for i in range(inputs.profile_columns)]
 
 
 def _applied(cache: Path, definitions: str) -> Any:
