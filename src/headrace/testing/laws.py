@@ -34,6 +34,7 @@ Codec: TypeAlias = "Callable[[Algebra, States], States]"
 Lift: TypeAlias = Callable[[Sequence[Event]], States]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def check_aggregations(
     features: Sequence[Aggregation],
     rows: Sequence[Mapping[str, Any]],
@@ -72,8 +73,7 @@ def check_aggregations(
             states = [_split(measure.algebra, lift, log, shuffle) for _ in spine] + [measure.algebra.zero(1)]
             columns.append(States.concat(_through(codec, measure.algebra, states)))
         instants = np.array([t, t + 3_600_000_000, t], dtype=np.int64)
-        with np.errstate(over="ignore", invalid="ignore"):
-            finished = feature.finish(tuple(columns), instants, types)
+        finished = feature.finish(tuple(columns), instants, types)
         for output, column in zip(feature.outputs(types), finished, strict=True):
             name = feature.feature_name(feature.windows[0]) + (
                 f"__{output.companion}" if output.companion else ""
@@ -89,6 +89,7 @@ def check_aggregations(
                     assert agree(want, value), f"{feature!r}: {want} expected, got {value!r}"
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def check_algebra(
     measure: Measure,
     log: Sequence[Event],
@@ -107,22 +108,21 @@ def check_algebra(
         codec: States through bytes and back, if that is to hold too.
     """
     algebra, lift = measure.algebra, _lifter(measure, log, types, shuffle)
-    with np.errstate(over="ignore", invalid="ignore"):
-        whole = _reduced(algebra, lift(log))
-        _same(algebra, _split(algebra, lift, log, shuffle), whole, "a split merges to the whole")
-        _same(algebra, _split(algebra, lift, log, shuffle), whole, "any other split does too")
-        _zero_is_identity(algebra, whole)
-        a, b, c = (_reduced(algebra, lift(part)) for part in _cut(log, 3, shuffle))
-        _same(algebra, _merged(algebra, a, b), _merged(algebra, b, a), "merge commutes")
-        left, right = _merged(algebra, _merged(algebra, a, b), c), _merged(algebra, a, _merged(algebra, b, c))
-        _same(algebra, left, right, "merge associates")
-        _groups(algebra, lift, log, shuffle)
-        _columns(algebra, [whole, a, algebra.zero(2), b, c], shuffle)
-        if algebra.subtractable:
-            _subtracts(algebra, a, b)
-        if codec is not None:
-            for states in (whole, algebra.zero(2), States.concat([a, b, c]), lift(log)):
-                _identical(codec(algebra, states), states, "states survive their bytes")
+    whole = _reduced(algebra, lift(log))
+    _same(algebra, _split(algebra, lift, log, shuffle), whole, "a split merges to the whole")
+    _same(algebra, _split(algebra, lift, log, shuffle), whole, "any other split does too")
+    _zero_is_identity(algebra, whole)
+    a, b, c = (_reduced(algebra, lift(part)) for part in _cut(log, 3, shuffle))
+    _same(algebra, _merged(algebra, a, b), _merged(algebra, b, a), "merge commutes")
+    left, right = _merged(algebra, _merged(algebra, a, b), c), _merged(algebra, a, _merged(algebra, b, c))
+    _same(algebra, left, right, "merge associates")
+    _groups(algebra, lift, log, shuffle)
+    _columns(algebra, [whole, a, algebra.zero(2), b, c], shuffle)
+    if algebra.subtractable:
+        _subtracts(algebra, a, b)
+    if codec is not None:
+        for states in (whole, algebra.zero(2), States.concat([a, b, c]), lift(log)):
+            _identical(codec(algebra, states), states, "states survive their bytes")
 
 
 # --- the laws ---

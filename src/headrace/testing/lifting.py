@@ -123,7 +123,8 @@ def meaning(algebra: Algebra | None, states: States, *, exact: bool = True) -> l
 def _decoded(column: Array, dictionary: Any) -> list[Any]:
     codes = column.tolist()
     if dictionary is None:
-        return codes
+        # What was infinite both ways is nan for good: equal to itself here.
+        return ["nan" if isinstance(code, float) and code != code else code for code in codes]  # noqa: PLR0124
     inside = [code for code in codes if 0 <= code < len(dictionary)]
     held = iter(dictionary.take(np.array(inside, dtype=np.int64)).to_pylist())
     return [next(held) if 0 <= code < len(dictionary) else code for code in codes]
