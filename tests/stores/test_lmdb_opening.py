@@ -193,6 +193,24 @@ def test_the_last_handle_is_not_closed_under_an_open_block(tmp_path: Path) -> No
     store.close()
 
 
+def test_a_closed_store_is_not_opened_again_by_what_comes_late(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path, sync="kill")
+    view, change = store.snapshot(), store.transaction()
+    store.close()
+    for late in (view, change):
+        with pytest.raises(StoreError, match="closed"), late:
+            pass
+    LmdbStore(tmp_path, readonly=True).close()
+
+
+def test_the_lock_file_has_all_its_blocks_from_the_beginning(tmp_path: Path) -> None:
+    """LMDB writes to it through memory: a block that a full disk cannot give would kill the process."""
+    LmdbStore(tmp_path).close()
+    status = (tmp_path / "lock.mdb").stat()
+    assert status.st_size > 1_000 * 64
+    assert status.st_blocks * 512 >= status.st_size
+
+
 def test_a_map_cannot_grow_under_the_same_thread_s_snapshot(tmp_path: Path) -> None:
     with LmdbStore(tmp_path, sync="kill", map_size=1 << 16) as store:
         store.multi_put([(b"a", b"1")])

@@ -91,7 +91,7 @@ class Transactional(Protocol):
     """What stores of one host can do besides: several verbs as one.
 
     A transaction or snapshot belongs to the thread that began it and ends with its block. Keep both short:
-    the one keeps other writers waiting, the other keeps replaced values on disk.
+    the one keeps other writers waiting and all it writes in memory, the other keeps replaced values on disk.
     """
 
     def transaction(self) -> AbstractContextManager[Writer]:

@@ -27,28 +27,27 @@ class Gate:
         self._closed = False
         self._staying: Counter[int] = Counter()
 
-    def enter(self, *, stay: bool = False) -> None:
+    def enter(self, *, stay: int | None = None) -> None:
         """Go inside; wait while somebody is alone there, or waits to be.
 
         Args:
-            stay: Whether this thread comes back to its caller before it leaves.
+            stay: The thread, if it comes back to its caller before it leaves.
         """
         with self._lock:
             if self._closed and threading.get_ident() not in self._staying:
                 self._changed.wait_for(lambda: not self._closed)
             self._inside += 1
-            if stay:
-                self._staying[threading.get_ident()] += 1
+            if stay is not None:
+                self._staying[stay] += 1
 
-    def leave(self, *, stay: bool = False) -> None:
+    def leave(self, *, stay: int | None = None) -> None:
         """Go outside, as often and in the same way as entered."""
         with self._lock:
             self._inside -= 1
-            if stay:
-                me = threading.get_ident()
-                self._staying[me] -= 1
-                if not self._staying[me]:
-                    del self._staying[me]
+            if stay is not None:
+                self._staying[stay] -= 1
+                if not self._staying[stay]:
+                    del self._staying[stay]
             if self._closed:
                 self._changed.notify_all()
 

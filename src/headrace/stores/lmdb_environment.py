@@ -58,6 +58,7 @@ class SharedEnvironment:
         self._opening = opening
         self._env: lmdb.Environment | None = None
         self._identity: tuple[int, int] | None = None
+        self._closed = False
         self._orphaned = False
         self._shut_for_fork = False
         self._renew_locks()
@@ -68,11 +69,11 @@ class SharedEnvironment:
         self._turn = threading.Lock()
         self._writing_thread: int | None = None
 
-    def enter(self, *, stay: bool = False) -> lmdb.Environment:
+    def enter(self, *, stay: int | None = None) -> lmdb.Environment:
         """Begin to use the environment: nobody replaces its map before `leave`.
 
         Args:
-            stay: Whether this thread comes back to its caller before it leaves.
+            stay: The thread, if it comes back to its caller before it leaves.
 
         Raises:
             StoreError: It cannot be opened.
@@ -87,7 +88,7 @@ class SharedEnvironment:
             self._gate.leave(stay=stay)
             raise
 
-    def leave(self, *, stay: bool = False) -> None:
+    def leave(self, *, stay: int | None = None) -> None:
         """End a use, as `enter` began it."""
         self._gate.leave(stay=stay)
 
@@ -157,17 +158,19 @@ class SharedEnvironment:
             self.leave()
 
     def close(self) -> None:
-        """Close the environment; data that only the system's memory holds is written out first."""
+        """Close the environment for good; data that only the system's memory holds is written out first."""
         with self._alone("it is to be closed"):
             if self._env is not None and self._opening.writable and self._opening.sync == "kill":
-                self._env.sync(True)  # noqa: FBT003 - lmdb names it `force`, by position in older ones
+                self._env.sync(True)  # noqa: FBT003 - lmdb's `force`
             self._close()
+            self._closed = True
 
     def flush(self) -> None:
         """Write out what only the system's memory holds."""
         env = self.enter()
         try:
-            env.sync(True)  # noqa: FBT003 - as above
+            if self._opening.writable:
+                env.sync(True)  # noqa: FBT003 - lmdb's `force`
         except lmdb.Error as error:
             raise explain(error, self.path) from error
         finally:
@@ -196,6 +199,8 @@ class SharedEnvironment:
 
     def _open(self) -> lmdb.Environment:
         with self._opening_lock:
+            if self._closed:
+                raise StoreError("The store is closed.", asked=self.path, remedy="Open it again.")
             if self._orphaned:
                 raise StoreError(
                     f"This process was forked while a transaction or snapshot was open on {self.path}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,12 +41,14 @@ class LmdbSnapshot:
         self._environment = environment
         self._clock = clock
         self._now = 0
+        self._thread = 0
         self._generation = environment.generation
         self._txn: Transaction[bytes] | None = None
         self._records: Records | None = None
 
     def __enter__(self) -> Self:
         self._now = self._clock.now()
+        self._thread = threading.get_ident()
         self._begin()
         return self
 
@@ -66,11 +69,11 @@ class LmdbSnapshot:
     def _begin(self) -> None:
         """Enter the environment and begin LMDB's transaction."""
         while self._txn is None:
-            env = self._environment.enter(stay=True)
+            env = self._environment.enter(stay=self._thread)
             try:
                 self._txn = env.begin(write=self._writes)
             except lmdb.Error as error:
-                self._environment.leave(stay=True)
+                self._environment.leave(stay=self._thread)
                 self._environment.mend(error)
         self._records = Records(self._txn, self._clock, self._now)
 
@@ -88,7 +91,7 @@ class LmdbSnapshot:
         still_there = forgotten()
         if still_there is not None:  # a traceback may hold it
             still_there.abort()
-        self._environment.leave(stay=True)
+        self._environment.leave(stay=self._thread)
 
     def _do(self, verb: Callable[[Records], T]) -> T:
         if self._forked():

@@ -157,6 +157,13 @@ class KeyValueSuite:
         assert seen == sorted(set(seen))
         assert set(kept) <= set(seen)
 
+    def test_a_long_scan_of_long_keys_is_complete(self, store: KeyValue) -> None:
+        """And in order, whether they differ early or late."""
+        keys = [b"%04d" % (number % 50) + b"x" * 500 + b"%04d" % number for number in range(2_500)]
+        store.multi_put([(key, b"v" * 10) for key in keys])
+        store.multi_put([(key[:-4], b"v" * 10) for key in keys[:50]])
+        assert [key for key, _ in store.scan(b"")] == sorted(keys + [key[:-4] for key in keys[:50]])
+
     def test_a_prefix_is_deleted_to_the_last_record(self, store: KeyValue) -> None:
         """And nothing beside it."""
         inside = [b"ab%06d" % number for number in range(12_000)] + [b"ab" + _LONG]

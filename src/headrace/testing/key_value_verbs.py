@@ -21,18 +21,16 @@ T = TypeVar("T")
 
 THREADS = 8
 
-# Few bytes and few lengths, around those at which stores change their ways: drawn keys meet and nest.
-KEYS = st.one_of(
-    st.lists(st.sampled_from(b"\x00ab\xff"), min_size=1, max_size=3).map(bytes),
-    st.builds(
-        lambda length, end: (b"p" * length + end)[:2_000],
-        st.sampled_from([399, 400, 401, 431, 432, 478, 480, 481, 511, 512, 1_998]),
-        st.sampled_from([b"", b"\x00", b"a", b"b", b"\xff"]),
-    ),
+# Few keys, so that drawn ones meet; they nest in each other, at lengths at which stores change their ways.
+KEYS = st.sampled_from(
+    [b"a", b"a\x00", b"a\xff", b"b", b"\x00", b"\xff\xff"]
+    + [
+        b"p" * 398 + end
+        for end in (b"", b"pp", b"pp" + b"q" * 80, b"pp" + b"q" * 81, b"pp" + b"q" * 80 + b"a")
+    ]
+    + [b"p" * 400 + b"r" * 200 + end for end in (b"", b"\x00", b"a")]
 )
-PREFIXES = st.one_of(
-    st.just(b""), KEYS, st.sampled_from([1, 399, 400, 401, 480, 600]).map(lambda n: b"p" * n)
-)
+PREFIXES = st.just(b"") | KEYS | st.sampled_from([b"p", b"p" * 400, b"p" * 401, b"p" * 400 + b"r" * 100])
 VALUES = st.sampled_from([b"", b"1", b"two", b"\x00" * 3_000])
 EXPIRIES = st.none() | st.integers(-2, 3)
 VERBS = st.one_of(
