@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(f"{each.name}: {each.what}" for each in all_of(size)))
         return 0 if asked.list else 1
     target = (CACHE if asked.quick else HOME) / "results.json"
-    last = json.loads(target.read_text()) if target.exists() else {}
+    last = _read(target)
     run = _circumstances(asked.date, size)
     new, worse = {}, []
     for experiment in chosen:
@@ -87,6 +87,11 @@ def _machine() -> str:
 
 def _failed(document: report.Document) -> bool:
     return any((side["missing"] or "").startswith(harness.FAILED) for side in document["sides"].values())
+
+
+def _read(target: Path) -> dict[str, report.Document]:
+    kept: dict[str, report.Document] = json.loads(target.read_text()) if target.exists() else {}
+    return {name: each for name, each in kept.items() if each.get("format") == report.FORMAT}
 
 
 def _write(target: Path, document: dict[str, report.Document]) -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from bench.experiment import Experiment, Goal
     from bench.harness import Figures
 
+FORMAT = 1
+"""Of an entry in `results.json`: raise it when a field comes or goes; others are left out of what is kept."""
+
 WORSE = 1.1
 """A figure over this many times its last value is pointed out."""
 
@@ -42,6 +45,7 @@ def entry(
     lines = [judge(goal, figures) for goal in experiment.goals]
     circumstances = {**dataclasses.asdict(run), "versions": dict(run.versions)}
     return {
+        "format": FORMAT,
         "what": experiment.what,
         "run": circumstances,
         "sides": sides,

@@ -1,6 +1,6 @@
 """The newest row of each user before an instant: DuckDB's ASOF JOIN and Polars' `join_asof`, as they come.
 
-Seconds at 1M spine rows, 1M rows, 50 columns, on two quiet cores: DuckDB 2.0 1.7 to 1.9, Polars 2.1 1.4 to 1.9.
+Seconds at 1M spine rows, 1M rows, 50 columns, two quiet cores: DuckDB 2.0 1.7 to 1.9, Polars 2.1 1.4 to 1.9.
 """
 
 from __future__ import annotations
