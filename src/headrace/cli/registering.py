@@ -39,7 +39,7 @@ def apply(*, project: Path, as_json: bool, allow_destructive: bool) -> int:
     with opened(project) as store:
         applied = store.apply(allow_destructive=allow_destructive)
     if as_json:
-        output.document(applied.to_dict())
+        output.document({**applied.plan.to_dict(), "counter": applied.counter})
     else:
         _show(applied.plan, "Nothing to do: the registry holds what is defined.")
     return DONE

@@ -38,8 +38,13 @@ class Plan(Told, Protocol):
         ...
 
 
-class Applied(Told, Protocol):
+class Applied(Protocol):
     """What an apply did."""
+
+    @property
+    def counter(self) -> int:
+        """The registry's counter afterwards."""
+        ...
 
     @property
     def plan(self) -> Plan:
