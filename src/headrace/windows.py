@@ -127,7 +127,7 @@ def duration(text: str | dt.timedelta) -> int:
     """
     if isinstance(text, dt.timedelta):
         return text // dt.timedelta(microseconds=1)
-    match = re.fullmatch(r"(\d+)([smhdw])", text) if isinstance(text, str) else None
+    match = re.fullmatch(r"([0-9]+)([smhdw])", text) if isinstance(text, str) else None
     if match is None:
         raise DefinitionError(
             f"{text!r} is not a duration.",
@@ -293,9 +293,18 @@ def _period_starts(unit: str, zone: str, first_year: int, last_year: int) -> lis
 
 def _local_midnight(day: dt.date, zone: str) -> int:
     """The first instant of a local day; where the clocks skip midnight, the instant they are moved at."""
-    local = dt.datetime(day.year, day.month, day.day, tzinfo=zoneinfo.ZoneInfo(zone))
+    info = zoneinfo.ZoneInfo(zone)
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-    return (local.astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
+    local = dt.datetime(day.year, day.month, day.day, tzinfo=info)
+    at = (local.astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
+    early = (local.replace(fold=1).astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
+    while early < at:  # Midnight was skipped: clocks were moved somewhere between its readings before and after.
+        middle = (early + at) // 2
+        if (epoch + dt.timedelta(microseconds=middle)).astimezone(info).date() < day:
+            early = middle + 1
+        else:
+            at = middle
+    return at
 
 
 @lru_cache(maxsize=256)
