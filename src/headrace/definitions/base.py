@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -113,12 +115,13 @@ class Definition:
         """The field as a tuple.
 
         Raises:
-            DefinitionError: It is no list, tuple or other iterable of things.
+            DefinitionError: It is no list, or has no order.
         """
-        given: Sequence[Any] = getattr(self, name)
-        if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
-            raise self.error(f"{name} is {of}, not {given!r}.", asked=given, remedy=f"Give {name}=[...].")
-        return tuple(given)
+        given: Any = getattr(self, name)
+        if not isinstance(given, (str, bytes, Mapping, AbstractSet)):
+            with contextlib.suppress(TypeError):
+                return tuple(given)
+        raise self.error(f"{name} is {of}, not {given!r}.", asked=given, remedy=f"Give {name}=[...].")
 
     def one_of(self, name: str, choices: Sequence[str]) -> None:
         """Check that a field is one of a few words."""

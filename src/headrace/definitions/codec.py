@@ -183,7 +183,7 @@ def _encode_type(of: Type) -> Any:
     }
 
 
-def decode(value: Any, resolve: Resolver, written: str = "") -> Any:  # noqa: PLR0911 - one return a kind of value
+def decode(value: Any, resolve: Resolver, written: str = "") -> Any:
     """The value that a JSON stands for; the inverse of `encode` and `encode_definition`.
 
     Args:
@@ -194,18 +194,28 @@ def decode(value: Any, resolve: Resolver, written: str = "") -> Any:  # noqa: PL
     Raises:
         StoreError: The JSON is not what `encode` writes, or holds what only a newer Headrace can read.
     """
+    try:
+        return _decode(value, resolve, written)
+    except (DefinitionError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise _unreadable(f"it is malformed: {error}", written) from error
+
+
+def _decode(value: Any, resolve: Resolver, written: str) -> Any:  # noqa: PLR0911 - one return a kind of value
     if isinstance(value, list):
-        return tuple(decode(each, resolve, written) for each in value)
+        return tuple(_decode(each, resolve, written) for each in value)
     if not isinstance(value, dict):
         return value
-    tag = value.get(_TAG)
-    parts = {name: decode(each, resolve, written) for name, each in value.items() if name != _TAG}
-    if tag is None:
-        return FrozenMapping(parts)
+    tag = value.get(_TAG, "mapping")
+    of = value["items"] if _TAG in value and tag == "mapping" else value
+    parts = {
+        name: _decode(each, resolve, written) for name, each in of.items() if of is not value or name != _TAG
+    }
     if tag == "mapping":
-        return parts["items"]
+        return FrozenMapping(parts)
     if tag == "schema":
         return Schema(dict(parts["columns"]))
+    if tag == "type":
+        return Type(**{**parts, "items": tuple(map(parse_type, parts["items"]))})
     if isinstance(tag, str) and tag.startswith("reference/"):
         return resolve(Reference(tag.removeprefix("reference/"), parts["name"], parts.get("version", "")))
     return _build(tag, parts, written)
@@ -219,10 +229,7 @@ def _build(tag: Any, parts: dict[str, Any], written: str) -> Any:
     unknown = sorted(set(parts) - names)
     if unknown:
         raise _unreadable(f"{tag} has no field {unknown[0]!r} in this version of Headrace", written)
-    try:
-        return made(**parts, **({"written": written} if "written" in names else {}))
-    except (DefinitionError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _unreadable(f"{tag} is malformed: {error}", written) from error
+    return made(**parts, **({"written": written} if "written" in names else {}))
 
 
 def _unreadable(what: str, written: str) -> StoreError:

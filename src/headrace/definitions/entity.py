@@ -51,7 +51,7 @@ class Entity(Definition):
         """Check the keys."""
         super().__post_init__()
         given: Any = self.join_keys
-        if given is not None and not given:
+        if given is not None and not given and not isinstance(given, Schema):
             raise self.error(
                 "join_keys is empty.",
                 asked=given,
@@ -76,7 +76,7 @@ class Entity(Definition):
         for name, of in keys.items():
             if of.name not in KEY_TYPES:
                 raise self.error(
-                    f"the join key {name!r} is a {of}, which cannot be a key.",
+                    f"the join key {name!r} is of type {of}, which cannot be a key.",
                     asked=of,
                     available=KEY_TYPES,
                     remedy="Cast it to one of these.",

@@ -29,23 +29,22 @@ def gather(definitions: Iterable[Definition]) -> tuple[Definition, ...]:
             cycle.
     """
     found: dict[Reference, Definition] = {}
+    seen: dict[int, Definition] = {}
 
     def add(each: Definition) -> None:
-        other = found.get(each.reference)
-        if other is None:
-            for used in each.uses:
-                add(used)
-            found[each.reference] = each
-        elif not _same(other, each):
+        if id(each) in seen:
+            return
+        seen[id(each)] = each
+        for used in each.uses:
+            add(used)
+        other = found.setdefault(each.reference, each)
+        if not _same(other, each):
             versioned = bool(each.reference.version)
             raise each.error(
                 f"another one of this name{' and version' * versioned} is at {other.written}.",
                 asked=each.reference,
                 remedy=f"Rename one of them{', or give it another version' * versioned}.",
             )
-        elif other is not each:
-            for used in each.uses:
-                add(used)
 
     for definition in definitions:
         add(definition)
@@ -130,7 +129,7 @@ def check_references(
             known[each.reference] = set()
     for each in given:
         if isinstance(each, OnDemandFeature):
-            for parameter, reference in zip(each.inputs, each.references, strict=True):
+            for parameter, reference in zip(sorted(each.inputs), each.references, strict=True):
                 try:
                     _find(reference, known)
                 except UnknownNameError as error:

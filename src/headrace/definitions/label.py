@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from headrace.definitions.base import Definition, Versioned
 from headrace.definitions.source import EventSource
 from headrace.definitions.span import Span, span
+from headrace.schema import Schema
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -90,12 +91,24 @@ class Label(Versioned):
             if side is not None:
                 self._check_columns(side, keys)
         if self.value is not None:
-            self._check_columns(self.source, (self.value,))
+            self._check_value(self.value)
+        if self.where is not None and (not isinstance(self.where, str) or not self.where.strip()):
+            raise self.error(f"where is an SQL condition, not {self.where!r}.", asked=self.where)
 
     @property
     def uses(self) -> tuple[Definition, ...]:
         """Its sources."""
         return (self.source,) if self.touches is None else (self.source, self.touches)
+
+    def _check_value(self, column: str) -> None:
+        self._check_columns(self.source, (column,))
+        schema = self.source.schema or Schema({})
+        if column in schema and not schema[column].is_number:
+            raise self.error(
+                f"value needs a column of numbers, and {column!r} is of type {schema[column]}.",
+                asked=column,
+                available=[name for name, of in schema.items() if of.is_number],
+            )
 
     def _check_columns(self, side: EventSource, columns: Sequence[str]) -> None:
         if side.schema is None:

@@ -151,9 +151,13 @@ def load_definitions(project: str | Path, named: str | Sequence[str] | None = No
     try:
         with _no_bytecode(root):
             modules = [_load(root, path, package) for path in files]
+        return _collect(files, modules)
     except BaseException:
         _forget(package)
         raise
+
+
+def _collect(files: Sequence[Path], modules: Sequence[types.ModuleType]) -> tuple[Definition, ...]:
     found = gather(each for module in modules for each in _definitions_in(module))
     if not found:
         raise DefinitionError(

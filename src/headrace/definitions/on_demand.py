@@ -173,8 +173,8 @@ class OnDemandFeature(Versioned):
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """The features it reads."""
-        return tuple(parse_reference(text) for text in self.inputs.values())
+        """The features it reads, in the order of its parameters' names."""
+        return tuple(parse_reference(text) for _, text in sorted(self.inputs.items()))
 
     @property
     def definition(self) -> FeatureDefinition:

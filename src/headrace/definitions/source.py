@@ -107,7 +107,7 @@ class Source(Definition):
             given is not None and not isinstance(given, InMemory) and not hasattr(given, "__arrow_c_stream__")
         ):
             raise self.error(
-                f"batch is a path, a glob or a table, not a {type(given).__name__}.",
+                f"batch is a path, a glob or a table, not of type {type(given).__name__}.",
                 asked=type(given).__name__,
                 remedy="Give a path, or an Arrow, pandas or polars table.",
             )
@@ -173,7 +173,7 @@ class Source(Definition):
         self.require(column, role)
         if self.schema is not None and self.schema[column].name != "timestamp":
             raise self.error(
-                f"the {role} column {column!r} is a {self.schema[column]}, not a timestamp.",
+                f"the {role} column {column!r} is of type {self.schema[column]}, not a timestamp.",
                 asked=column,
                 available=[name for name, of in self.schema.items() if of.name == "timestamp"],
                 remedy=f'Declare {column!r} as "timestamp".',
@@ -277,7 +277,7 @@ class EventSource(Source):
             self.require(self.event_id, "event_id")
             if self.schema is not None and not self.schema[self.event_id].is_scalar:
                 raise self.error(
-                    f"the event_id column {self.event_id!r} is a {self.schema[self.event_id]}.",
+                    f"the event_id column {self.event_id!r} is of type {self.schema[self.event_id]}.",
                     asked=self.event_id,
                     remedy="An id is a scalar.",
                 )

@@ -1,7 +1,7 @@
 """Generators of definitions: any kind, valid, with every option drawn. Needs hypothesis.
 
-What an aggregation's own fields are drawn from is decided by their names and annotations, so that an aggregation
-added to the catalogue is drawn like the others.
+What the own fields of an aggregation are drawn from is decided by their names and annotations, so that one
+that is added to the catalogue is drawn like the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from headrace.definitions.service import FeatureService
 from headrace.definitions.source import ON_INVALID, EventSource, TableSource
 from headrace.definitions.span import Span
 from headrace.definitions.stream import JsonLinesStream, KafkaStream, Push, RedisStream, Stream
-from headrace.schema import Type
+from headrace.schema import Schema, Type
 from headrace.windows import HOPS, Window, calendar, duration, series, window
 
 if TYPE_CHECKING:
@@ -265,21 +265,28 @@ def _field(
 
 
 @st.composite
-def aggregate_views(draw: DrawFn) -> AggregateView:
-    """Aggregate views with any aggregations of the catalogue."""
+def aggregate_views(draw: DrawFn, having: str | None = None) -> AggregateView:
+    """Aggregate views with any aggregations of the catalogue.
+
+    Args:
+        draw: Hypothesis's.
+        having: A key of the catalogue: an aggregation that is among them.
+    """
     entity = draw(entities())
     source = draw(event_sources(entity))
-    if source.schema is None:
-        raise AssertionError(source)
-    stems = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
-    taken = draw(st.lists(stems, min_size=1, max_size=5, unique=True))
+    types = source.schema or Schema({})
     features: list[Aggregation] = []
-    for name in taken:
+    if having is not None:
+        # What some aggregations refer to.
+        features.append(_COUNT("shown", windows=draw(_OWN["windows"](types))))
+        features.append(draw(aggregations(having, "had", types, ("shown",))))
+    stems = st.from_regex(r"[a-z]{1,4}[0-9]?", fullmatch=True).filter(lambda name: name != "had")
+    for name in draw(st.lists(stems, min_size=not features, max_size=4, unique=True)):
         counts = tuple(
             each.name for each in features if isinstance(each, _COUNT) and not getattr(each, "by", None)
         )
         kinds = [kind for kind, made in CATALOGUE.items() if counts or not _refers(made)]
-        features.append(draw(aggregations(draw(st.sampled_from(kinds)), name, source.schema, counts)))
+        features.append(draw(aggregations(draw(st.sampled_from(kinds)), name, types, counts)))
     return AggregateView(
         draw(names()),
         entity=entity,
