@@ -5,80 +5,88 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
-
-from headrace.errors import DataError
-from headrace.kernel.columns import Column
+from headrace.definitions.references import output_names
+from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
 from headrace.ports.engine import Asked
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
+    from headrace.definitions.references import Reference
+    from headrace.kernel.columns import Column
     from headrace.offline.spine import Spine
     from headrace.ports.engine import Engine, Progress
     from headrace.retrieval.plan import RetrievalPlan
 
-__all__ = ["Historical", "historical"]
+__all__ = ["Making", "historical"]
 
 
-class Historical(NamedTuple):
-    """Features beside a spine.
+class Making(NamedTuple):
+    """How a data set is made, for its manifest.
 
     Attributes:
-        table: The spine's columns, then the features.
-        columns: Output column -> values with statuses.
-        left_out: How many rows of each source were not usable, by `source: reason`.
+        engine: What reads and computes.
+        name: What the engine is called.
+        at: When, microseconds UTC.
+        service: The service asked for; None where features were listed.
+        fingerprints: The semantic fingerprint of each definition used.
     """
 
-    table: pa.Table
-    columns: Mapping[str, Column]
-    left_out: Mapping[str, int]
+    engine: Engine
+    name: str
+    at: int
+    service: str | None
+    fingerprints: Mapping[Reference, str]
 
 
-def historical(plan: RetrievalPlan, spine: Spine, engine: Engine, progress: Progress) -> Historical:
+def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progress) -> HistoricalFeatures:
     """The plan's features for every row of the spine, in its order.
 
     Args:
         plan: What is asked for.
         spine: Keys and instants, and request fields where on-demand features read them.
-        engine: What reads and computes.
+        made: What computes them, and what the manifest says of it.
         progress: Hears how far the work is.
 
     Raises:
-        DataError: The spine lacks a key or request field, or a source cannot be read.
+        DataError: A source cannot be read.
+        DefinitionError: A feature would have the name of one of the spine's columns.
     """
+    _check_names(plan, spine)
     found: list[Mapping[str, Column]] = []
     left_out: dict[str, int] = {}
     for each in plan.views:
         binding = each.binding
-        keys = spine.keys(binding.keys)
-        columns, rejected = engine.features(Asked(binding, each.names, keys, spine.t), progress)
+        columns, rejected = made.engine.features(Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress)
         found.append(columns)
         for reason, count in rejected.items():
             name = f"{binding.source.name}: {reason}"
             left_out[name] = max(left_out.get(name, 0), count)
-    functions = run_functions(plan, found, _request(plan, spine), spine.t) if plan.functions else {}
-    outputs = {
-        member.output: functions[member.reference.name]
-        if member.view < 0
-        else found[member.view][member.reference.feature]
-        for member in plan.members
-    }
-    table = spine.table
-    for name, column in outputs.items():
-        table = table.append_column(name, column.values)
-    return Historical(table, outputs, left_out)
+    functions: dict[str, Column] = {}
+    if plan.functions:
+        request: dict[str, list[Any]] = spine.keys(plan.request).to_pydict()
+        functions = run_functions(plan, found, request, spine.t)
+    table, outputs = spine.table, {}
+    for member in plan.members:
+        name, feature = member.reference.name, member.reference.feature
+        outputs[member.output] = functions[name] if member.view < 0 else found[member.view][feature]
+        table = table.append_column(member.output, outputs[member.output].values)
+    features = [
+        OutputFeature(m.output, str(m.reference), str(m.type), made.fingerprints[m.reference.definition])
+        for m in plan.members
+    ]
+    sources = {each.binding.source.name: _told(each.binding.source.batch) for each in plan.views}
+    statuses = {name: column.status for name, column in outputs.items()}
+    origin = Origin(features, spine, statuses, sources, left_out, made.name, made.at, made.service)
+    return HistoricalFeatures(table, origin)
 
 
-def _request(plan: RetrievalPlan, spine: Spine) -> dict[str, list[Any]]:
-    """Request fields, which in training are columns of the spine."""
-    values = {}
-    for name, of in plan.request.items():
-        if name not in spine.table.column_names:
-            raise DataError(
-                f"The spine has no column {name!r}, which an on-demand feature takes from the request.",
-                asked=name,
-                available=spine.table.column_names,
-                remedy=f"Add a column {name!r} of type {of}.",
-            )
-        values[name] = spine.table.column(name).cast(of.arrow()).to_pylist()
-    return values
+def _check_names(plan: RetrievalPlan, spine: Spine) -> None:
+    others = [name for name in spine.table.column_names if name not in {m.output for m in plan.members}]
+    clash = [m.reference for m in plan.members if m.output in spine.table.column_names]
+    if clash:
+        output_names(clash, keys=[*others, *spine.table.column_names], asked="the spine")
+
+
+def _told(batch: Any) -> dict[str, Any]:
+    """What the manifest says of a source."""
+    return {"batch": batch if isinstance(batch, str) else "in memory"}

@@ -7,9 +7,10 @@ requests under way can end. A load that dies leaves records no manifest names; t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
+import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import ConflictError, DataError
@@ -29,7 +30,11 @@ from headrace.online.states import states_of
 if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.ports.engine import Part, Progress
-    from headrace.ports.key_value import KeyValue
+    from headrace.online.ingest import Ingest
+    from headrace.ports.key_value import KeyValue, Transactional, Writer
+
+    class Store(KeyValue, Transactional, Protocol):
+        """A store of one host."""
 
 __all__ = ["Loaded", "default_end", "materialize", "nearest_edges"]
 
@@ -53,6 +58,10 @@ class Loaded(NamedTuple):
     entities: int
     events: int
     rejected: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the load did, as JSON values."""
+        return {**self._asdict(), "known": format_instant(self.known)}
 
 
 def default_end(now: int, lateness: int, epoch_length: int) -> int:
@@ -85,6 +94,7 @@ def materialize(
         now: The clock.
         epoch_length: Microseconds of an epoch of the stream; K is an edge where the source has a stream.
         progress: Hears how far the load is.
+        ingest: The ingestion of its source, to replay the log where the stream holds states of an older definition.
 
     Raises:
         ConflictError: Another load of the view ended first.
@@ -102,7 +112,7 @@ def materialize(
         found = group_entities(part.events, binding.keys)
         clean = part.events
         if found.keyless is not None:
-            clean = clean.filter(_whole(found.keyless))
+            clean = clean.filter(pa.array(~found.keyless))
         records = states.load(clean, found.group, len(found.keys), known)
         prefix = generation_prefix(view, generation, 0)
         items = [
@@ -118,15 +128,14 @@ def materialize(
         )
         progress(view, part.share)
     loaded = ViewManifest(known, generation, (0,), states.fingerprint, served.generation, now)
-    _switch(store, view, served, loaded)
-    _forget_epochs(store, view, known, epoch_length, states.fingerprint)
+    with store.transaction() as tx:
+        _switch(tx, view, served, loaded)
+        gone = _forget_epochs(tx, view, known, epoch_length, states.fingerprint)
+        if gone and ingest is not None and read_streams(tx, [view])[0].states != states.fingerprint:
+            ingest.replay(tx, view, now)
+    for prefix in gone:
+        store.delete_prefix(prefix)
     return Loaded(view, known, entities, events, rejected)
-
-
-def _whole(keyless):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.array(~keyless)
 
 
 def _check_end(binding: Binding, known: int, epoch_length: int) -> None:
@@ -141,20 +150,15 @@ def _check_end(binding: Binding, known: int, epoch_length: int) -> None:
     )
 
 
-def _switch(store: KeyValue, view: str, served: ViewManifest, loaded: ViewManifest) -> None:
-    """Replace the view's entry in the manifest, unless somebody else has."""
-    while True:
-        data = store.multi_get([MANIFEST])[0]
-        manifest = decode_manifest(data)
-        if manifest.of(view) != served:
-            raise ConflictError(
-                f"Another load of {view} ended first; nothing was switched.",
-                asked=view,
-                remedy="Run it again if needed.",
-            )
-        renewed = msgspec.structs.replace(manifest, views={**manifest.views, view: loaded})
-        if store.compare_and_set(MANIFEST, data, renewed.encode()):
-            return
+def _switch(tx: Writer, view: str, served: ViewManifest, loaded: ViewManifest) -> None:
+    """Replace the view's entry in the manifest, unless another load has."""
+    manifest = decode_manifest(tx.multi_get([MANIFEST])[0])
+    if manifest.of(view) != served:
+        raise ConflictError(
+            f"Another load of {view} ended first; nothing was switched.", asked=view, remedy="Run it again if needed."
+        )
+    renewed = msgspec.structs.replace(manifest, views={**manifest.views, view: loaded})
+    tx.multi_put([(MANIFEST, renewed.encode())])
 
 
 def _clear(store: KeyValue, view: str, keep: Sequence[int]) -> None:
@@ -168,19 +172,27 @@ def _clear(store: KeyValue, view: str, keep: Sequence[int]) -> None:
         store.delete(doomed[start : start + _BATCH])
 
 
-def _forget_epochs(store: KeyValue, view: str, known: int, epoch_length: int, fingerprint: str) -> None:
-    """Drop the epochs the generation holds; all of them where they hold states of another definition."""
-    (stream,) = read_streams(store, [view])
-    foreign = stream.states != fingerprint
-    kept = {} if foreign else {e: p for e, p in stream.epochs.items() if (e + 1) * epoch_length > known}
+def _forget_epochs(tx: Writer, view: str, known: int, epoch_length: int, fingerprint: str) -> list[bytes]:
+    """Let the stream forget the epochs the generation holds, and all of them where they hold other states.
+
+    Returns:
+        The prefixes whose records nobody reads any more. Those of other states are deleted at once, for their epochs
+        are about to be written anew.
+    """
+    (stream,) = read_streams(tx, [view])
+    if not stream.epochs:
+        return []
+    if stream.states != fingerprint:
+        tx.delete_prefix(view_epochs_prefix(view))
+        tx.delete([stream_key(view)])
+        return [epoch_prefix(view, -1, 0)]
+    kept = {e: partitions for e, partitions in stream.epochs.items() if (e + 1) * epoch_length > known}
     if kept == stream.epochs:
-        return
-    store.multi_put(
-        [(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint)))]
-    )
-    for epoch, partitions in stream.epochs.items():
-        if epoch not in kept:
-            for partition in partitions:
-                store.delete_prefix(epoch_prefix(view, epoch, partition))
-    if foreign:
-        store.delete_prefix(view_epochs_prefix(view))
+        return []
+    tx.multi_put([(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint)))])
+    return [
+        epoch_prefix(view, epoch, partition)
+        for epoch, partitions in stream.epochs.items()
+        if epoch not in kept
+        for partition in partitions
+    ]

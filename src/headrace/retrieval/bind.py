@@ -44,7 +44,9 @@ def bind(view: View, schema: Schema, zone: str) -> Binding:
         for each in view.features:
             if each.where is not None:
                 check_condition(each.where, types, zone, each.written)
-        return AggregateBinding(view.name, view.version, view.entity.join_keys, source, schema, zone, plan=plan)
+        return AggregateBinding(
+            view.name, view.version, view.entity.join_keys, source, schema, zone, plan=plan
+        )
     assert isinstance(view, LatestView)  # noqa: S101 - the two kinds of view there are
     features = {each.name: each.type for each in view.outputs(types)}
     created = getattr(source, "created_at", None)

@@ -22,7 +22,10 @@ __all__ = ["run_functions"]
 
 
 def run_functions(
-    plan: RetrievalPlan, columns: Sequence[Mapping[str, Column]], request: Mapping[str, Sequence[Any]], t: Array
+    plan: RetrievalPlan,
+    columns: Sequence[Mapping[str, Column]],
+    request: Mapping[str, Sequence[Any]],
+    t: Array,
 ) -> dict[str, Column]:
     """The plan's on-demand features, n rows each.
 

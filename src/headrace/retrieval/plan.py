@@ -91,7 +91,9 @@ class _Builder:
     def function(self, name: str, path: tuple[str, ...] = ()) -> tuple[int, str]:
         """Run an on-demand feature after what it reads; its place."""
         if name in path:
-            raise DefinitionError(f"On-demand features go round in a circle: {' -> '.join((*path, name))}.", asked=name)
+            raise DefinitionError(
+                f"On-demand features go round in a circle: {' -> '.join((*path, name))}.", asked=name
+            )
         if name not in self._functions:
             raise UnknownNameError.of("on-demand feature", name, self._functions)
         if name not in self.ordered:

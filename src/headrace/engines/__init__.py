@@ -1,0 +1,1 @@
+"""Engines: what reads sources and computes over them, each behind the same port."""

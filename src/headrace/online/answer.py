@@ -1,0 +1,186 @@
+"""The answer of an online read, in every form people want it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.clock import format_instant
+from headrace.errors import DataError
+from headrace.kernel.columns import INVALID, STATUS_NAMES, Column
+from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from headrace.retrieval.plan import Member
+
+__all__ = ["FeatureValue", "OnlineFeatures"]
+
+
+class FeatureValue(NamedTuple):
+    """One value of one entity.
+
+    Attributes:
+        entity: The entity's join keys.
+        feature: The output column.
+        value: The value; None where there is none.
+        status: PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE or INVALID.
+        event_timestamp: The newest event in the feature's window; None without any.
+        version: The version of the feature's view or function.
+        metadata: `as_of`, and `reason` where the value is INVALID.
+    """
+
+    entity: Mapping[str, Any]
+    feature: str
+    value: Any
+    status: str
+    event_timestamp: dt.datetime | None
+    version: str
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class OnlineFeatures:
+    """Features of n entities at one instant.
+
+    Attributes:
+        entities: The entities' columns as asked, n values each.
+        members: The features, in the order asked.
+        columns: Output column -> values, n rows.
+        t: The instant everything is as of, microseconds UTC.
+    """
+
+    entities: Mapping[str, Sequence[Any]]
+    members: Sequence[Member]
+    columns: Mapping[str, Column]
+    t: int
+
+    @property
+    def as_of(self) -> str:
+        """The instant, RFC 3339."""
+        return format_instant(self.t)
+
+    def __len__(self) -> int:
+        """How many entities."""
+        return len(next(iter(self.columns.values())).status) if self.columns else 0
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Column -> n Python values: the entities, then the features."""
+        keys = {name: list(values) for name, values in self.entities.items()}
+        return {**keys, **{name: python_values(column.values) for name, column in self.columns.items()}}
+
+    def to_arrow(self) -> pa.Table:
+        """The features as an Arrow table, entity columns first."""
+        keys = {name: pa.array(list(values)) for name, values in self.entities.items()}
+        return pa.table({**keys, **{name: column.values for name, column in self.columns.items()}})
+
+    def to_pandas(self) -> Any:
+        """The features as a pandas data frame."""
+        return self.to_arrow().to_pandas()
+
+    def to_df(self) -> Any:
+        """`to_pandas`, by Feast's name."""
+        return self.to_pandas()
+
+    def to_numpy(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """The features as a matrix (entities, features) of doubles, ready for a model; null is NaN.
+
+        Raises:
+            DataError: A feature is no number or boolean.
+        """
+        matrix = np.empty((len(self), len(self.columns)), dtype=np.float64)
+        for place, member in enumerate(self.members):
+            if not (member.type.is_number or member.type.name == "bool"):
+                raise DataError(
+                    f"Feature {member.output!r} is a {member.type}, not a number.",
+                    asked=member.output,
+                    remedy="Leave it out, or use to_arrow().",
+                )
+            values = self.columns[member.output].values
+            whole = values.cast(pa.int8()) if member.type.name == "bool" else values
+            matrix[:, place] = whole.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return matrix
+
+    def values(self) -> Iterator[FeatureValue]:
+        """Every value by itself, entity by entity."""
+        lists = {name: python_values(column.values) for name, column in self.columns.items()}
+        for row in range(len(self)):
+            entity = {name: values[row] for name, values in self.entities.items()}
+            for member in self.members:
+                column = self.columns[member.output]
+                status = STATUS_NAMES[column.status[row]]
+                about = {"as_of": self.as_of}
+                if column.status[row] == INVALID:
+                    about["reason"] = column.reason
+                yield FeatureValue(
+                    entity, member.output, lists[member.output][row], status, _moment(int(column.newest[row])),
+                    member.reference.version, about,
+                )  # fmt: skip
+
+    def document(self) -> dict[str, Any]:
+        """The document of `POST /get-online-features`: one result for each column, entity columns first."""
+        results = [
+            {"values": [wire_value(v) for v in values], "statuses": ["PRESENT"] * len(values),
+             "event_timestamps": [None] * len(values)}
+            for values in self.entities.values()
+        ]  # fmt: skip
+        reasons = {}
+        for name, column in self.columns.items():
+            times = [None if at == FOREVER_AGO else format_instant(at) for at in np.asarray(column.newest).tolist()]
+            values, statuses = wire_values(column)
+            results.append({"values": values, "statuses": statuses, "event_timestamps": times})
+            if column.reason and "INVALID" in statuses:
+                reasons[name] = column.reason
+        metadata: dict[str, Any] = {"feature_names": [*self.entities, *self.columns], "as_of": self.as_of}
+        if reasons:
+            metadata["reasons"] = reasons
+        return {"metadata": metadata, "results": results}
+
+
+def python_values(values: pa.Array) -> list[Any]:
+    """An Arrow array as Python values; maps as dicts."""
+    found: list[Any] = values.to_pylist(maps_as_pydicts="strict")
+    return found
+
+
+def wire_values(column: Column) -> tuple[list[Any], list[str]]:
+    """Values as JSON has them, and their statuses; a double that is not finite is null, INVALID if infinite."""
+    statuses = [STATUS_NAMES[status] for status in column.status]
+    values = python_values(column.values)
+    for row, value in enumerate(values):
+        if isinstance(value, float) and not math.isfinite(value):
+            statuses[row] = "INVALID" if math.isinf(value) else "NULL_VALUE"
+    return [wire_value(value) for value in values], statuses
+
+
+def wire_value(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
+    """A Python value as JSON has it: decimals and bytes as texts, instants as RFC 3339."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case decimal.Decimal():
+            return str(value)
+        case dt.datetime():
+            return value.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
+        case dt.date():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case dict():
+            return {str(wire_value(key)): wire_value(item) for key, item in value.items()}
+        case list():
+            return [wire_value(item) for item in value]
+        case _:
+            return value
+
+
+def _moment(at: int) -> dt.datetime | None:
+    if at == FOREVER_AGO:
+        return None
+    return dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(microseconds=at)

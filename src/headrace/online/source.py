@@ -1,0 +1,94 @@
+"""A source's stream: raw rows in, cleaned, evaluated for each view, and ingested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from headrace.errors import DataError
+from headrace.intake.cleaning import Cleaner
+from headrace.intake.evaluator import Evaluator
+from headrace.intake.rejects import rejects_of, row_texts
+from headrace.online.ingest import Evaluate, Ingest, Pushed
+from headrace.online.quarantine import quarantine
+from headrace.tables import table_of
+
+if TYPE_CHECKING:
+    from headrace.definitions.source import Source
+    from headrace.kernel.binding import Binding
+    from headrace.ports.key_value import Transactional
+
+__all__ = ["SourceStream"]
+
+
+class SourceStream:
+    """Takes raw rows of one source."""
+
+    def __init__(self, source: Source, views: Sequence[Binding], epoch_length: int) -> None:
+        """For a source and its live views.
+
+        Raises:
+            DataError: The source has no stream.
+        """
+        if getattr(source, "stream", None) is None:
+            raise DataError(
+                f"Source {source.name!r} has no stream.",
+                asked=source.name,
+                remedy="Give it stream=hr.Push() and run: headrace apply.",
+            )
+        assert source.schema is not None  # noqa: S101 - applying froze it
+        self._name = source.name
+        self._cleaner = Cleaner(source, source.schema, (), what=f"push to {source.name!r}")
+        self.failures: list[pa.Table] = []
+        self.ingest = Ingest(source.name, [(each, self._evaluate(each)) for each in views], epoch_length)
+
+    def _evaluate(self, binding: Binding) -> Evaluate:
+        evaluator = Evaluator(
+            binding.schema, binding.expressions, binding.zone, allow_infinite=binding.source.allow_infinite
+        )
+
+        def evaluate(events: pa.Table) -> pa.Table:
+            found = evaluator.evaluate(events)
+            whole = events
+            for name, column in zip(found.columns.column_names, found.columns.columns, strict=True):
+                whole = whole.append_column(name, column)
+            if found.failed is None:
+                return whole
+            self.failures.append(_rejects(events, found.failed))
+            bad = set(found.failed.column("ordinal").to_pylist())
+            return whole.take(pa.array([row for row in range(events.num_rows) if row not in bad], pa.int64()))
+
+        return evaluate
+
+    def push_rows(self, store: Transactional, rows: Any, now: int) -> Pushed:
+        """Take raw rows.
+
+        Args:
+            store: The online store.
+            rows: Dicts, Arrow, pandas or polars.
+            now: The clock.
+
+        Raises:
+            DataError: The rows lack a column of the source.
+        """
+        self.failures.clear()
+        cleaned = self._cleaner.clean(table_of(rows, f"push to {self._name!r}"))
+        pushed = self.ingest.push(store, cleaned.rows, now)
+        rejected = pa.concat_tables([cleaned.rejected, *self.failures]) if self.failures else cleaned.rejected
+        if rejected.num_rows:
+            with store.transaction() as tx:
+                quarantine(tx, self._name, rejected, now)
+        return pushed._replace(rejected=rejected.num_rows)
+
+
+def _rejects(events: pa.Table, failed: pa.Table) -> pa.Table:
+    """Rows on which an expression failed, each for the first that did."""
+    seen: dict[int, tuple[str, str]] = {}
+    columns = (failed.column(name).to_pylist() for name in ("ordinal", "expression", "reason"))
+    for ordinal, expression, reason in zip(*columns, strict=True):
+        seen.setdefault(ordinal, (expression, reason))
+    rows = row_texts(events.take(pa.array(list(seen), pa.int64())).combine_chunks().to_batches()[0])
+    reasons = [f"{expression}: {reason}" for expression, reason in seen.values()]
+    return rejects_of(rows, reasons, ["expression"] * len(seen), list(seen))

@@ -1,0 +1,303 @@
+"""The feature store: one object, a dozen verbs, each handing over to the part that does it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headrace.clock import Clock, SystemClock, instant
+from headrace.config import read_settings
+from headrace.definitions.loading import load_definitions
+from headrace.definitions.service import FeatureService
+from headrace.errors import DataError
+from headrace.wiring import open_catalog, open_engine, open_online
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from headrace.definitions.base import Definition
+    from headrace.kernel.binding import Binding
+    from headrace.offline.dataset import HistoricalFeatures
+    from headrace.online.answer import OnlineFeatures
+    from headrace.online.ingest import Pushed
+    from headrace.online.materialize import Loaded
+    from headrace.ports.catalog import Catalog
+    from headrace.ports.engine import Engine
+    from headrace.registry.changes import Plan
+    from headrace.registry.lineage import Lineage
+    from headrace.registry.registry import Applied, Registry
+    from headrace.registry.search import FeatureEntry
+    from headrace.resolution import Resolution
+    from headrace.stores.lmdb import LmdbStore
+
+__all__ = ["FeatureStore"]
+
+Progress = Callable[[str, float], None]
+
+
+def _silent(what: str, share: float) -> None:
+    """Progress nobody watches."""
+
+
+class FeatureStore:
+    """A project's feature store.
+
+    Opening costs nothing; registry, engine and online store are opened by the first verb that needs them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] = ".", *, clock: Clock | None = None, who: str | None = None) -> None:
+        """Open a project.
+
+        Args:
+            path: The directory with `headrace.toml`.
+            clock: Tells the time; the machine's by default.
+            who: Who acts, for history and audit; the user by default.
+
+        Raises:
+            StoreError: There is no project, or its settings are wrong.
+        """
+        self.settings = read_settings(Path(path))
+        self._clock = clock or SystemClock()
+        self._who = who
+        self._given: tuple[Definition, ...] | None = None
+
+    # --- parts ---
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return open_catalog(self.settings)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What is defined, in which version, since when and by whom."""
+        from headrace.registry.registry import Registry
+
+        return Registry(self._catalog, self._clock, self._who or getpass.getuser())
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return open_engine(self.settings)
+
+    @cached_property
+    def _online(self) -> LmdbStore:
+        return open_online(self.settings, self._clock)
+
+    @cached_property
+    def _names(self) -> Resolution:
+        from headrace.resolution import Resolution
+
+        return Resolution(self.registry, self.settings.project.timezone, self._definitions)
+
+    def _definitions(self) -> tuple[Definition, ...]:
+        """The definitions given to `apply`, else those of the project's files."""
+        if self._given is None:
+            self._given = load_definitions(self.settings.directory, self.settings.project.definitions)
+        return self._given
+
+    def close(self) -> None:
+        """Let go of registry and online store."""
+        for name in ("_online", "_catalog"):
+            part = self.__dict__.pop(name, None)
+            if part is not None:
+                part.close()
+
+    def __enter__(self) -> FeatureStore:
+        """The store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    # --- definitions ---
+
+    def plan(self, definitions: Iterable[Definition] | None = None) -> Plan:
+        """What applying the project's definitions, or some others, would do; nothing is written.
+
+        Raises:
+            DefinitionError: A definition is wrong; the text names file and line.
+        """
+        from headrace.retrieval.settle import settle
+
+        given = self._definitions() if definitions is None else tuple(definitions)
+        schemas = self._names.frozen_schemas()
+        settled = settle(given, self._engine, self.settings.project.timezone, schemas, self.registry.offers())
+        return self.registry.plan(settled.documents, settled.features, partial=definitions is not None)
+
+    def apply(
+        self, definitions: Iterable[Definition] | None = None, *, allow_destructive: bool = False
+    ) -> Applied:
+        """Register the project's definitions, or add some others, in one transaction.
+
+        Raises:
+            DefinitionError: A definition is wrong, or changed without a new version.
+            DestructiveChangeError: Something would be lost, and that was not allowed.
+            ConflictError: Somebody else applied at the same time.
+        """
+        given = None if definitions is None else tuple(definitions)
+        applied = self.registry.apply(self.plan(given), allow_destructive=allow_destructive)
+        if given is not None:
+            self._given = (*(self._given or ()), *given)
+        return applied
+
+    def list_features(  # noqa: PLR0913 - one argument a way to search
+        self,
+        *,
+        tags: Sequence[str] = (),
+        all_tags: Sequence[str] = (),
+        owner: str | None = None,
+        type: str | None = None,  # noqa: A002 - the contract's word
+        text: str = "",
+    ) -> list[FeatureEntry]:
+        """The features that match, with all that is known of them."""
+        return self.registry.features(tags=tags, all_tags=all_tags, owner=owner, type=type, text=text)
+
+    def get_feature(self, name: str) -> FeatureEntry:
+        """A feature, by `view:feature`, `view@2:feature` or an on-demand feature's name.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
+        return self.registry.feature(name)
+
+    def lineage(self, name: str) -> Lineage:
+        """What a definition or feature comes from, and what comes from it."""
+        return self.registry.lineage(name)
+
+    # --- history ---
+
+    def get_historical_features(  # noqa: PLR0913 - the contract's arguments
+        self,
+        spine: Any = None,
+        *,
+        features: Sequence[str] | FeatureService | None = None,
+        service: str | FeatureService | None = None,
+        timestamp: str = "ts",
+        full_feature_names: bool = False,
+        entity_df: Any = None,
+        progress: Progress = _silent,
+    ) -> HistoricalFeatures:
+        """What serving would have answered at each row's instant.
+
+        Args:
+            spine: Rows with join keys and instants: Arrow, pandas, polars, dicts or a path.
+            features: References such as `"user_ads:ctr_7d"`.
+            service: A service, `"ctr_model@1"`, instead of features.
+            timestamp: The spine's column of instants.
+            full_feature_names: Name columns `view__feature`.
+            entity_df: The spine, by Feast's name.
+            progress: Hears how far the work is.
+
+        Raises:
+            DataError: The spine or a source cannot be used.
+            UnknownNameError: A feature or service does not exist.
+        """
+        from headrace.offline.historical import Making, historical
+        from headrace.offline.spine import Spine
+
+        chosen = self._names.choose(features, service)
+        plan = self._names.retrieval(chosen, full=full_feature_names)
+        rows = Spine.read(entity_df if spine is None else spine, timestamp, {**plan.keys, **plan.request})
+        fingerprints = self._names.fingerprints(member.reference.definition for member in plan.members)
+        made = Making(self._engine, self.settings.offline.engine, self._clock.now(), chosen.service, fingerprints)
+        return historical(plan, rows, made, progress)
+
+    # --- serving ---
+
+    def materialize(
+        self,
+        end: str | int | dt.datetime | None = None,
+        *,
+        views: Sequence[str] | None = None,
+        progress: Progress = _silent,
+    ) -> list[Loaded]:
+        """Load views into the online store: all events known before `end`.
+
+        Args:
+            end: K; by default the last edge of an epoch by which, after the source's lateness, all is there.
+            views: Names of views; all live ones by default.
+            progress: Hears how far the loads are.
+
+        Raises:
+            DataError: There is nothing to load, `end` is no epoch's edge, or a source cannot be read.
+        """
+        from headrace.online.loading import load_views
+        from headrace.resolution import key_of
+
+        bindings = self._names.live(views)
+        if not bindings:
+            raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
+        known = None if end is None else instant(end)
+        loaded = load_views(self._online, self._engine, bindings, known, self._clock.now(), self._names.ingest, progress)
+        for binding, each in zip(bindings, loaded, strict=True):
+            self.registry.record_run(key_of(binding), each.known, each.to_dict())
+        return loaded
+
+    def push(self, source: str, rows: Any) -> Pushed:
+        """Add events to a source's stream; when this returns they are durable and visible.
+
+        Args:
+            source: The source's name.
+            rows: Dicts, Arrow, pandas or polars.
+
+        Raises:
+            UnknownNameError: There is no such source.
+            DataError: The source has no stream, or the rows lack a column.
+        """
+        return self._names.stream(source).push_rows(self._online, rows, self._clock.now())
+
+    def get_online_features(  # noqa: PLR0913 - the contract's arguments
+        self,
+        features: Sequence[str] | FeatureService | None = None,
+        entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None = None,
+        *,
+        service: str | FeatureService | None = None,
+        context: Mapping[str, Any] | None = None,
+        as_of: str | int | dt.datetime | None = None,
+        full_feature_names: bool = False,
+        entity_rows: Sequence[Mapping[str, Any]] | None = None,
+    ) -> OnlineFeatures:
+        """Features of some entities now, or as of an instant the stored state reaches.
+
+        Args:
+            features: References such as `"user_ads:ctr_7d"`.
+            entities: Join key -> values; request fields that differ by entity beside them.
+            service: A service instead of features.
+            context: Request fields with one value for all entities.
+            as_of: The instant to answer for; the present by default.
+            full_feature_names: Name columns `view__feature`.
+            entity_rows: The entities as rows, by Feast's name.
+
+        Raises:
+            AsOfTooEarly: `as_of` is before the state of every entity.
+            UnknownNameError: A feature or service does not exist.
+            DataError: The entities lack a join key or request field.
+        """
+        chosen = self._names.choose(features, service)
+        given = entity_rows if entities is None else entities
+        served = self._names.served(chosen, full=full_feature_names)
+        at = None if as_of is None else instant(as_of)
+        with self._online.snapshot() as snapshot:
+            return served.answer(snapshot, given, context or {}, self._clock.now(), at)
+
+    async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineFeatures:
+        """`get_online_features` on a thread of its own."""
+        import asyncio
+
+        return await asyncio.to_thread(self.get_online_features, *args, **kwargs)
+
+    def bindings(self) -> list[Binding]:
+        """The live views as engines and loads see them."""
+        return self._names.live(None)
+
+    # --- care ---
+
+    def doctor(self) -> list[Any]:
+        """What is fine and what is not: settings, registry, online store, versions."""
+        from headrace.doctor import examine
+
+        return examine(self.settings, lambda: self.registry, lambda: self._online)

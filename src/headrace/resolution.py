@@ -1,0 +1,248 @@
+"""Resolution: names become plans. What the registry knows, joined with what only the project's code can give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from headrace.clock import DAY
+from headrace.definitions.on_demand import OnDemandFeature
+from headrace.definitions.references import Reference, parse_reference
+from headrace.definitions.service import FeatureService
+from headrace.definitions.source import EventSource, InMemory, Source
+from headrace.definitions.view import View
+from headrace.errors import DataError, StoreError, UnknownNameError
+from headrace.online.serve import Served
+from headrace.online.source import SourceStream
+from headrace.ports.catalog import Key
+from headrace.retrieval.bind import bind
+from headrace.retrieval.plan import RetrievalPlan, compile_retrieval
+
+if TYPE_CHECKING:
+    from headrace.definitions.base import Definition
+    from headrace.kernel.binding import Binding
+    from headrace.online.ingest import Ingest
+    from headrace.registry.registry import Registry
+    from headrace.schema import Schema
+
+__all__ = ["EPOCH", "Chosen", "Resolution", "has_stream", "key_of"]
+
+EPOCH = DAY
+"""The length of an epoch of the stream: a UTC day."""
+
+
+class Chosen(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        members: The features, resolved to versions, in order.
+        service: The service that names them, `name@version`; None where they were listed.
+    """
+
+    members: tuple[Reference, ...]
+    service: str | None
+
+
+class Resolution:
+    """Finds and binds what names stand for; keeps what it made until the registry changes."""
+
+    def __init__(
+        self, registry: Registry, zone: str, definitions: Callable[[], Sequence[Definition]]
+    ) -> None:
+        """Over a registry.
+
+        Args:
+            registry: What is defined.
+            zone: The project's time zone.
+            definitions: The project's own definitions: asked only for tables in memory and functions.
+        """
+        self._registry = registry
+        self._zone = zone
+        self._definitions = definitions
+        self._counter = -1
+        self._bindings: dict[Reference, Binding] = {}
+        self._streams: dict[str, SourceStream] = {}
+        self._served: dict[tuple[Chosen, bool], Served] = {}
+
+    def _current(self) -> None:
+        counter = self._registry.counter()
+        if counter != self._counter:
+            self._bindings, self._streams, self._served, self._counter = {}, {}, {}, counter
+
+    def frozen_schemas(self) -> dict[str, Schema]:
+        """The schemas frozen by earlier applies, by source."""
+        found = {}
+        for entry in self._registry.list("source"):
+            source = self._registry.definition("source", entry.name)
+            if isinstance(source, Source) and source.schema is not None:
+                found[source.name] = source.schema
+        return found
+
+    def choose(
+        self, features: Sequence[str] | FeatureService | None, service: str | FeatureService | None
+    ) -> Chosen:
+        """The features asked for, by list or by service.
+
+        Raises:
+            DataError: Neither or both are given.
+            UnknownNameError: One does not exist.
+        """
+        if isinstance(features, FeatureService):
+            features, service = None, features
+        if isinstance(service, FeatureService):
+            service = f"{service.name}@{service.version}"
+        if (features is None) == (service is None):
+            raise DataError("Ask for features or for a service.", remedy='Give features=["view:feature"] or service="name@1".')
+        if service is not None:
+            asked = parse_reference(service, "service")
+            entry = self._registry.get("service", asked.name, asked.version or None)
+            return Chosen(tuple(parse_reference(each) for each in entry.members), f"{entry.name}@{entry.version}")
+        if isinstance(features, str):
+            features = [features]
+        if not features:
+            raise DataError("No feature is asked for.", remedy='Give features=["view:feature"].')
+        return Chosen(tuple(self._pinned(parse_reference(each)) for each in features or ()), None)
+
+    def _pinned(self, of: Reference) -> Reference:
+        """The reference with the version it stands for now."""
+        entry = self._registry.get(of.kind, of.name, of.version or None)
+        return Reference(of.kind, of.name, entry.version, of.feature)
+
+    def retrieval(self, chosen: Chosen, *, full: bool = False, taken: Iterable[str] = ()) -> RetrievalPlan:
+        """The plan for what is asked for.
+
+        Raises:
+            UnknownNameError: A feature does not exist.
+            DefinitionError: Two outputs share a name.
+        """
+        self._current()
+        functions: dict[str, OnDemandFeature] = {}
+        views: dict[Reference, Binding] = {}
+        waiting = list(chosen.members)
+        while waiting:
+            of = waiting.pop()
+            if of.feature:
+                views[of.definition] = self.view(of.name, of.version)
+            elif of.name not in functions:
+                functions[of.name] = self._function(of)
+                waiting += functions[of.name].references
+        asked = f"service {chosen.service!r}" if chosen.service else ""
+        return compile_retrieval(chosen.members, views, functions, full=full, taken=taken, asked=asked)
+
+    def view(self, name: str, version: str = "") -> Binding:
+        """A view, bound; the active version without one.
+
+        Raises:
+            UnknownNameError: There is none.
+        """
+        key = Reference("view", name, version)
+        if key not in self._bindings:
+            definition = self._registry.definition("view", name, version or None)
+            assert isinstance(definition, View)  # noqa: S101 - the registry keeps kinds apart
+            definition = self._with_tables(definition)
+            schema = definition.source.schema
+            assert schema is not None  # noqa: S101 - applying froze it
+            self._bindings[key] = bind(definition, schema, self._zone)
+        return self._bindings[key]
+
+    def _with_tables(self, view: View) -> View:
+        """The view with its source's table in memory, which the registry does not keep."""
+        import dataclasses
+
+        if not isinstance(view.source.batch, InMemory):
+            return view
+        for each in self._definitions():
+            for source in (each, *each.uses):
+                if isinstance(source, Source) and source.name == view.source.name:
+                    return dataclasses.replace(view, source=dataclasses.replace(view.source, batch=source.batch))
+        return view
+
+    def _function(self, of: Reference) -> OnDemandFeature:
+        """An on-demand feature with its function, which must be the one that was applied."""
+        applied = self._registry.definition("on_demand", of.name, of.version or None)
+        assert isinstance(applied, OnDemandFeature)  # noqa: S101 - the registry keeps kinds apart
+        for each in self._definitions():
+            if isinstance(each, OnDemandFeature) and (each.name, each.version) == (applied.name, applied.version):
+                if each.source_hash != applied.source_hash:
+                    raise StoreError(
+                        f"The code of on-demand feature {of.name!r} is not the code that was applied.",
+                        asked=of.name,
+                        remedy=f"Bump its version and run headrace apply, or go back to the code at {each.written}.",
+                    )
+                return each
+        return applied
+
+    def live(self, names: Sequence[str] | None = None) -> list[Binding]:
+        """The view versions to load and ingest; those of some names, where given.
+
+        Raises:
+            UnknownNameError: There is no live view of a name.
+        """
+        self._current()
+        keys = [entry.key for entry in self._registry.list_live_views() if entry.key.kind == "view"]
+        if names is None:
+            return [self.view(key.name, key.version) for key in keys]
+        chosen = []
+        for name in names:
+            asked = parse_reference(name, "view")
+            mine = [k for k in keys if k.name == asked.name and asked.version in {"", k.version}]
+            if not mine:
+                raise UnknownNameError.of("view", name, [key.name for key in keys])
+            chosen += mine
+        return [self.view(key.name, key.version) for key in dict.fromkeys(chosen)]
+
+    def of_source(self, name: str) -> tuple[Source, list[Binding]]:
+        """A source and its live views.
+
+        Raises:
+            UnknownNameError: There is no such source.
+        """
+        source = self._registry.definition("source", name)
+        assert isinstance(source, Source)  # noqa: S101 - the registry keeps kinds apart
+        return source, [each for each in self.live() if each.source.name == name]
+
+    def stream(self, name: str) -> SourceStream:
+        """A source's stream; the same object until the registry changes.
+
+        Raises:
+            UnknownNameError: There is no such source.
+            DataError: It has no stream.
+        """
+        self._current()
+        if name not in self._streams:
+            source, views = self.of_source(name)
+            self._streams[name] = SourceStream(source, views, EPOCH)
+        return self._streams[name]
+
+    def ingest(self, name: str) -> Ingest | None:
+        """The ingestion of a source; None where it has no stream."""
+        source, _ = self.of_source(name)
+        return self.stream(name).ingest if has_stream(source) else None
+
+    def served(self, chosen: Chosen, *, full: bool = False) -> Served:
+        """What answers requests for what is asked for; the same object until the registry changes."""
+        self._current()
+        key = (chosen, full)
+        if key not in self._served:
+            self._served[key] = Served(self.retrieval(chosen, full=full), EPOCH)
+        return self._served[key]
+
+    def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:
+        """The semantic fingerprint of the definition of each member."""
+        found = {}
+        for each in members:
+            entry = self._registry.get(each.kind, each.name, each.version or None)
+            found[each] = entry.content.semantic
+        return found
+
+
+def key_of(binding: Binding) -> Key:
+    """The registry's key of a bound view."""
+    return Key("view", binding.name, binding.version)
+
+
+def has_stream(source: Source) -> bool:
+    """Whether events may be pushed to the source."""
+    return isinstance(source, EventSource) and source.stream is not None
+
+

@@ -1,0 +1,64 @@
+"""Wiring: settings become adapters. The only module that names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace.config import path_of
+from headrace.errors import StoreError
+
+if TYPE_CHECKING:
+    from headrace.clock import Clock
+    from headrace.config import Settings
+    from headrace.ports.catalog import Catalog
+    from headrace.ports.engine import Engine
+    from headrace.stores.lmdb import LmdbStore
+
+__all__ = ["open_catalog", "open_engine", "open_online"]
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """Where definitions are kept.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    from headrace.catalogs.sql import SqlCatalog
+
+    return SqlCatalog(settings.registry.url)
+
+
+def open_engine(settings: Settings) -> Engine:
+    """What reads sources and computes history.
+
+    Raises:
+        StoreError: There is no such engine.
+    """
+    if settings.offline.engine != "local":
+        raise StoreError(
+            f"There is no engine {settings.offline.engine!r} yet.",
+            asked=settings.offline.engine,
+            available=["local"],
+            remedy='Set [offline] engine = "local".',
+        )
+    from headrace.engines.local.engine import LocalEngine
+
+    return LocalEngine(settings.directory, settings.offline.memory)
+
+
+def open_online(settings: Settings, clock: Clock, *, readonly: bool = False) -> LmdbStore:
+    """Where features are served from.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    path = path_of(settings.online.url)
+    if not settings.online.url.startswith("lmdb:") or path is None:
+        raise StoreError(
+            "There is no online store of this kind yet.",
+            available=["lmdb:///path"],
+            remedy='Set [online] url = "lmdb:///.headrace/online".',
+        )
+    from headrace.stores.lmdb import LmdbStore
+
+    return LmdbStore(path, readonly=readonly, clock=clock)
