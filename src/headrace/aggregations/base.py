@@ -8,6 +8,7 @@ costs nothing beside the counts it divides.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -17,7 +18,7 @@ from headrace.schema import Type
 from headrace.windows import Lifetime, Window, window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from headrace.aggregations.states import Array, Finished, States
 
@@ -96,6 +97,12 @@ class Aggregation:
                 asked=self.name,
                 remedy="Use letters, digits and single _.",
             )
+        if self.where is not None and not (isinstance(self.where, str) and self.where.strip()):
+            raise self.error(
+                f"where={self.where!r} is not a condition.",
+                asked=self.where,
+                remedy="Give a SQL condition such as \"event = 'click'\", or leave it out.",
+            )
         if not self.suffix and len(self.windows) > 1:
             raise self.error(
                 "suffix=False needs a single window.",
@@ -104,9 +111,10 @@ class Aggregation:
             )
 
     def _windows(self) -> tuple[Window, ...]:
-        given = (self.windows,) if isinstance(self.windows, (str, Window)) else tuple(self.windows)
+        listed = not isinstance(self.windows, str) and isinstance(self.windows, Iterable)
+        given = tuple(self.windows) if listed else (self.windows,)
         if not self.windowed:
-            if given:
+            if given not in {(), (Lifetime(),)}:  # the latter is what it has, as dataclasses.replace gives it
                 raise DefinitionError(
                     f"{self.kind} has no windows.", asked=self.name, remedy="Leave windows out."
                 )
@@ -117,6 +125,11 @@ class Aggregation:
                 asked=self.name,
                 remedy='Give windows=["7d"] or windows=["all"].',
             )
+        for each in given:
+            if not isinstance(each, (str, Window)):
+                raise DefinitionError(
+                    f"{each!r} is not a window.", asked=each, remedy="Give a duration such as '7d', or 'all'."
+                )
         made = tuple(window(each) for each in given)
         if len({each.suffix for each in made}) < len(made):
             raise DefinitionError("A window is given twice.", asked=self.name, remedy="Leave one out.")

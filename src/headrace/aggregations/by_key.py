@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.base import Aggregation
     from headrace.schema import Type
 
-__all__ = ["MAX_KEYS", "ByKey", "entries_as_states", "finish_map", "keyed"]
+__all__ = ["MAX_KEYS", "ByKey", "check_limit", "entries_as_states", "finish_map", "keyed"]
 
 MAX_KEYS = 4096
 
@@ -84,6 +84,16 @@ class ByKey(Ragged):
             truncated = truncated | (lengths > self.max_keys).astype(np.uint8)
             lengths = np.minimum(lengths, self.max_keys)
         return States(states.n, (truncated,), offsets_of(lengths), columns, states.dictionaries)
+
+
+def check_limit(of: Aggregation, max_keys: int) -> None:
+    """Refuse a limit of keys that is none."""
+    if not isinstance(max_keys, int) or max_keys < 1:
+        raise of.error(
+            f"max_keys={max_keys!r} keeps no key.",
+            asked=max_keys,
+            remedy="Give a whole number of at least 1.",
+        )
 
 
 def keyed(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from headrace.aggregations.algebra import Fixed
 from headrace.aggregations.base import Aggregation, Measure, Output
 from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.errors import DefinitionError
 from headrace.lazy import numpy as np
 from headrace.schema import DOUBLE, Type
 from headrace.windows import FOREVER_AGO, duration
@@ -77,7 +78,11 @@ class DecayedSum(Aggregation):
     def __post_init__(self) -> None:
         """Check the half-life."""
         super().__post_init__()
-        if duration(self.half_life) <= 0:
+        try:
+            length = duration(self.half_life)
+        except DefinitionError as error:
+            raise self.error(error.message, asked=error.asked, remedy=error.remedy) from None
+        if length <= 0:
             raise self.error("the half-life must be longer than nothing.", asked=self.half_life)
 
     @property

@@ -86,9 +86,9 @@ class LastK(Aggregation):
     def __post_init__(self) -> None:
         """Check k."""
         super().__post_init__()
-        if not 1 <= self.k <= _LARGEST_K:
+        if not (isinstance(self.k, int) and 1 <= self.k <= _LARGEST_K):
             raise self.error(
-                f"k={self.k} is out of range.", asked=self.k, remedy=f"Use k of 1 to {_LARGEST_K}."
+                f"k={self.k!r} is out of range.", asked=self.k, remedy=f"Use k of 1 to {_LARGEST_K}."
             )
 
     @property

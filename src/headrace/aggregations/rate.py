@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Rate"]
-
-_PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,17 @@ class Rate(Aggregation):
             )
         if self.prior is None:
             return
-        if len(self.prior) != _PAIR or min(self.prior) < 0 or sum(self.prior) <= 0:
+        try:
+            a, b = (float(each) for each in self.prior)
+        except (TypeError, ValueError):
+            a = b = math.nan
+        if not (min(a, b) >= 0 and 0 < a + b < math.inf):
             raise self.error(
                 f"prior={self.prior!r} is not a Beta prior.",
                 asked=self.prior,
-                remedy="Give (a, b), both at least 0.",
+                remedy="Give (a, b), both at least 0 and one of them above.",
             )
-        object.__setattr__(self, "prior", (float(self.prior[0]), float(self.prior[1])))
+        object.__setattr__(self, "prior", (a, b))
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.algebra import Columnwise
 from headrace.aggregations.base import Aggregation, Measure, Output
-from headrace.aggregations.by_key import MAX_KEYS, entries_as_states, finish_map, keyed
+from headrace.aggregations.by_key import MAX_KEYS, check_limit, entries_as_states, finish_map, keyed
 from headrace.aggregations.states import Array, Events, Field, Finished, States
 from headrace.lazy import numpy as np
 from headrace.schema import Type
@@ -126,6 +126,11 @@ class Sum(Aggregation):
     by: str | None = None
     max_keys: int = MAX_KEYS
     kind: ClassVar[str] = "sum"
+
+    def __post_init__(self) -> None:
+        """Check the limit of keys."""
+        super().__post_init__()
+        check_limit(self, self.max_keys)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ def _read(data: Array, of: Type, dictionary: Any, high: Array | None, valid: lis
         decoded = _decoded(data, dictionary)
         shown = [True] * len(decoded) if valid is None else valid
         return [
-            value.decode() if ok and of.name == "string" else value
+            value.decode() if ok and of.name == "string" and isinstance(value, bytes) else value
             for value, ok in zip(decoded, shown, strict=True)
         ]
     words = data.tolist()
