@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headrace.definitions.service import FeatureService
     from headrace.definitions.source import EventSource, TableSource
     from headrace.definitions.stream import JsonLinesStream, KafkaStream, Push, RedisStream
+    from headrace.project import FeatureStore
     from headrace.windows import calendar, series, window
 
 __all__ = [

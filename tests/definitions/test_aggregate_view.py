@@ -250,7 +250,7 @@ def test_a_wrong_aggregation_is_refused_where_it_is_written(make: object, says: 
         ),
         (
             lambda: view(entity=entity(join_keys={"user_id": "int"})),
-            "is of type int64, but string in source 'ads'",
+            "is of type int64, but string in 'ads'",
         ),
         (
             lambda: view(entity=entity(join_keys=["hour"]), source=events(columns={"hour": "1"})),

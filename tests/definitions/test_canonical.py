@@ -94,6 +94,7 @@ def test_every_aggregation_reads_back(kind: str) -> None:
     reads_back()
 
 
+@pytest.mark.soak
 @settings(max_examples=cases(50))
 @given(definitions())
 def test_what_a_definition_depends_on_is_named(definition: Any) -> None:

@@ -4,13 +4,17 @@ import dataclasses
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import headrace as hr
 from headrace import agg
 from headrace.definitions.canonical import document
 from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.rules import Rule
+from headrace.testing.definitions import definitions
 from tests.definitions.samples import SCHEMA, entity, events, latest, table, view
+from tests.effort import cases
 
 CLICKS, SHOWN = (
     agg.count("clicks", where="event = 'click'", windows=["7d"]),
@@ -281,3 +285,16 @@ def test_fingerprints_stay_what_they_were() -> None:
     assert document(view()).semantic == "65725f664582f65f743eef4ed161e003b7508adf4da6352df69b727e7ae55339"
     told = document(view(owner="ads", tags=["b", "a"]))
     assert told.metadata == "734627c30f8091d1740a368b33430201d0905c2757f9562d7f152587d4dcff64"
+
+
+@pytest.mark.soak
+@settings(max_examples=cases(60))
+@given(definitions(), st.text(min_size=1, max_size=5).filter(str.isprintable))
+def test_words_leave_the_semantic_part_of_any_definition_alone(definition: Any, words: str) -> None:
+    before = document(definition)
+    for field in ("description", "owner"):
+        after = document(dataclasses.replace(definition, **{field: getattr(definition, field) + words}))
+        assert (after.semantic, after.base, after.features) == (before.semantic, before.base, before.features)
+        assert after.metadata != before.metadata
+    renamed = document(dataclasses.replace(definition, name=f"{definition.name}x"))
+    assert renamed.semantic != before.semantic

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import py_compile
 import sys
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -32,7 +34,7 @@ def doubled(n):
 
 def project(root: Path, **files: str) -> Path:
     for name, text in files.items():
-        path = root / (name.replace("__", "/") + (".toml" if name == "headrace" else ".py"))
+        path = root / (name.replace("__", "/", 1) + (".toml" if name == "headrace" else ".py"))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text), encoding="utf-8")
     return root
@@ -70,6 +72,35 @@ def test_a_project_is_read_anew_each_time(tmp_path: Path) -> None:
     assert (before(1), after(1)) == (2, 3)  # type: ignore[operator]
     assert before != after
     assert not list(tmp_path.rglob("*.pyc"))
+
+
+def test_bytecode_that_others_left_is_not_trusted(tmp_path: Path) -> None:
+    root = project(tmp_path, features=FEATURES)
+    path = root / "features.py"
+    py_compile.compile(str(path))
+    moment = path.stat()
+    project(tmp_path, features=FEATURES.replace("2 * n", "3 * n"))
+    os.utime(path, ns=(moment.st_atime_ns, moment.st_mtime_ns))
+    assert load_definitions(root)[-1](1) == 3  # type: ignore[operator]
+
+
+def test_packages_of_a_project_may_have_an_init(tmp_path: Path) -> None:
+    entities = "import headrace as hr\nuser = hr.Entity('user', ['id'])\n"
+    project(
+        tmp_path,
+        features="from .parts import user\n",
+        parts____init__="from .entities import user\n",
+        parts__entities=entities,
+    )
+    assert names(tmp_path) == ["user"]
+
+
+def test_nothing_is_left_behind_in_the_import_system(tmp_path: Path) -> None:
+    before = list(sys.meta_path), list(sys.path)
+    load_definitions(project(tmp_path, features=FEATURES))
+    with pytest.raises(DefinitionError):
+        load_definitions(project(tmp_path, features="1 / 0"))
+    assert (sys.meta_path, sys.path) == before
 
 
 def test_files_of_a_project_import_each_other(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import contextlib
 import glob
 import hashlib
 import importlib
+import importlib.abc
+import importlib.machinery
 import sys
 import tomllib
 import traceback
@@ -149,7 +151,7 @@ def load_definitions(project: str | Path, named: str | Sequence[str] | None = No
     holder.__path__ = [str(root)]
     sys.modules[package] = holder
     try:
-        with _no_bytecode(root):
+        with _finding(package):
             modules = [_load(root, path, package) for path in files]
         return _collect(files, modules)
     except BaseException:
@@ -173,16 +175,39 @@ def _forget(package: str) -> None:
         del sys.modules[name]
 
 
+class _Source(importlib.machinery.SourceFileLoader):
+    """Compiles the file as it is now: cached bytecode tells versions apart by seconds, people edit faster."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        path = self.get_filename(fullname)
+        code: types.CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules of one project, and only those."""
+
+    def __init__(self, package: str) -> None:
+        self._inside = f"{package}."
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, _target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        for folder in path or () if fullname.startswith(self._inside) else ():
+            found = importlib.machinery.FileFinder(folder, (_Source, [".py"])).find_spec(fullname)
+            if found is not None and found.loader is not None:
+                return found
+        return None  # a folder without an __init__.py is left to Python's own finder
+
+
 @contextlib.contextmanager
-def _no_bytecode(root: Path) -> Iterator[None]:
-    """Neither write nor read cached bytecode: it tells versions apart by seconds, people edit faster."""
-    before = sys.dont_write_bytecode, sys.pycache_prefix
-    sys.dont_write_bytecode, sys.pycache_prefix = True, str(root / ".no-bytecode")
-    importlib.invalidate_caches()
+def _finding(package: str) -> Iterator[None]:
+    finder = _Finder(package)
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        sys.dont_write_bytecode, sys.pycache_prefix = before
+        sys.meta_path.remove(finder)
 
 
 def _load(root: Path, path: Path, package: str) -> types.ModuleType:

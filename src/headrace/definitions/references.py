@@ -57,6 +57,12 @@ def parse_reference(text: str, kind: str = "on_demand") -> Reference:
 
     Raises:
         DefinitionError: The text is no reference.
+
+    Examples:
+        >>> str(parse_reference("user_ads@v2:ctr_7d"))
+        'user_ads@2:ctr_7d'
+        >>> parse_reference("ctr_model@1", "service")
+        Reference(kind='service', name='ctr_model', version='1', feature='')
     """
     match = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -79,7 +85,12 @@ def output_name(of: Reference, *, full: bool = False) -> str:
 
 
 def split_full_name(text: str) -> tuple[str, str]:
-    """The (view, feature) of a full name; a name without `__` is an on-demand feature, its view empty."""
+    """The (view, feature) of a full name; a name without `__` is an on-demand feature, its view empty.
+
+    Examples:
+        >>> split_full_name("user_ads__recent_7d__ts")
+        ('user_ads', 'recent_7d__ts')
+    """
     view, found, feature = text.partition("__")
     return (view, feature) if found else ("", text)
 

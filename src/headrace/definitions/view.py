@@ -86,7 +86,7 @@ class View(Versioned):
                 )
             if schema[key] != of:
                 raise self.error(
-                    f"the join key {key!r} is of type {of}, but {schema[key]} in source {self.source.name!r}.",
+                    f"the join key {key!r} is of type {of}, but {schema[key]} in {self.source.name!r}.",
                     asked=key,
                     remedy="Declare both alike; every reader casts to the declared type.",
                 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from headrace.agg import CATALOGUE
@@ -362,16 +363,20 @@ def services(draw: DrawFn) -> FeatureService:
     kept: dict[Any, Any] = {}
     for member in members:
         kept.setdefault(getattr(member, "view", member).reference, member)
-    return FeatureService(draw(names()), features=list(kept.values()), **_drawn(draw, _versioned()))
+    service = FeatureService(draw(names()), features=list(kept.values()), **_drawn(draw, _versioned()))
+    held = [each for used in service.uses for each in (used, *used.uses)]
+    assume(len({each.reference for each in held}) == len(held))
+    return service
 
 
 @st.composite
 def labels(draw: DrawFn) -> Label:
     """Labels with and without touches."""
+    source = draw(event_sources())
     return Label(
         draw(names()),
-        source=draw(event_sources()),
-        touches=draw(st.none() | event_sources()),
+        source=source,
+        touches=draw(st.none() | event_sources().filter(lambda each: each.name != source.name)),
         keys=draw(st.permutations(["n", "s"])),
         within=draw(st.sampled_from(("1h", "7d", "30d"))),
         attribution=draw(st.sampled_from(ATTRIBUTIONS)),
