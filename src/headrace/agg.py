@@ -22,6 +22,8 @@ from headrace.aggregations.recency import Recency as recency  # noqa: N813
 from headrace.aggregations.sum import Sum as sum  # noqa: A004, N813
 
 CATALOGUE: dict[str, type[Aggregation]] = {
-    each.kind: each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, Aggregation) and each.kind
+    each.kind: each
+    for each in list(globals().values())
+    if isinstance(each, type) and issubclass(each, Aggregation) and each.kind
 }
 """Every aggregation by its kind."""

@@ -11,7 +11,17 @@ from typing import Protocol
 
 from headrace.errors import DataError
 
-__all__ = ["DAY", "HOUR", "MINUTE", "SECOND", "Clock", "FixedClock", "SystemClock", "format_instant", "instant"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "Clock",
+    "FixedClock",
+    "SystemClock",
+    "format_instant",
+    "instant",
+]
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -80,7 +90,9 @@ def instant(value: int | str | dt.datetime | dt.date) -> int:
         value = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - naive is UTC, set below
     if not isinstance(value, dt.datetime):
         raise DataError(
-            f"A {type(value).__name__} is not an instant.", asked=value, remedy="Give an ISO 8601 time or a datetime."
+            f"A {type(value).__name__} is not an instant.",
+            asked=value,
+            remedy="Give an ISO 8601 time or a datetime.",
         )
     if value.tzinfo is None:
         value = value.replace(tzinfo=dt.timezone.utc)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from headrace.definitions.base import Definition
+    from headrace.doctor import Check
     from headrace.kernel.binding import Binding
     from headrace.offline.dataset import HistoricalFeatures
     from headrace.online.answer import OnlineFeatures
@@ -49,7 +50,9 @@ class FeatureStore:
     Opening costs nothing; registry, engine and online store are opened by the first verb that needs them.
     """
 
-    def __init__(self, path: str | os.PathLike[str] = ".", *, clock: Clock | None = None, who: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str] = ".", *, clock: Clock | None = None, who: str | None = None
+    ) -> None:
         """Open a project.
 
         Args:
@@ -83,7 +86,8 @@ class FeatureStore:
         return open_engine(self.settings)
 
     @cached_property
-    def _online(self) -> LmdbStore:
+    def online(self) -> LmdbStore:
+        """Where features are served from."""
         return open_online(self.settings, self._clock)
 
     @cached_property
@@ -100,7 +104,7 @@ class FeatureStore:
 
     def close(self) -> None:
         """Let go of registry and online store."""
-        for name in ("_online", "_catalog"):
+        for name in ("online", "_catalog"):
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()
@@ -203,7 +207,9 @@ class FeatureStore:
         plan = self._names.retrieval(chosen, full=full_feature_names)
         rows = Spine.read(entity_df if spine is None else spine, timestamp, {**plan.keys, **plan.request})
         fingerprints = self._names.fingerprints(member.reference.definition for member in plan.members)
-        made = Making(self._engine, self.settings.offline.engine, self._clock.now(), chosen.service, fingerprints)
+        made = Making(
+            self._engine, self.settings.offline.engine, self._clock.now(), chosen.service, fingerprints
+        )
         return historical(plan, rows, made, progress)
 
     # --- serving ---
@@ -226,13 +232,22 @@ class FeatureStore:
             DataError: There is nothing to load, `end` is no epoch's edge, or a source cannot be read.
         """
         from headrace.online.loading import load_views
-        from headrace.resolution import key_of
+        from headrace.resolution import EPOCH, key_of
 
         bindings = self._names.live(views)
         if not bindings:
             raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
         known = None if end is None else instant(end)
-        loaded = load_views(self._online, self._engine, bindings, known, self._clock.now(), self._names.ingest, progress)
+        loaded = load_views(
+            self.online,
+            self._engine,
+            bindings,
+            known,
+            self._clock.now(),
+            EPOCH,
+            self._names.ingest,
+            progress,
+        )
         for binding, each in zip(bindings, loaded, strict=True):
             self.registry.record_run(key_of(binding), each.known, each.to_dict())
         return loaded
@@ -248,7 +263,7 @@ class FeatureStore:
             UnknownNameError: There is no such source.
             DataError: The source has no stream, or the rows lack a column.
         """
-        return self._names.stream(source).push_rows(self._online, rows, self._clock.now())
+        return self._names.stream(source).push_rows(self.online, rows, self._clock.now())
 
     def get_online_features(  # noqa: PLR0913 - the contract's arguments
         self,
@@ -281,7 +296,7 @@ class FeatureStore:
         given = entity_rows if entities is None else entities
         served = self._names.served(chosen, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
-        with self._online.snapshot() as snapshot:
+        with self.online.snapshot() as snapshot:
             return served.answer(snapshot, given, context or {}, self._clock.now(), at)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineFeatures:
@@ -296,8 +311,8 @@ class FeatureStore:
 
     # --- care ---
 
-    def doctor(self) -> list[Any]:
-        """What is fine and what is not: settings, registry, online store, versions."""
+    def doctor(self) -> list[Check]:
+        """Whether registry, definitions and online store can be used, and what is in them."""
         from headrace.doctor import examine
 
-        return examine(self.settings, lambda: self.registry, lambda: self._online)
+        return examine(self)

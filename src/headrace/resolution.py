@@ -92,11 +92,16 @@ class Resolution:
         if isinstance(service, FeatureService):
             service = f"{service.name}@{service.version}"
         if (features is None) == (service is None):
-            raise DataError("Ask for features or for a service.", remedy='Give features=["view:feature"] or service="name@1".')
+            raise DataError(
+                "Ask for features or for a service.",
+                remedy='Give features=["view:feature"] or service="name@1".',
+            )
         if service is not None:
             asked = parse_reference(service, "service")
             entry = self._registry.get("service", asked.name, asked.version or None)
-            return Chosen(tuple(parse_reference(each) for each in entry.members), f"{entry.name}@{entry.version}")
+            return Chosen(
+                tuple(parse_reference(each) for each in entry.members), f"{entry.name}@{entry.version}"
+            )
         if isinstance(features, str):
             features = [features]
         if not features:
@@ -126,8 +131,7 @@ class Resolution:
             elif of.name not in functions:
                 functions[of.name] = self._function(of)
                 waiting += functions[of.name].references
-        asked = f"service {chosen.service!r}" if chosen.service else ""
-        return compile_retrieval(chosen.members, views, functions, full=full, taken=taken, asked=asked)
+        return compile_retrieval(chosen.members, views, functions, full=full, taken=taken)
 
     def view(self, name: str, version: str = "") -> Binding:
         """A view, bound; the active version without one.
@@ -154,7 +158,9 @@ class Resolution:
         for each in self._definitions():
             for source in (each, *each.uses):
                 if isinstance(source, Source) and source.name == view.source.name:
-                    return dataclasses.replace(view, source=dataclasses.replace(view.source, batch=source.batch))
+                    return dataclasses.replace(
+                        view, source=dataclasses.replace(view.source, batch=source.batch)
+                    )
         return view
 
     def _function(self, of: Reference) -> OnDemandFeature:
@@ -162,7 +168,10 @@ class Resolution:
         applied = self._registry.definition("on_demand", of.name, of.version or None)
         assert isinstance(applied, OnDemandFeature)  # noqa: S101 - the registry keeps kinds apart
         for each in self._definitions():
-            if isinstance(each, OnDemandFeature) and (each.name, each.version) == (applied.name, applied.version):
+            if isinstance(each, OnDemandFeature) and (each.name, each.version) == (
+                applied.name,
+                applied.version,
+            ):
                 if each.source_hash != applied.source_hash:
                     raise StoreError(
                         f"The code of on-demand feature {of.name!r} is not the code that was applied.",
@@ -244,5 +253,3 @@ def key_of(binding: Binding) -> Key:
 def has_stream(source: Source) -> bool:
     """Whether events may be pushed to the source."""
     return isinstance(source, EventSource) and source.stream is not None
-
-

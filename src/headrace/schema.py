@@ -86,7 +86,9 @@ class Type:
                 return pa.timestamp("us", tz="UTC")
             case _:
                 simple = {"string": pa.string, "int64": pa.int64, "double": pa.float64, "bool": pa.bool_}
-                return simple.get(self.name, {"date": pa.date32, "binary": pa.binary}.get(self.name, pa.null))()
+                return simple.get(
+                    self.name, {"date": pa.date32, "binary": pa.binary}.get(self.name, pa.null)
+                )()
 
     def sql(self) -> str:
         """The type in DuckDB's SQL."""
@@ -94,7 +96,13 @@ class Type:
             return f"{self.items[0].sql()}[]"
         if self.name == "decimal":
             return f"DECIMAL({self.precision},{self.scale})"
-        simple = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN", "binary": "BLOB"}
+        simple = {
+            "string": "VARCHAR",
+            "int64": "BIGINT",
+            "double": "DOUBLE",
+            "bool": "BOOLEAN",
+            "binary": "BLOB",
+        }
         return simple.get(self.name, {"timestamp": "TIMESTAMPTZ", "date": "DATE"}.get(self.name, ""))
 
 
@@ -127,7 +135,17 @@ def parse_type(text: str | Type) -> Type:
     raise DefinitionError(
         f"{text!r} is not a column type.",
         asked=text,
-        available=["string", "int64", "double", "bool", "timestamp", "date", "binary", "decimal(p,s)", "list<...>"],
+        available=[
+            "string",
+            "int64",
+            "double",
+            "bool",
+            "timestamp",
+            "date",
+            "binary",
+            "decimal(p,s)",
+            "list<...>",
+        ],
     )
 
 

@@ -157,7 +157,9 @@ def window(length: str | Window, hop: str | None = None, offset: str | None = No
     if isinstance(length, Window):
         return length
     if not isinstance(length, str):
-        raise DefinitionError(f"{length!r} is not a window.", asked=length, remedy="Write a duration such as '7d', or 'all'.")
+        raise DefinitionError(
+            f"{length!r} is not a window.", asked=length, remedy="Write a duration such as '7d', or 'all'."
+        )
     if length == "all":
         if hop or offset:
             raise DefinitionError("A lifetime window has neither hop nor offset.", asked=length)
@@ -298,7 +300,9 @@ def _local_midnight(day: dt.date, zone: str) -> int:
     local = dt.datetime(day.year, day.month, day.day, tzinfo=info)
     at = (local.astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
     early = (local.replace(fold=1).astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
-    while early < at:  # Midnight was skipped: clocks were moved somewhere between its readings before and after.
+    while (
+        early < at
+    ):  # Midnight was skipped: clocks were moved somewhere between its readings before and after.
         middle = (early + at) // 2
         if (epoch + dt.timedelta(microseconds=middle)).astimezone(info).date() < day:
             early = middle + 1

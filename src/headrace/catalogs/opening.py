@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,6 @@ __all__ = ["WRITES", "open_engine", "shown"]
 WRITES = "headrace_writes"
 """Execution option of connections that will write: SQLite then takes its one write lock at once."""
 
-PATIENCE = 10
-"""Seconds to wait for another writer, or for a server to answer."""
-
 _SETTING = "[registry] url"
 _CREATING = 0x68656164  # the advisory lock that creators of tables take; any constant of ours will do
 
@@ -34,11 +32,12 @@ MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
 """From an older layout to the next, by the older one's number."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, patience: float) -> Engine:
     """Connect to a registry's database; lay or migrate its tables when needed.
 
     Args:
         url: `sqlite:///path`, or `postgresql://user:password@host/database`.
+        patience: Seconds to wait for another writer, or for a server to answer.
 
     Raises:
         StoreError: The URL is none of these, its driver is not installed, or the database cannot be reached
@@ -48,7 +47,8 @@ def open_engine(url: str) -> Engine:
     parsed = _parsed(url)
     where = shown(parsed)
     with refusals(where):
-        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed)
+        connect = _sqlite if parsed.get_backend_name() == "sqlite" else _postgres
+        engine = connect(parsed, patience)
         try:
             _settle(engine, where)
         except BaseException:
@@ -85,14 +85,14 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername="sqlite+pysqlite" if backend == "sqlite" else "postgresql+psycopg")
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, patience: float) -> Engine:
     in_memory = url.database in {None, "", ":memory:"}
     options: dict[str, Any] = {}
     if in_memory:  # its data is its connection: there is one, and threads wait for it
         options = {"poolclass": sqlalchemy.QueuePool, "pool_size": 1, "max_overflow": 0}
     else:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    arguments = {"timeout": PATIENCE, "check_same_thread": False}
+    arguments = {"timeout": patience, "check_same_thread": False}
     engine = sqlalchemy.create_engine(url, connect_args=arguments, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -114,10 +114,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _postgres(url: URL) -> Engine:
+def _postgres(url: URL, patience: float) -> Engine:
+    whole_seconds = {"connect_timeout": str(max(2, math.ceil(patience)))}
     try:
-        return sqlalchemy.create_engine(
-            url.update_query_dict({"connect_timeout": url.query.get("connect_timeout", str(PATIENCE))}),
+        engine = sqlalchemy.create_engine(
+            url.update_query_dict({**whole_seconds, **url.query}),
             pool_pre_ping=True,  # a restarted server costs one reconnect, not an error
         )
     except ModuleNotFoundError as missing:
@@ -126,6 +127,15 @@ def _postgres(url: URL) -> Engine:
             asked=missing.name,
             remedy="Install it: pip install 'headrace[postgres]'.",
         ) from None
+
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {math.ceil(patience * 1000)}")
+        cursor.close()
+        connection.commit()  # undone by a rollback otherwise
+
+    event.listen(engine, "connect", prepare)
+    return engine
 
 
 def _settle(engine: Engine, where: str) -> None:

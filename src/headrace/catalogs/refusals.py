@@ -44,14 +44,19 @@ _KNOWN = (
         "Make room on the disk; nothing was written.",
     ),
     (
-        ("password authentication", "does not exist", "no pg_hba.conf entry"),
+        ("password authentication", "no pg_hba.conf entry", "fatal:  role", 'fatal:  database "'),
         "does not let us in.",
         f"Check user, password and database in {_SETTING}.",
     ),
     (
-        ("connection", "could not translate host", "name resolution", "timeout expired"),
+        ("connection", "translate host", "resolve host", "name resolution", "timeout expired"),
         "cannot be reached.",
         f"Check that the server runs and that {_SETTING} names it.",
+    ),
+    (
+        ("errno",),  # of the file system, while its directory was made
+        "cannot be opened.",
+        f"Name a directory in {_SETTING} that this user may write to.",
     ),
 )
 

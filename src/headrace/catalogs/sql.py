@@ -8,13 +8,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from headrace.catalogs import tables
 from headrace.catalogs.opening import WRITES, open_engine, shown
 from headrace.catalogs.refusals import refusals
 from headrace.errors import ConflictError
-from headrace.ports.catalog import Activation, Change, Event, Key, Revision, Run, Snapshot, Stack
+from headrace.ports.catalog import Change, Event, Key, Revision, Run, Snapshot, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,16 +34,17 @@ class SqlCatalog:
     from one that has it open uses connections of its own.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = 10.0) -> None:
         """Open the database; lay its tables when there are none.
 
         Args:
             url: `sqlite:///path/to/registry.db` or `postgresql://user:password@host/database`.
+            patience: Seconds to wait for another writer, or for a server to answer.
 
         Raises:
             StoreError: It cannot be opened, is somebody else's, or was written by a newer Headrace.
         """
-        self._engine = open_engine(url)
+        self._engine = open_engine(url, patience)
         self._where = shown(self._engine.url)
         self._process = os.getpid()
 
@@ -107,8 +108,7 @@ class SqlCatalog:
             connection.execute(tables.state.update().values(counter=counter))
             _insert(connection, tables.revisions, [_revision_row(each, counter) for each in change.revisions])
             _declare(connection, change)
-            for activation in change.activations:
-                _activate(connection, activation)
+            _activate(connection, change)
             numbered = enumerate(each._replace(counter=counter) for each in change.events)
             _insert(connection, tables.audit, [{**each._asdict(), "position": at} for at, each in numbered])
             return counter
@@ -185,16 +185,25 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
         connection.execute(table.insert(), rows)
 
 
+def _delete(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Delete the rows of these primary keys; one that is not there is passed over."""
+    if rows:
+        matching = and_(*(column == bindparam(f"the_{column.name}") for column in table.primary_key))
+        keys = [{f"the_{column.name}": row[column.name] for column in table.primary_key} for row in rows]
+        connection.execute(table.delete().where(matching), keys)
+
+
 def _declare(connection: Connection, change: Change) -> None:
-    for key in change.declared:
-        connection.execute(tables.declared.delete().where(_is(tables.declared, key)))
+    _delete(connection, tables.declared, [key._asdict() for key in change.declared])
     _insert(connection, tables.declared, [key._asdict() for key, here in change.declared.items() if here])
 
 
-def _activate(connection: Connection, activation: Activation) -> None:
-    kind, name, stack = activation
-    table = tables.active
-    connection.execute(table.delete().where(table.c.kind == kind, table.c.name == name))
-    if stack is not None:
-        row = {"kind": kind, "name": name, **stack._asdict(), "versions": json.dumps(stack.versions)}
-        connection.execute(table.insert(), row)
+def _activate(connection: Connection, change: Change) -> None:
+    names = [{"kind": each.kind, "name": each.name} for each in change.activations]
+    _delete(connection, tables.active, names)
+    rows = [
+        {**name, **each.stack._asdict(), "versions": json.dumps(each.stack.versions)}
+        for name, each in zip(names, change.activations, strict=True)
+        if each.stack is not None
+    ]
+    _insert(connection, tables.active, rows)

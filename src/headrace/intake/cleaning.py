@@ -161,6 +161,11 @@ class Cleaner:
             pa.Table.from_batches(good, self.schema), pa.concat_tables(bad) if bad else no_rejects(), counts
         )
 
+    @property
+    def reads(self) -> list[str]:
+        """The columns that raw rows must have."""
+        return list(self._types)
+
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns of clean rows."""

@@ -77,8 +77,8 @@ def history(
             own,
             of.entity[mine],
             binding.schema,
-            getattr(binding.source, "event_id", None),
-            of.serving_delay,
+            binding.event_id,
+            serving_delay=of.serving_delay,
         )
         return features_at(plan, rows, of.asked[asked], of.t[asked])
 

@@ -33,7 +33,9 @@ class Places:
         self.entities = entity[fresh]
         self._low, self._stride = _reach(instants)
         if len(self.entities) * self._stride >= _ROOM:
-            raise AssertionError("more entities than one key can tell apart: cut the rows by entity_chunks first")
+            raise AssertionError(
+                "more entities than one key can tell apart: cut the rows by entity_chunks first"
+            )
         keys = (np.cumsum(fresh) - 1) * self._stride + np.maximum(instants - self._low, 0)
         self._keys = np.maximum.accumulate(keys) if running else keys
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headrace.definitions.references import output_names
+from headrace.errors import DefinitionError
 from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
 from headrace.ports.engine import Asked
 from headrace.retrieval.on_demand import run_functions
@@ -56,7 +56,9 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
     left_out: dict[str, int] = {}
     for each in plan.views:
         binding = each.binding
-        columns, rejected = made.engine.features(Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress)
+        columns, rejected = made.engine.features(
+            Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress
+        )
         found.append(columns)
         for reason, count in rejected.items():
             name = f"{binding.source.name}: {reason}"
@@ -81,10 +83,13 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
 
 
 def _check_names(plan: RetrievalPlan, spine: Spine) -> None:
-    others = [name for name in spine.table.column_names if name not in {m.output for m in plan.members}]
-    clash = [m.reference for m in plan.members if m.output in spine.table.column_names]
-    if clash:
-        output_names(clash, keys=[*others, *spine.table.column_names], asked="the spine")
+    for member in plan.members:
+        if member.output in spine.table.column_names:
+            raise DefinitionError(
+                f"The spine has a column {member.output!r} already, the name of feature {member.reference}.",
+                asked=member.output,
+                remedy="Drop or rename the column, or ask with full_feature_names=True.",
+            )
 
 
 def _told(batch: Any) -> dict[str, Any]:

@@ -132,7 +132,9 @@ class OnlineFeatures:
         ]  # fmt: skip
         reasons = {}
         for name, column in self.columns.items():
-            times = [None if at == FOREVER_AGO else format_instant(at) for at in np.asarray(column.newest).tolist()]
+            times = [
+                None if at == FOREVER_AGO else format_instant(at) for at in np.asarray(column.newest).tolist()
+            ]
             values, statuses = wire_values(column)
             results.append({"values": values, "statuses": statuses, "event_timestamps": times})
             if column.reason and "INVALID" in statuses:

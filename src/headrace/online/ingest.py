@@ -74,7 +74,9 @@ class Ingest:
         for binding, _, _ in self._views:
             if binding.event_id is not None:
                 horizon = int(getattr(binding.source, "dedup_horizon", 0))
-                self._seen[tuple(binding.keys)] = SeenIds(binding.keys, binding.schema, binding.event_id, horizon)
+                self._seen[tuple(binding.keys)] = SeenIds(
+                    binding.keys, binding.schema, binding.event_id, horizon
+                )
 
     def push(self, store: Transactional, events: pa.Table, now: int) -> Pushed:
         """Take clean events; when this returns they are durable and visible.
@@ -95,7 +97,9 @@ class Ingest:
             self._forget()
             raise
 
-    def _take(self, tx: Writer, events: pa.Table, prepared: Sequence[tuple[Binding, object, pa.Table]], now: int) -> Pushed:
+    def _take(
+        self, tx: Writer, events: pa.Table, prepared: Sequence[tuple[Binding, object, pa.Table]], now: int
+    ) -> Pushed:
         self._catch_up(tx)
         incoming, fresh_rows = [], 0
         for binding, states, own in prepared:

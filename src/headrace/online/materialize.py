@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     class Store(KeyValue, Transactional, Protocol):
         """A store of one host."""
 
+
 __all__ = ["Loaded", "default_end", "materialize", "nearest_edges"]
 
 _BATCH = 512
@@ -75,14 +76,15 @@ def nearest_edges(at: int, epoch_length: int) -> tuple[int, int]:
     return before, before + epoch_length
 
 
-def materialize(
-    store: KeyValue,
+def materialize(  # noqa: PLR0913 - a load has all of them
+    store: Store,
     binding: Binding,
     parts: Iterator[Part],
     known: int,
     now: int,
     epoch_length: int,
     progress: Progress,
+    ingest: Ingest | None = None,
 ) -> Loaded:
     """Load a view.
 
@@ -155,7 +157,9 @@ def _switch(tx: Writer, view: str, served: ViewManifest, loaded: ViewManifest) -
     manifest = decode_manifest(tx.multi_get([MANIFEST])[0])
     if manifest.of(view) != served:
         raise ConflictError(
-            f"Another load of {view} ended first; nothing was switched.", asked=view, remedy="Run it again if needed."
+            f"Another load of {view} ended first; nothing was switched.",
+            asked=view,
+            remedy="Run it again if needed.",
         )
     renewed = msgspec.structs.replace(manifest, views={**manifest.views, view: loaded})
     tx.multi_put([(MANIFEST, renewed.encode())])

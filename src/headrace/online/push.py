@@ -117,4 +117,3 @@ def _merge(tx: Writer, incoming: Incoming, events: pa.Table, entities: Entities,
     after = incoming.states.fold(events, record, existing, stamp)
     tx.multi_put([(name, data) for name, data in zip(names, after, strict=True) if data is not None])
     return [int(e) for e in touched]
-

@@ -80,6 +80,11 @@ class SeenIds:
 def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     """Ids of any type as key parts: what is no text, integer or boolean is taken as text."""
     kinds = pa.types
-    if kinds.is_integer(ids.type) or kinds.is_boolean(ids.type) or kinds.is_string(ids.type) or kinds.is_binary(ids.type):
+    if (
+        kinds.is_integer(ids.type)
+        or kinds.is_boolean(ids.type)
+        or kinds.is_string(ids.type)
+        or kinds.is_binary(ids.type)
+    ):
         return ids
     return ids.cast(pa.string())

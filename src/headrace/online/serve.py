@@ -100,7 +100,10 @@ class Served:
                 available=list(given),
                 remedy=f"Give entities={{{missing[0]!r}: [...]}}.",
             )
-        keys = {name: cast_column(_array(given[name]), of, f"The entities' column {name!r}") for name, of in plan.keys.items()}
+        keys = {
+            name: cast_column(_array(given[name]), of, f"The entities' column {name!r}")
+            for name, of in plan.keys.items()
+        }
         request = {}
         for name, of in plan.request.items():
             if name in given:
@@ -114,7 +117,11 @@ class Served:
                     available=[*given, *context],
                     remedy=f"Give context={{{name!r}: ...}}, or a column of that name in entities.",
                 )
-            cast = values.cast(of.arrow()) if not of.is_scalar else cast_column(values, of, f"The request's field {name!r}")
+            cast = (
+                values.cast(of.arrow())
+                if not of.is_scalar
+                else cast_column(values, of, f"The request's field {name!r}")
+            )
             request[name] = cast.to_pylist()
         return pa.table(keys) if keys else pa.table({"": pa.nulls(n)}).select([]), request
 
@@ -129,7 +136,9 @@ def by_column(entities: Entities) -> dict[str, Sequence[Any]]:
         for name, values in entities.items():
             if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
                 raise DataError(
-                    f"Column {name!r} of the entities is no list.", asked=name, remedy=f'Give {{"{name}": [...]}}.'
+                    f"Column {name!r} of the entities is no list.",
+                    asked=name,
+                    remedy=f'Give {{"{name}": [...]}}.',
                 )
         return dict(entities)
     rows = list(entities or ())
@@ -145,7 +154,9 @@ def _array(values: Sequence[Any]) -> pa.ChunkedArray:
     try:
         return pa.chunked_array([pa.array(values)])
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"Values of different types in one column: {error}.", remedy="Give values of one type.") from None
+        raise DataError(
+            f"Values of different types in one column: {error}.", remedy="Give values of one type."
+        ) from None
 
 
 def _chosen(keys: pa.Table, names: Mapping[str, Any], n: int) -> pa.Table:

@@ -56,9 +56,9 @@ class SourceStream:
                 whole = whole.append_column(name, column)
             if found.failed is None:
                 return whole
+            # As in a load: the expression is null there, so that the row does not count for what reads it.
             self.failures.append(_rejects(events, found.failed))
-            bad = set(found.failed.column("ordinal").to_pylist())
-            return whole.take(pa.array([row for row in range(events.num_rows) if row not in bad], pa.int64()))
+            return whole
 
         return evaluate
 

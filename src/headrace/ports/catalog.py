@@ -183,6 +183,7 @@ class Catalog(Protocol):
 
         Raises:
             ConflictError: The counter is no longer `change.expected`.
+            StoreError: A revision of that number is there already.
         """
         ...
 

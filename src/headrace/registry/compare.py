@@ -126,7 +126,7 @@ def _restored(state: State, key: Key, now: Content, change: ObjectChange) -> Obj
     why = "back in the definitions" + (f"; {_counted(backfill)} to load" if backfill else "")
     if isinstance(change, DroppedFeatures) and not state.is_gone(
         key
-    ):  # of a removed one, nothing is left to lose
+    ):  # nothing of a removed one is left to lose
         return replace(change, why=f"{why}; {change.why}", backfill=backfill)
     return Restored(key, why=why, fields=change.fields, added=change.added, backfill=backfill)
 

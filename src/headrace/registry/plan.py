@@ -68,19 +68,19 @@ def plan(state: State, wanted: Iterable[Wanted], *, partial: bool = False) -> Pl
 def _numbered(state: State, wanted: Iterable[Wanted]) -> tuple[dict[Key, Content], frozenset[Key]]:
     """The definitions by key, and those keys that got their version here."""
     found: dict[Key, Content] = {}
-    numbered = set()
+    numbered: dict[Key, Key] = {}
     for key, content in wanted:
         full = key if key.version else _number(state, key, content)
-        if full in found:
+        if full in found or key in numbered:
             raise DefinitionError(
-                f"{key.kind.replace('_', '-')} {key} is defined twice.",
+                f"{key.kind.replace('_', '-')} {full if key.version else key.name} is defined twice.",
                 asked=key,
                 remedy="Give one of them another name or version.",
             )
         found[full] = told(state[full].content, content) if full in state else content
         if not key.version:
-            numbered.add(full)
-    return found, frozenset(numbered)
+            numbered[key] = full
+    return found, frozenset(numbered.values())
 
 
 def _number(state: State, key: Key, content: Content) -> Key:
@@ -151,7 +151,7 @@ def _as_tuple(reference: Reference) -> tuple[str, str, str, str]:
 def _kept_pins(
     changes: Iterable[ObjectChange], resolved: Mapping[Key, Content], pins: Mapping[Key, tuple[Key, ...]]
 ) -> Iterator[str]:
-    """Notes on versions that go on with what they were first applied with, while their references have moved on."""
+    """Notes on versions that go on with what they were first applied with, while what they name moved on."""
     for change in changes:
         now, kept = pins.get(change.key, ()), resolved[change.key].pins if change.key in resolved else ()
         if now != kept and not change.refusal:

@@ -105,7 +105,7 @@ class RegistryReader:
         raise UnknownNameError.of(f"feature of {entry.kind} {entry.key}", name, entry.content.feature_names)
 
     def offers(self) -> dict[Reference, tuple[str, ...]]:
-        """The names of all features, by version of a definition; what references may name beside new definitions."""
+        """The names of all features by version of a definition: what references of new ones may name too."""
         return {
             Reference(*entry.key): entry.content.feature_names
             for entry in self.state().entries

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from headrace.definitions.graph import KINDS
 from headrace.errors import UnknownNameError
 from headrace.registry.entry import Entry
 from headrace.registry.versions import natural
@@ -90,8 +91,8 @@ class State:
 
     def unknown(self, kind: str, name: str) -> UnknownNameError:
         """The error for a name that is not in use."""
-        kinds = sorted({of for of, _ in self.stacks})
-        if kind not in kinds and kinds and not any(of == kind for of, _ in self._versions):
+        kinds = {*KINDS, *(of for of, _ in self._versions)}
+        if kind not in kinds:
             return UnknownNameError.of("kind", kind, kinds)
         return UnknownNameError.of(kind.replace("_", "-"), name, self.names(kind))
 

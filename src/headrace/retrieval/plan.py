@@ -113,7 +113,6 @@ def compile_retrieval(
     *,
     full: bool = False,
     taken: Iterable[str] = (),
-    asked: str = "",
 ) -> RetrievalPlan:
     """The plan of a list of features.
 
@@ -123,7 +122,6 @@ def compile_retrieval(
         functions: Every on-demand feature by name.
         full: Whether output columns are `view__feature`.
         taken: Columns that exist already: the spine's.
-        asked: What asks, for errors.
 
     Raises:
         UnknownNameError: A view, feature or function does not exist.
@@ -139,7 +137,7 @@ def compile_retrieval(
         keys.update(binding.keys)
         requests.append(ViewRequest(binding, tuple(names)))
     request = {name: of for each in build.ordered.values() for name, of in each.request.items()}
-    outputs = output_names(members, full=full, keys=[*taken, *keys], asked=asked)
+    outputs = output_names(members, full=full, keys=[*taken, *keys])
     columns = []
     for output, of, (view, _) in zip(outputs, members, places, strict=True):
         kind = build.ordered[of.name].output if view < 0 else requests[view].binding.feature_types[of.feature]

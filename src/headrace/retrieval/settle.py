@@ -71,7 +71,10 @@ def settle(
             schema = each.source.schema
             assert schema is not None  # noqa: S101 - freeze has settled it
             binding = bind(each, schema, zone)
-            types = {**schema, **derived_types(schema, each.source.columns, binding.zone, each.source.written)}
+            types = {
+                **schema,
+                **derived_types(schema, each.source.columns, binding.zone, each.source.written),
+            }
             features += each.outputs(types)
         elif isinstance(each, OnDemandFeature):
             features.append(each.definition)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from headrace.engines.local.reading import Reading, infer_schema, read
+from headrace.engines.local.reading import infer_schema, read
+from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
 from headrace.kernel.entities import match_entities
@@ -44,14 +45,24 @@ class LocalEngine:
 
     def infer_schema(self, source: EventSource | TableSource) -> Schema:
         """The schema of a source's data."""
-        return infer_schema(source, self._directory)
+        return infer_schema(source, directory=self._directory, threads=self._threads)
 
     def _read(self, binding: Binding, columns: list[str] | None) -> tuple[pa.Table, pa.Table]:
         """All clean events of a view's source, and the rejected rows."""
-        reading = Reading(binding.source, binding.schema, tuple(binding.keys), columns, binding.expressions, binding.zone)
-        batches = list(read(reading, self._directory, self._memory))
-        rows = pa.concat_tables([batch.rows for batch in batches])
-        return rows, pa.concat_tables([batch.rejected for batch in batches])
+        rejected = [no_rejects()]
+        reading = read(
+            binding.source,
+            binding.schema,
+            columns=columns,
+            expressions=binding.expressions,
+            keys=tuple(binding.keys),
+            zone=binding.zone,
+            directory=self._directory,
+            memory=self._memory,
+            threads=self._threads,
+            on_rejected=lambda rows: rejected.append(rows.select(rejected[0].column_names)),
+        )
+        return reading.whole(), pa.concat_tables(rejected)
 
     def parts(self, binding: Binding, before: int) -> Iterator[Part]:
         """The clean events of a view's source with `known < before`, entity by entity."""
@@ -71,10 +82,12 @@ class LocalEngine:
         rules = rejected.column("rule").to_pylist()
         return columns, {rule: rules.count(rule) for rule in sorted(set(rules))}
 
-    def _windows(self, binding: AggregateBinding, asked: Asked, progress: Progress) -> tuple[dict[str, Column], pa.Table]:
+    def _windows(
+        self, binding: AggregateBinding, asked: Asked, progress: Progress
+    ) -> tuple[dict[str, Column], pa.Table]:
         plan = binding.plan.only(asked.names).trimmed()
         whole = plan.needs_order or binding.event_id is not None
-        events, rejected = self._read(binding, None if whole else list(plan.inputs))
+        events, rejected = self._read(binding, None if whole else [*binding.keys, *plan.inputs])
         found, entity, _ = match_entities(events, asked.keys, binding.keys)
         wanted = found >= 0
         if not wanted.all():
@@ -99,14 +112,18 @@ class LocalEngine:
         there = place >= 0
         row = by[np.maximum(place, 0)] if len(by) else np.zeros(len(place), dtype=np.int64)
         newest = np.where(there, time[row] if len(by) else FOREVER_AGO, FOREVER_AGO)
-        stale = there & (asked.t - newest > binding.ttl) if binding.ttl is not None else np.zeros(len(there), dtype=bool)
+        stale = (
+            there & (asked.t - newest > binding.ttl)
+            if binding.ttl is not None
+            else np.zeros(len(there), dtype=bool)
+        )
         index = pa.array(row, mask=~there | stale)
         columns = {}
         for name in asked.names:
             values = pa.chunked_array([rows.column(name).combine_chunks().take(index)]).combine_chunks()
-            status = np.where(values.is_null().to_numpy(zero_copy_only=False), NULL_VALUE, PRESENT).astype(np.uint8)
+            status = np.where(values.is_null().to_numpy(zero_copy_only=False), NULL_VALUE, PRESENT).astype(
+                np.uint8
+            )
             status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
             columns[name] = Column(values, status, newest)
         return columns, rejected
-
-

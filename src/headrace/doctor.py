@@ -1,0 +1,83 @@
+"""The doctor: whether the parts of a project can be used, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from headrace.clock import format_instant
+from headrace.errors import HeadraceError
+from headrace.online.manifest import read_manifest, read_streams
+
+if TYPE_CHECKING:
+    from headrace.project import FeatureStore
+
+__all__ = ["Check", "examine"]
+
+
+class Check(NamedTuple):
+    """One thing looked at.
+
+    Attributes:
+        name: What.
+        ok: Whether it is as it should be.
+        detail: What was seen.
+        remedy: What to do, where it is not.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The check as JSON values."""
+        return self._asdict()
+
+
+def examine(store: FeatureStore) -> list[Check]:
+    """Look at registry, definitions and online store; what is wrong with one does not hide the others."""
+    return [
+        *_looked("registry", lambda: _registry(store)),
+        *_looked("definitions", lambda: _definitions(store)),
+        *_looked("online store", lambda: _online(store)),
+    ]
+
+
+def _looked(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+    try:
+        return list(look())
+    except HeadraceError as error:
+        return [Check(name, ok=False, detail=error.message, remedy=error.remedy)]
+
+
+def _registry(store: FeatureStore) -> Iterator[Check]:
+    features = store.list_features()
+    yield Check("registry", ok=True, detail=f"{len(features)} features, change {store.registry.counter()}")
+
+
+def _definitions(store: FeatureStore) -> Iterator[Check]:
+    plan = store.plan()
+    if plan.is_empty:
+        yield Check("definitions", ok=True, detail="as applied")
+    else:
+        yield Check(
+            "definitions", ok=False, detail=f"{len(plan.rows())} changes not applied", remedy="Run: headrace apply."
+        )
+
+
+def _online(store: FeatureStore) -> Iterator[Check]:
+    views = store.bindings()
+    with store.online.snapshot() as snapshot:
+        manifest = read_manifest(snapshot)
+        streams = read_streams(snapshot, [view.id for view in views])
+    for view, stream in zip(views, streams, strict=True):
+        loaded = manifest.of(view.id)
+        if loaded.generation < 0 and not stream.epochs:
+            remedy = "Run: headrace materialize."
+            yield Check(f"view {view.id}", ok=False, detail="has no state online", remedy=remedy)
+        elif loaded.generation < 0:
+            yield Check(f"view {view.id}", ok=True, detail="pushed events only, nothing loaded")
+        else:
+            late = f", {stream.late} late events wait for a load" if stream.late else ""
+            yield Check(f"view {view.id}", ok=True, detail=f"loaded up to {format_instant(loaded.known)}{late}")

@@ -1,0 +1,1 @@
+"""The local engine: DuckDB reads, the kernel computes, in one process."""

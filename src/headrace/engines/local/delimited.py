@@ -1,0 +1,130 @@
+"""CSV: read as texts, so that the schema's casts decide what a value is; lines that are no rows are told apart.
+
+The dialect is fixed, not guessed from data that may be dirty: a header line, UTF-8, quotes and doubled quotes; of comma,
+tab, semicolon and bar the delimiter that splits the header best. An empty field is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
+from headrace.engines.local.opened import first_line_of
+from headrace.engines.local.piece import Batch, Place
+from headrace.errors import DataError
+from headrace.intake.locked import quoted, selection
+from headrace.intake.rejects import rejects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["DelimitedPiece", "sniffed"]
+
+_DELIMITERS = (",", "\t", ";", "|")
+
+
+class DelimitedPiece:
+    """One CSV file."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, path: Path, wanted: Sequence[str] = ()) -> None:
+        """Read the header.
+
+        Args:
+            database: What reads.
+            path: The file.
+            wanted: Columns that should be there; they tell the delimiter.
+
+        Raises:
+            DataError: The header cannot be read, or names a column twice.
+        """
+        self._database = database
+        self._path = path
+        self.what = f"file {str(path)!r}"
+        self.complete = True
+        self._delimiter, names = _header(path, wanted)
+        self.columns = pa.schema([(name, pa.string()) for name in names])
+
+    def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
+        """All columns: a line is taken apart anyway."""
+        del allow_infinite
+        return list(schema)
+
+    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+        """The lines that are rows, in their order."""
+        columns = ", ".join(quoted(name) for name in names if name in self.columns.names)
+        first = 0
+        with reading_of(self._path):
+            for rows in self._database.sql(selection(columns, self._scan())).to_arrow_reader(BATCH_ROWS):
+                yield Batch(rows, np.arange(first, first + rows.num_rows))
+                first += rows.num_rows
+
+    def whole(self, places: Array) -> pa.Table:
+        """Batches are complete."""
+        raise AssertionError(self.what)
+
+    def places(self, places: Array) -> list[Place]:
+        """Places in the file."""
+        return [Place(str(self._path), places)]
+
+    def unreadable(self, schema: Schema) -> pa.Table | None:
+        """Lines with more or fewer fields than the header, unclosed quotes, or bytes that are no UTF-8."""
+        del schema
+        found = self._database.execute(
+            "SELECT line, any_value(csv_line), any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+        ).fetchall()
+        self._database.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
+        if not found:
+            return None
+        rows = [json.dumps((text or "").strip("\r\n"), ensure_ascii=False) for _, text, _ in found]
+        reasons = [f"line {line}: {message}" for line, _, message in found]
+        return rejects_of(rows, reasons, ["malformed"] * len(rows), [None] * len(rows))
+
+    def _scan(self) -> str:
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns.names)
+        return (
+            f"read_csv({literal(self._path)}, auto_detect = false, header = true, columns = {{{columns}}}, "
+            f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', store_rejects = true)"
+        )
+
+
+def sniffed(database: duckdb.DuckDBPyConnection, path: Path) -> pa.Schema:
+    """The columns and types of a CSV file, as its first lines suggest.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    delimiter, _ = _header(path, ())
+    scan = (
+        f"read_csv({literal(path)}, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"')"
+    )
+    with reading_of(path):
+        found: pa.Schema = database.sql(selection("*", f"{scan} LIMIT 0")).to_arrow_table().schema
+    return found
+
+
+def _header(path: Path, wanted: Sequence[str]) -> tuple[str, list[str]]:
+    """The delimiter that gives most of the wanted columns, then most columns; and the columns."""
+    line = first_line_of(path)
+    split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in _DELIMITERS}
+    delimiter = max(_DELIMITERS, key=lambda each: (len(set(split[each]) & set(wanted)), len(split[each])))
+    names = [name.strip() for name in split[delimiter]]
+    again = [name for name in names if [each.casefold() for each in names].count(name.casefold()) > 1]
+    if not line.strip() or again or "" in names:
+        problem = f"names {again[0]!r} twice" if again else "has no name for a column"
+        raise DataError(
+            f"The header of file {str(path)!r} {problem}.",
+            asked=line[:200],
+            remedy="Write the columns' names there.",
+        )
+    return delimiter, names

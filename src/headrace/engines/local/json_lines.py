@@ -1,0 +1,157 @@
+"""JSON Lines: one object a line, read as texts; a key that a line lacks is null, a line that is no object told apart.
+
+A JSON number is read as a double where it has a point or an exponent; money with more than 15 digits belongs in a text.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
+from headrace.engines.local.opened import first_line_of, lines_of
+from headrace.engines.local.piece import Batch, Place
+from headrace.errors import DataError
+from headrace.intake.locked import quoted, selection
+from headrace.intake.rejects import rejects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["JsonLinesPiece", "sniffed_lines"]
+
+
+class JsonLinesPiece:
+    """One JSON Lines file."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, path: Path, schema: Schema) -> None:
+        """Look at the first line.
+
+        Args:
+            database: What reads.
+            path: The file.
+            schema: The source's frozen schema.
+
+        Raises:
+            DataError: The file cannot be read, or is one JSON document.
+        """
+        _refuse_document(path)
+        self._database = database
+        self._path = path
+        self._lost = 0
+        self.what = f"file {str(path)!r}"
+        self.complete = True
+        self._types = {name: "JSON" if of.name == "list" else "VARCHAR" for name, of in schema.items()}
+        self.columns = pa.schema([(name, pa.string()) for name in schema])
+
+    def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
+        """All columns: a line is taken apart anyway."""
+        del allow_infinite
+        return list(schema)
+
+    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+        """The objects in their order; those without any of the columns are left to `unreadable`."""
+        del names
+        first = 0
+        columns = ", ".join(quoted(name) for name in self._types)
+        with reading_of(self._path):
+            for rows in self._database.sql(selection(columns, self._scan())).to_arrow_reader(BATCH_ROWS):
+                places = np.arange(first, first + rows.num_rows)
+                first += rows.num_rows
+                # DuckDB makes a row of nulls of a line that it cannot read.
+                nothing = functools.reduce(operator.and_, (_null(column) for column in rows.columns))
+                if nothing.any():
+                    self._lost += int(nothing.sum())
+                    yield Batch(rows.filter(pa.array(~nothing)), places[~nothing])
+                else:
+                    yield Batch(rows, places)
+
+    def whole(self, places: Array) -> pa.Table:
+        """Batches are complete."""
+        raise AssertionError(self.what)
+
+    def places(self, places: Array) -> list[Place]:
+        """Places in the file."""
+        return [Place(str(self._path), places)]
+
+    def unreadable(self, schema: Schema) -> pa.Table | None:
+        """Lines that are no JSON objects, or have none of the schema's columns."""
+        if not self._lost:
+            return None
+        rows: list[str] = []
+        reasons: list[str] = []
+        rules: list[str] = []
+        for number, line in enumerate(lines_of(self._path), start=1):
+            verdict = _verdict(line, schema)
+            if verdict and len(rows) < self._lost:
+                rule, reason = verdict
+                text = line.decode(errors="backslashreplace")
+                rows.append(text if rule == "no_time" else json.dumps(text, ensure_ascii=False))
+                reasons.append(f"line {number}: {reason}")
+                rules.append(rule)
+        for _ in range(self._lost - len(rows)):  # DuckDB is stricter than Python about a line
+            rows.append("null")
+            reasons.append("a line that DuckDB cannot read")
+            rules.append("malformed")
+        return rejects_of(rows, reasons, rules, [None] * len(rows))
+
+    def _scan(self) -> str:
+        columns = ", ".join(f"{literal(name)}: '{of}'" for name, of in self._types.items())
+        return (
+            f"read_json({literal(self._path)}, format = 'newline_delimited', columns = {{{columns}}}, "
+            "ignore_errors = true)"
+        )
+
+
+def sniffed_lines(database: duckdb.DuckDBPyConnection, path: Path) -> pa.Schema:
+    """The columns and types of a JSON Lines file, as its first lines suggest.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    _refuse_document(path)
+    scan = f"read_json({literal(path)}, format = 'newline_delimited', ignore_errors = true)"
+    with reading_of(path):
+        found: pa.Schema = database.sql(selection("*", f"{scan} LIMIT 0")).to_arrow_table().schema
+    return found
+
+
+def _refuse_document(path: Path) -> None:
+    if first_line_of(path).lstrip()[:1] == "[":
+        raise DataError(
+            f"The file {str(path)!r} is one JSON document, not JSON Lines.",
+            asked=path,
+            remedy="Write one object a line, without brackets and commas around them.",
+        )
+
+
+def _verdict(line: bytes, schema: Schema) -> tuple[str, str] | None:
+    """What is wrong with a line of which DuckDB made nothing; None if it is a row after all, or blank."""
+    if not line.strip():
+        return None
+    try:
+        value: Any = json.loads(line)
+    except ValueError as error:
+        return "malformed", f"no JSON: {error}"
+    if not isinstance(value, dict):
+        return "malformed", "no JSON object"
+    if all(value.get(name) is None for name in schema):
+        return "no_time", "it has none of the source's columns"
+    return None
+
+
+def _null(column: pa.Array) -> Array:
+    null: Array = pc.is_null(column).to_numpy(zero_copy_only=False)
+    return null

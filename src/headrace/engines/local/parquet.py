@@ -1,0 +1,156 @@
+"""Parquet: only the columns that are needed are read, and those whose values could spoil a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
+from headrace.engines.local.piece import Batch, Place
+from headrace.intake.casts import certain
+from headrace.intake.locked import quoted, selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import duckdb
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema, Type
+
+__all__ = ["ParquetPiece", "parquet_pieces"]
+
+
+def parquet_pieces(database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> list[ParquetPiece]:
+    """The files as pieces: neighbours with the same columns are one.
+
+    Raises:
+        DataError: A file is no Parquet file.
+    """
+    groups: list[tuple[pa.Schema, list[Path], list[int]]] = []
+    for path in paths:
+        with reading_of(path):
+            empty = database.sql(selection("*", f"{_scan([path])} LIMIT 0")).to_arrow_table()
+            count = database.execute(
+                selection("num_rows", f"parquet_file_metadata({literal(path)})")
+            ).fetchone()
+        if not groups or groups[-1][0] != empty.schema:
+            groups.append((empty.schema, [], []))
+        groups[-1][1].append(path)
+        groups[-1][2].append(int(count[0]) if count else 0)
+    return [ParquetPiece(database, schema, files, counts) for schema, files, counts in groups]
+
+
+class ParquetPiece:
+    """Parquet files with the same columns."""
+
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        columns: pa.Schema,
+        paths: Sequence[Path],
+        counts: Sequence[int],
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            database: What reads.
+            columns: The files' columns.
+            paths: The files.
+            counts: How many rows each has.
+        """
+        self._database = database
+        self._paths = list(paths)
+        self._ends = np.cumsum(counts)
+        self.columns = columns
+        self.what = f"file {str(paths[0])!r}"
+        self.complete = False
+
+    def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
+        """The columns with values that may not be castable, or infinite as far as the files' statistics say."""
+        unsure = [
+            name
+            for name, of in schema.items()
+            if name in self.columns.names and not certain(self.columns.field(name).type, of)
+        ]
+        if allow_infinite:
+            return unsure
+        doubles = [name for name, of in schema.items() if name not in unsure and _holds_doubles(of)]
+        return [*unsure, *self._perhaps_infinite(doubles)]
+
+    def _perhaps_infinite(self, names: list[str]) -> list[str]:
+        if not names:
+            return []
+        wanted = ", ".join(literal(name) for name in names)
+        files = ", ".join(literal(path) for path in self._paths)
+        columns = "path_in_schema, stats_min_value, stats_max_value, num_values, stats_null_count"
+        with reading_of(self._paths[0]):
+            rows = self._database.execute(
+                selection(columns, f"parquet_metadata([{files}]) WHERE path_in_schema IN ({wanted})")
+            ).fetchall()
+        sure: dict[str, bool] = {}
+        for name, low, high, values, nulls in rows:
+            bounded = _finite(low) and _finite(high)
+            sure[name] = sure.get(name, True) and (bounded or values == nulls)
+        return [name for name in names if not sure.get(name, False)]
+
+    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+        """The rows in the order of the files."""
+        present = [name for name in names if name in self.columns.names]
+        columns = ", ".join(quoted(name) for name in present)
+        first = 0
+        with reading_of(self._paths[0] if len(self._paths) == 1 else f"{self._paths[0]} and others"):
+            for rows in self._database.sql(selection(columns, _scan(self._paths))).to_arrow_reader(
+                BATCH_ROWS
+            ):
+                yield Batch(rows, np.arange(first, first + rows.num_rows))
+                first += rows.num_rows
+
+    def whole(self, places: Array) -> pa.Table:
+        """The rows at some places with all columns of the files."""
+        parts = []
+        for place in self.places(places):
+            with reading_of(place.file):
+                self._database.register("places", pa.table({"place": pa.array(place.rows)}))
+                file = (
+                    f"read_parquet({literal(place.file)}, file_row_number = true, hive_partitioning = false)"
+                )
+                found = self._database.sql(
+                    f"SELECT * FROM {file} WHERE file_row_number IN (SELECT place FROM places) "  # noqa: S608 - a quoted path
+                    "ORDER BY file_row_number"
+                ).to_arrow_table()
+                self._database.unregister("places")
+            parts.append(found.select(self.columns.names))
+        return pa.concat_tables(parts) if parts else self.columns.empty_table()
+
+    def places(self, places: Array) -> list[Place]:
+        """Files and rows in them."""
+        files = np.searchsorted(self._ends, places, side="right")
+        starts = np.concatenate([[0], self._ends])
+        return [
+            Place(str(self._paths[file]), places[files == file] - starts[file])
+            for file in np.unique(files).tolist()
+        ]
+
+    def unreadable(self, schema: Schema) -> pa.Table | None:
+        """Nothing: a Parquet file has rows only."""
+        del schema
+
+
+def _scan(paths: Sequence[Path]) -> str:
+    files = ", ".join(literal(path) for path in paths)
+    return f"read_parquet([{files}], hive_partitioning = false)"
+
+
+def _finite(bound: Any) -> bool:
+    try:
+        return bool(np.isfinite(float(bound)))
+    except (TypeError, ValueError):
+        return False
+
+
+def _holds_doubles(of: Type) -> bool:
+    return of.name == "double" or any(_holds_doubles(item) for item in of.items)

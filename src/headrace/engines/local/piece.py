@@ -1,0 +1,81 @@
+"""A piece of a source's data: rows that share one set of columns, read in the order in which they lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["Batch", "Piece", "Place"]
+
+
+class Batch(NamedTuple):
+    """Raw rows.
+
+    Attributes:
+        rows: The rows.
+        places: The place of each in its piece, int64.
+    """
+
+    rows: pa.RecordBatch
+    places: Array
+
+
+class Place(NamedTuple):
+    """Where rows lie.
+
+    Attributes:
+        file: The file; "" for a table in memory.
+        rows: Their places in it, counted from 0, int64.
+    """
+
+    file: str
+    rows: Array
+
+
+class Piece(Protocol):
+    """Rows that share one set of columns.
+
+    Every method raises DataError when the data cannot be read.
+    """
+
+    @property
+    def what(self) -> str:
+        """What it is, for messages: `file 'a.csv'`."""
+        ...
+
+    @property
+    def columns(self) -> pa.Schema:
+        """The columns that are there."""
+        ...
+
+    def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
+        """The schema's columns whose values may spoil a row, or that are part of every batch anyway."""
+        ...
+
+    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+        """The rows in their order, with at least these columns."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether every batch has all columns that are there."""
+        ...
+
+    def whole(self, places: Array) -> pa.Table:
+        """The rows at some ascending places with all columns that are there; not asked where batches are complete."""
+        ...
+
+    def places(self, places: Array) -> list[Place]:
+        """Where ascending places of the piece lie."""
+        ...
+
+    def unreadable(self, schema: Schema) -> pa.Table | None:
+        """What no batch contained because it is no row: `row`, `reason`, `rule`, `ordinal`; after the last batch."""
+        ...

@@ -1,0 +1,303 @@
+"""Reading a source: files or a table in, clean rows with their expressions evaluated out, batch by batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.definitions.source import InMemory
+from headrace.engines.local.database import open_database
+from headrace.engines.local.delimited import DelimitedPiece, sniffed
+from headrace.engines.local.in_memory import InMemoryPiece
+from headrace.engines.local.json_lines import JsonLinesPiece, sniffed_lines
+from headrace.engines.local.locate import kind_of, locate
+from headrace.engines.local.parquet import parquet_pieces
+from headrace.engines.local.report import Report
+from headrace.errors import DataError
+from headrace.intake.casts import type_of
+from headrace.intake.cleaning import Cleaner
+from headrace.intake.evaluator import Evaluator
+from headrace.schema import Schema, Type
+from headrace.tables import table_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from headrace.definitions.source import Source
+    from headrace.engines.local.piece import Piece
+
+__all__ = ["Reading", "infer_schema", "read"]
+
+
+def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | None = None) -> Schema:
+    """The schema of a source's batch, as plan shows and freezes it.
+
+    Columns of types that no source column can have (structs, maps, times of day, decimals of more than 18 digits) are
+    left out. Of CSV and JSON Lines the types are guessed from the first lines of each file.
+
+    Args:
+        source: An event or table source with a batch.
+        directory: Where relative paths begin.
+        threads: How many threads read; None for as many as there are cores.
+
+    Raises:
+        DataError: There is no data, it cannot be read, files disagree about a column, or nothing can be used.
+    """
+    what = f"source {source.name!r}"
+    found: dict[str, tuple[Type, str]] = {}
+    for number, (origin, columns, sparse) in enumerate(_described(source, Path(directory), threads)):
+        types = {name: type_of(of) for name, of in zip(columns.names, columns.types, strict=True)}
+        usable = {name: of for name, of in types.items() if of is not None}
+        _check_case(columns.names, origin)
+        if number and not sparse:
+            _check_same_columns(found, usable, origin)
+        for name, of in usable.items():
+            found[name] = (_joined(name, of, origin, found[name]) if name in found else of), origin
+    if not found:
+        raise DataError(f"The batch of {what} has no column that can be used.", asked=source.name)
+    return Schema({name: of for name, (of, _) in found.items()})
+
+
+def _described(source: Source, directory: Path, threads: int | None) -> Iterator[tuple[str, pa.Schema, bool]]:
+    """What each file or table is called, its columns, and whether it may lack some of them."""
+    if source.in_memory:
+        yield "table in memory", _table(source).schema, False
+        return
+    paths = _paths(source, directory)
+    database = open_database(threads=threads)
+    try:
+        if kind_of(paths[0]) == "parquet":
+            for piece in parquet_pieces(database, paths):
+                yield piece.what, piece.columns, False
+        elif kind_of(paths[0]) == "csv":
+            for path in paths:
+                yield f"file {str(path)!r}", sniffed(database, path), False
+        else:
+            for path in paths:
+                yield f"file {str(path)!r}", sniffed_lines(database, path), True
+    finally:
+        database.close()
+
+
+def _check_case(names: Sequence[str], origin: str) -> None:
+    twice = [name for name, count in Counter(name.casefold() for name in names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"The {origin} has several columns {twice[0]!r}, which SQL cannot tell apart.",
+            asked=twice[0],
+            available=names,
+            remedy="Rename all but one.",
+        )
+
+
+def _check_same_columns(
+    found: Mapping[str, tuple[Type, str]], usable: Mapping[str, Type], origin: str
+) -> None:
+    for name in found.keys() ^ usable.keys():
+        lacking = origin if name in found else next(iter(found.values()))[1]
+        raise DataError(
+            f"The {lacking} has no column {name!r}, which other files of the batch have.",
+            asked=name,
+            available=sorted(usable if name in found else found),
+            remedy="Declare the schema without it, or write the file again.",
+        )
+
+
+def _joined(name: str, of: Type, origin: str, known: tuple[Type, str]) -> Type:
+    """One type for what two files hold: only whole numbers and doubles have one."""
+    other, where = known
+    if of == other:
+        return of
+    if {of.name, other.name} == {"int64", "double"}:
+        return Type("double")
+    raise DataError(
+        f"Column {name!r} is {other} in {where} and {of} in {origin}.",
+        asked=name,
+        available=[str(other), str(of)],
+        remedy="Declare the schema: each file is cast to it.",
+    )
+
+
+class Reading(Iterator[pa.Table]):
+    """The clean batches of a source, read once.
+
+    Each has the columns asked for, the expressions, `__time` and `__known`; rows come in the order of the files.
+    An expression that fails on a row is null there and reported (rule `expression`): the row does not count for what
+    reads the expression, whatever else is asked for beside it.
+
+    Attributes:
+        counts: So far: `rows` read, `good`, `rejected`, `nan` (values that became null), `failed` (expressions on
+            rows), and the rejected rows by rule.
+    """
+
+    def __init__(self, batches: Iterator[pa.Table], counts: Counter[str], schema: pa.Schema) -> None:
+        """Wrap what reads.
+
+        Args:
+            batches: The batches.
+            counts: What counts them, changed as they are read.
+            schema: Their columns.
+        """
+        self._batches = batches
+        self.counts = counts
+        self.schema = schema
+
+    def __iter__(self) -> Reading:
+        return self
+
+    def __next__(self) -> pa.Table:
+        return next(self._batches)
+
+    def whole(self) -> pa.Table:
+        """All that is left as one table."""
+        return pa.concat_tables([self.schema.empty_table(), *self])
+
+
+def read(
+    source: Source,
+    schema: Schema,
+    *,
+    columns: Sequence[str] | None = None,
+    expressions: Mapping[str, str] | None = None,
+    keys: Sequence[str] = (),
+    zone: str = "UTC",
+    directory: str | Path = ".",
+    memory: str | int | None = None,
+    threads: int | None = None,
+    on_rejected: Callable[[pa.Table], None] | None = None,
+) -> Reading:
+    """Read a source's batch.
+
+    Args:
+        source: An event or table source with a batch.
+        schema: Its frozen schema; every file is cast to it.
+        columns: The schema's columns wanted; None for all.
+        expressions: Derived columns and conditions to evaluate, by name.
+        keys: The entity's join keys; rows without one are rejected.
+        zone: The IANA zone of `local(ts)`.
+        directory: Where relative paths begin.
+        memory: The most that DuckDB may hold: bytes, or a size such as "2GB".
+        threads: How many threads read.
+        on_rejected: Is handed rejected rows as they are found: `row` (JSON text), `reason`, `rule`, `ordinal` (the
+            row's place in its file; null for what is no row), `origin` (the file; "" for a table).
+
+    Raises:
+        DataError: The data is missing, empty, cannot be read, or lacks columns of the schema.
+        DefinitionError: An expression does not fit the schema.
+    """
+    evaluator = Evaluator(
+        schema, expressions or {}, zone, allow_infinite=source.allow_infinite, written=source.written
+    )
+    wanted = list(schema) if columns is None else [name for name in schema if name in columns]
+    run = _Run(source, schema, keys, wanted, evaluator, on_rejected)
+    table = _table(source) if source.in_memory else None
+    paths = _paths(source, Path(directory)) if table is None else []
+    return Reading(run.batches(table, paths, memory, threads), run.counts, run.schema)
+
+
+class _Run:
+    """One reading of one source."""
+
+    def __init__(
+        self,
+        source: Source,
+        schema: Schema,
+        keys: Sequence[str],
+        wanted: Sequence[str],
+        evaluator: Evaluator,
+        on_rejected: Callable[[pa.Table], None] | None,
+    ) -> None:
+        self.source = source
+        self.types = schema
+        self.keys = keys
+        self.wanted = wanted
+        self.evaluator = evaluator
+        self.on_rejected = on_rejected
+        self.counts: Counter[str] = Counter(rows=0, good=0, rejected=0, nan=0, failed=0)
+        evaluated = [(name, of.arrow()) for name, of in evaluator.types.items()]
+        known = [("__time", pa.int64()), ("__known", pa.int64())]
+        self.schema = pa.schema([*((name, schema[name].arrow()) for name in wanted), *evaluated, *known])
+
+    def batches(
+        self, table: pa.Table | None, paths: Sequence[Path], memory: str | int | None, threads: int | None
+    ) -> Iterator[pa.Table]:
+        """Read all pieces, one after another."""
+        if table is not None:
+            yield from self._piece(InMemoryPiece(table))
+            return
+        database = open_database(memory, threads)
+        try:
+            for piece in self._pieces(database, paths):
+                yield from self._piece(piece)
+        finally:
+            database.close()
+
+    def _pieces(self, database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> Sequence[Piece]:
+        """All pieces, each known to have the schema's columns before a row of any is read."""
+        kind = kind_of(paths[0])
+        pieces: Sequence[Piece]
+        if kind == "parquet":
+            pieces = parquet_pieces(database, paths)
+        elif kind == "csv":
+            pieces = [DelimitedPiece(database, path, list(self.types)) for path in paths]
+        else:
+            pieces = [JsonLinesPiece(database, path, self.types) for path in paths]
+        for piece in pieces:
+            self._whole_rows(piece).check(piece.columns)
+        return pieces
+
+    def _whole_rows(self, piece: Piece) -> Cleaner:
+        return Cleaner(self.source, self.types, self.keys, what=piece.what)
+
+    def _piece(self, piece: Piece) -> Iterator[pa.Table]:
+        checked = piece.checked(self.types, allow_infinite=self.source.allow_infinite)
+        needed = [*self.wanted, *self.evaluator.inputs]
+        cleaner = Cleaner(
+            self.source, self.types, self.keys, columns=needed, checked=checked, what=piece.what
+        )
+        report = Report(piece, self._whole_rows(piece), self.on_rejected)
+        for batch in piece.batches(cleaner.reads):
+            cleaned = cleaner.clean(batch.rows)
+            self.counts.update(cleaned.counts)
+            spoiled = cleaned.rejected.column("ordinal").to_numpy()
+            if len(spoiled):
+                report.rejected(cleaned.rejected, batch.places[spoiled])
+            evaluated = self.evaluator.evaluate(cleaned.rows)
+            if evaluated.failed is not None:
+                self.counts["failed"] += evaluated.failed.num_rows
+                good = np.delete(np.arange(batch.rows.num_rows), spoiled)
+                report.failed(evaluated.failed, batch, good)
+            if cleaned.rows.num_rows:
+                yield self._assembled(cleaned.rows, evaluated.columns)
+        self.counts.update(report.finish(self.types))
+
+    def _assembled(self, rows: pa.Table, evaluated: pa.Table) -> pa.Table:
+        columns = [
+            evaluated.column(name) if name in self.evaluator.types else rows.column(name)
+            for name in self.schema.names
+        ]
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+def _table(source: Source) -> pa.Table:
+    """The table in memory."""
+    if isinstance(source.batch, InMemory):
+        raise DataError(
+            f"The batch of source {source.name!r} was a table in memory, which the registry does not keep.",
+            asked=source.name,
+            remedy="Work where the definitions are loaded, or write the table to a file.",
+        )
+    return table_of(source.batch, f"batch of source {source.name!r}")
+
+
+def _paths(source: Source, directory: Path) -> list[Path]:
+    if source.batch is None:
+        raise DataError(
+            f"Source {source.name!r} has no batch.", asked=source.name, remedy='Give batch="data/*.parquet".'
+        )
+    return locate(source.batch, directory, f"source {source.name!r}")
