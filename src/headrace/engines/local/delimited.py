@@ -1,7 +1,7 @@
-"""CSV: read as texts, so that the schema's casts decide what a value is; lines that are no rows are told apart.
+"""CSV: read as texts, so that the schema's casts decide what a value is; lines that are no rows told apart.
 
-The dialect is fixed, not guessed from data that may be dirty: a header line, UTF-8, quotes and doubled quotes; of comma,
-tab, semicolon and bar the delimiter that splits the header best. An empty field is null.
+The dialect is fixed, not guessed from data that may be dirty: a header line, UTF-8, quotes, doubled quotes; of
+comma, tab, semicolon and bar the delimiter that splits the header best. An empty field is null.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class DelimitedPiece:
         """Lines with more or fewer fields than the header, unclosed quotes, or bytes that are no UTF-8."""
         del schema
         found = self._database.execute(
-            "SELECT line, any_value(csv_line), any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+            "SELECT line, any_value(csv_line), any_value(error_message) "
+            "FROM reject_errors GROUP BY line ORDER BY line"
         ).fetchall()
         self._database.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
         if not found:

@@ -57,3 +57,4 @@ class InMemoryPiece:
     def unreadable(self, schema: Schema) -> pa.Table | None:
         """Nothing: a table has rows only."""
         del schema
+        return None

@@ -1,6 +1,6 @@
-"""JSON Lines: one object a line, read as texts; a key that a line lacks is null, a line that is no object told apart.
+"""JSON Lines: one object a line, read as texts; a key that a line lacks is null, other lines are told apart.
 
-A JSON number is read as a double where it has a point or an exponent; money with more than 15 digits belongs in a text.
+A number with a point or an exponent is read as a double: money with more than 15 digits belongs in a text.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ def locate(batch: str, directory: Path, what: str) -> list[Path]:
         what: Whose batch it is, for messages.
 
     Raises:
-        DataError: There is no such file, it is no file, empty, not readable, or of an unknown or of several kinds.
+        DataError: There is no such file, it is a directory, empty, not readable, of an unknown kind, or the
+            files are of several kinds.
     """
     if "://" in batch:
         raise DataError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from headrace.errors import DataError
 
 if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["first_line_of", "lines_of"]
@@ -46,7 +47,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[gzip.GzipFile | io.BufferedReader]:
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             yield file

@@ -70,7 +70,7 @@ class ParquetPiece:
         self.complete = False
 
     def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
-        """The columns with values that may not be castable, or infinite as far as the files' statistics say."""
+        """The columns with values that may be uncastable, or infinite as far as the files' statistics say."""
         unsure = [
             name
             for name, of in schema.items()
@@ -138,6 +138,7 @@ class ParquetPiece:
     def unreadable(self, schema: Schema) -> pa.Table | None:
         """Nothing: a Parquet file has rows only."""
         del schema
+        return None
 
 
 def _scan(paths: Sequence[Path]) -> str:

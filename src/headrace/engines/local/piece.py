@@ -69,7 +69,7 @@ class Piece(Protocol):
         ...
 
     def whole(self, places: Array) -> pa.Table:
-        """The rows at some ascending places with all columns that are there; not asked where batches are complete."""
+        """The rows at some ascending places, all their columns; not asked where batches are complete."""
         ...
 
     def places(self, places: Array) -> list[Place]:
@@ -77,5 +77,5 @@ class Piece(Protocol):
         ...
 
     def unreadable(self, schema: Schema) -> pa.Table | None:
-        """What no batch contained because it is no row: `row`, `reason`, `rule`, `ordinal`; after the last batch."""
+        """What no batch held because it is no row: `row`, `reason`, `rule`, `ordinal`; at the end."""
         ...

@@ -37,8 +37,8 @@ __all__ = ["Reading", "infer_schema", "read"]
 def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | None = None) -> Schema:
     """The schema of a source's batch, as plan shows and freezes it.
 
-    Columns of types that no source column can have (structs, maps, times of day, decimals of more than 18 digits) are
-    left out. Of CSV and JSON Lines the types are guessed from the first lines of each file.
+    Columns of types that no source column can have (structs, maps, times of day, decimals of more than 18
+    digits) are left out. Of CSV and JSON Lines the types are guessed from the first lines of each file.
 
     Args:
         source: An event or table source with a batch.
@@ -126,13 +126,14 @@ def _joined(name: str, of: Type, origin: str, known: tuple[Type, str]) -> Type:
 class Reading(Iterator[pa.Table]):
     """The clean batches of a source, read once.
 
-    Each has the columns asked for, the expressions, `__time` and `__known`; rows come in the order of the files.
-    An expression that fails on a row is null there and reported (rule `expression`): the row does not count for what
-    reads the expression, whatever else is asked for beside it.
+    Each has the columns asked for, the expressions, `__time`, `__known`; rows come in the files' order.
+    An expression that fails on a row is null there and reported (rule `expression`): the row does not count
+    for what reads the expression, whatever else is asked for beside it.
 
     Attributes:
-        counts: So far: `rows` read, `good`, `rejected`, `nan` (values that became null), `failed` (expressions on
+        counts: So far: `rows` read, `good`, `rejected`, `nan` (values made null), `failed` (expressions on
             rows), and the rejected rows by rule.
+        schema: The columns of each batch.
     """
 
     def __init__(self, batches: Iterator[pa.Table], counts: Counter[str], schema: pa.Schema) -> None:
@@ -158,7 +159,7 @@ class Reading(Iterator[pa.Table]):
         return pa.concat_tables([self.schema.empty_table(), *self])
 
 
-def read(
+def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
     source: Source,
     schema: Schema,
     *,
@@ -183,8 +184,8 @@ def read(
         directory: Where relative paths begin.
         memory: The most that DuckDB may hold: bytes, or a size such as "2GB".
         threads: How many threads read.
-        on_rejected: Is handed rejected rows as they are found: `row` (JSON text), `reason`, `rule`, `ordinal` (the
-            row's place in its file; null for what is no row), `origin` (the file; "" for a table).
+        on_rejected: Is handed rejected rows as they are found: `row` (JSON text), `reason`, `rule`, `ordinal`
+            (the row's place in its file; null for what is no row), `origin` (the file; "" for a table).
 
     Raises:
         DataError: The data is missing, empty, cannot be read, or lacks columns of the schema.

@@ -24,7 +24,7 @@ _LOOKED_UP = 100_000
 
 
 class Report:
-    """Hands out what is wrong with a piece; where batches lack columns, the whole rows are read again at the end."""
+    """Hands out what is wrong with a piece; where batches lack columns, rows are read again at the end."""
 
     def __init__(
         self, piece: Piece, cleaner: Cleaner, on_rejected: Callable[[pa.Table], None] | None
