@@ -76,7 +76,7 @@ class AggregateBinding(Binding):
     def expressions(self) -> Mapping[str, str]:
         """Row-level expressions to evaluate on each event: derived columns the plan reads, and its conditions."""
         derived = {name: text for name, text in self.source.columns.items() if name not in self.schema}
-        conditions = {condition_column(i): where for i, where in enumerate(self.plan.conditions)}
+        conditions = {condition_column(where): where for where in self.plan.conditions}
         return {**derived, **conditions}
 
 

@@ -79,10 +79,16 @@ def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array
         For each row its entity's number, -1 if nobody asked for it; for each question its entity's number, where a
         question whose key is not whole gets a number of its own; how many numbers there are.
     """
-    wanted = pc.dictionary_encode(key_column(asked, keys))
+    if len(keys) == 1:
+        # A single column is its own key: nothing need be encoded.
+        ((name, of),) = keys.items()
+        theirs, ours = _plain(asked.column(name), of), _plain(rows.column(name), of)
+    else:
+        theirs, ours = key_column(asked, keys), key_column(rows, keys)
+    wanted = pc.dictionary_encode(_one(theirs))
     number = pc.fill_null(wanted.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
     count = len(wanted.dictionary)
-    mine = pc.index_in(key_column(rows, keys), value_set=wanted.dictionary)
+    mine = _one(pc.index_in(ours, value_set=wanted.dictionary, skip_nulls=True))
     found = pc.fill_null(mine.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
     keyless = number < 0
     if keyless.any():
@@ -90,3 +96,11 @@ def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array
         number[keyless] = count
         count += 1
     return found, number, count
+
+
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The column in one piece."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    whole = column.combine_chunks()
+    return whole if not isinstance(whole, pa.ChunkedArray) else pa.concat_arrays(whole.chunks)

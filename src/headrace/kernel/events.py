@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 
@@ -18,9 +20,9 @@ TIME, KNOWN = "__time", "__known"
 """Columns of clean events: event time and known instant, int64 microseconds."""
 
 
-def condition_column(place: int) -> str:
-    """The column that holds the value of the plan's condition at a place."""
-    return f"__where_{place}"
+def condition_column(where: str) -> str:
+    """The column that holds the value of a condition."""
+    return f"__where_{hashlib.sha256(where.encode()).hexdigest()[:16]}"
 
 
 def rows_of_events(  # noqa: PLR0913 - what a source declares, one by one
@@ -37,7 +39,7 @@ def rows_of_events(  # noqa: PLR0913 - what a source declares, one by one
 
     Args:
         plan: The view's plan.
-        events: `__time`, `__known`, the plan's inputs and conditions (`__where_0`, ...); all columns of the schema where
+        events: `__time`, `__known`, the plan's inputs and conditions (see `condition_column`); all columns of the schema where
             there is an event id or the plan needs the order of events.
         entity: The events' entity codes.
         schema: The source's schema.
@@ -64,7 +66,7 @@ def rows_of_events(  # noqa: PLR0913 - what a source declares, one by one
     return lift(
         plan,
         {name: events.column(name) for name in plan.inputs},
-        {where: events.column(condition_column(i)) for i, where in enumerate(plan.conditions)},
+        {where: events.column(condition_column(where)) for where in plan.conditions},
         entity,
         time,
         known + serving_delay if late else None,

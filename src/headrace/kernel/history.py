@@ -20,7 +20,7 @@ from headrace.kernel.events import rows_of_events
 from headrace.kernel.plan import ViewPlan
 from headrace.kernel.point_in_time import features_at
 
-__all__ = ["History", "history"]
+__all__ = ["History", "history", "join_columns"]
 
 PART = 1 << 18
 """About how many events make a part: its columns stay in the processor's caches."""
@@ -87,9 +87,19 @@ def history(
         for answer in pool.map(work, range(parts)):
             done.append(answer)
             progress(len(done) / parts)
-    back = np.empty(len(of.asked), dtype=np.int64)
-    back[query_order] = np.arange(len(of.asked))
-    return {name: _joined([answer[name] for answer in done], back) for name in done[0]}
+    return join_columns(done, query_order)
+
+
+def join_columns(parts: Sequence[dict[str, Column]], order: Array) -> dict[str, Column]:
+    """The columns of several parts as one.
+
+    Args:
+        parts: Columns of the same names.
+        order: The place in the whole of each row, part after part.
+    """
+    back = np.empty(len(order), dtype=np.int64)
+    back[order] = np.arange(len(order))
+    return {name: _joined([part[name] for part in parts], back) for name in parts[0]}
 
 
 def _parts(entity: Array, asked: Array, size: int) -> Array:

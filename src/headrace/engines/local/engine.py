@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from headrace.engines.local.buckets import Bucket, bucket_of, bucketed
 from headrace.engines.local.reading import infer_schema, read
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
 from headrace.kernel.entities import match_entities
 from headrace.kernel.events import KNOWN, TIME
-from headrace.kernel.history import History, history
+from headrace.kernel.history import History, history, join_columns
 from headrace.kernel.latest import created_instants, latest_rows, sort_latest
 from headrace.ports.engine import Asked, Part, Progress
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
     from headrace.definitions.source import EventSource, TableSource
     from headrace.schema import Schema
 
 __all__ = ["LocalEngine"]
+
+_DEFAULT_MEMORY = 4 << 30
+_SHARE = 4
+"""What of the budget events may fill: the kernel needs as much again for their states, and answers take their part."""
 
 
 class LocalEngine:
@@ -47,9 +54,11 @@ class LocalEngine:
         """The schema of a source's data."""
         return infer_schema(source, directory=self._directory, threads=self._threads)
 
-    def _read(self, binding: Binding, columns: list[str] | None) -> tuple[pa.Table, pa.Table]:
-        """All clean events of a view's source, and the rejected rows."""
-        rejected = [no_rejects()]
+    def _buckets(
+        self, binding: Binding, columns: list[str] | None, rejected: list[pa.Table]
+    ) -> Iterator[Bucket]:
+        """The clean events of a view's source, bucket by bucket; rejected rows are appended as they are found."""
+        names = no_rejects().column_names
         reading = read(
             binding.source,
             binding.schema,
@@ -60,46 +69,76 @@ class LocalEngine:
             directory=self._directory,
             memory=self._memory,
             threads=self._threads,
-            on_rejected=lambda rows: rejected.append(rows.select(rejected[0].column_names)),
+            on_rejected=lambda rows: rejected.append(rows.select(names)),
         )
-        return reading.whole(), pa.concat_tables(rejected)
+        return bucketed(reading, reading.schema, binding.keys, (self._memory or _DEFAULT_MEMORY) // _SHARE)
 
     def parts(self, binding: Binding, before: int) -> Iterator[Part]:
         """The clean events of a view's source with `known < before`, entity by entity."""
-        rows, rejected = self._read(binding, None)
-        kept = rows.filter(pa.array(rows.column(KNOWN).to_numpy() < before))
-        yield Part(kept, rejected, 1.0)
+        found: list[pa.Table] = []
+        for bucket in self._buckets(binding, None, found):
+            kept = bucket.events.filter(pa.array(bucket.events.column(KNOWN).to_numpy() < before))
+            rejected = pa.concat_tables([no_rejects(), *found])
+            found.clear()
+            yield Part(kept, rejected, (bucket.number + 1) / bucket.count)
 
-    def features(self, asked: Asked, progress: Progress) -> tuple[Mapping[str, Column], Mapping[str, int]]:
+    def features(
+        self, asked: Asked, progress: Progress
+    ) -> tuple[Mapping[str, Column], Mapping[str, int]]:
         """Point-in-time correct features in the spine's order, and how many rows were left out by reason."""
         binding = asked.binding
-        if isinstance(binding, AggregateBinding):
-            columns, rejected = self._windows(binding, asked, progress)
-        else:
-            assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
-            columns, rejected = self._latest(binding, asked)
+        rejected: list[pa.Table] = []
+        order, answers = [], []
+        for bucket, mine in self._questions(asked, rejected):
+            keys, t = asked.keys.take(pa.array(mine)), asked.t[mine]
+            own = asked._replace(keys=keys, t=t)
+            share = bucket.number / bucket.count
+            progress(binding.id, share)
+            if isinstance(binding, AggregateBinding):
+
+                def hear(done: float, share: float = share, count: int = bucket.count) -> None:
+                    progress(binding.id, share + done / count)
+
+                answers.append(self._windows(binding, own, bucket.events, hear))
+            else:
+                assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
+                answers.append(self._latest(binding, own, bucket.events))
+            order.append(mine)
         progress(binding.id, 1.0)
-        rules = rejected.column("rule").to_pylist()
-        return columns, {rule: rules.count(rule) for rule in sorted(set(rules))}
+        counts = Counter(rule for rows in rejected for rule in rows.column("rule").to_pylist())
+        return join_columns(answers, np.concatenate(order)), dict(sorted(counts.items()))
+
+    def _questions(self, asked: Asked, rejected: list[pa.Table]) -> Iterator[tuple[Bucket, Array]]:
+        """Each bucket of events with the questions about its entities."""
+        binding, columns = asked.binding, None
+        if isinstance(binding, AggregateBinding):
+            plan = binding.plan.only(asked.names).trimmed()
+            if not plan.needs_order and binding.event_id is None:
+                columns = [*binding.keys, *plan.inputs]
+        numbers: Array | None = None
+        for bucket in self._buckets(binding, columns, rejected):
+            if bucket.count == 1:
+                yield bucket, np.arange(len(asked.t))
+                continue
+            if numbers is None:
+                numbers = bucket_of(asked.keys, binding.keys, bucket.count)
+            mine = np.flatnonzero(numbers == bucket.number)
+            yield bucket, mine
 
     def _windows(
-        self, binding: AggregateBinding, asked: Asked, progress: Progress
-    ) -> tuple[dict[str, Column], pa.Table]:
+        self, binding: AggregateBinding, asked: Asked, events: pa.Table, progress: Callable[[float], None]
+    ) -> dict[str, Column]:
         plan = binding.plan.only(asked.names).trimmed()
-        whole = plan.needs_order or binding.event_id is not None
-        events, rejected = self._read(binding, None if whole else [*binding.keys, *plan.inputs])
         found, entity, _ = match_entities(events, asked.keys, binding.keys)
         wanted = found >= 0
         if not wanted.all():
             events, found = events.filter(pa.array(wanted)), found[wanted]
-        question = History(events, found, entity, asked.t, int(getattr(binding.source, "serving_delay", 0)))
-        answers = history(
-            binding, plan, question, self._threads, progress=lambda share: progress(binding.id, share)
-        )
-        return {name: answers[name] for name in asked.names}, rejected
+        delay = int(getattr(binding.source, "serving_delay", 0))
+        question = History(events, found, entity, asked.t, delay)
+        answers = history(binding, plan, question, self._threads, progress=progress)
+        return {name: answers[name] for name in asked.names}
 
-    def _latest(self, binding: LatestBinding, asked: Asked) -> tuple[dict[str, Column], pa.Table]:
-        rows, rejected = self._read(binding, None)
+    def _latest(self, binding: LatestBinding, asked: Asked, rows: pa.Table) -> dict[str, Column]:
         found, entity, _ = match_entities(rows, asked.keys, binding.keys)
         wanted = found >= 0
         rows, found = rows.filter(pa.array(wanted)).combine_chunks(), found[wanted]
@@ -126,4 +165,4 @@ class LocalEngine:
             )
             status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
             columns[name] = Column(values, status, newest)
-        return columns, rejected
+        return columns

@@ -1,0 +1,87 @@
+"""The local engine: the same answers whatever fits in memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from headrace import agg
+from headrace.definitions.aggregate_view import AggregateView
+from headrace.definitions.entity import Entity
+from headrace.definitions.latest_view import LatestView
+from headrace.definitions.source import EventSource
+from headrace.engines.local.engine import LocalEngine
+from headrace.ports.engine import Asked
+from headrace.retrieval.bind import bind
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def _quiet(what: str, share: float) -> None:
+    """Nobody watches."""
+
+
+@pytest.fixture
+def log(tmp_path: Path, seed: int) -> Path:
+    """Ten thousand events of 500 users over ten days, some without a user."""
+    rng = np.random.default_rng(seed)
+    n = 10_000
+    users = [f"u{i}" if i else None for i in rng.integers(0, 500, n)]
+    ts = [START + dt.timedelta(seconds=int(s)) for s in rng.integers(0, 10 * 86_400, n)]
+    event = ["click" if share < 0.2 else "impression" for share in rng.random(n)]
+    table = pa.table({"user_id": users, "ts": pa.array(ts, pa.timestamp("us", "UTC")), "event": event})
+    path = tmp_path / "log.parquet"
+    pq.write_table(table.append_column("price", pa.array(rng.random(n))), path, row_group_size=1_000)
+    return path
+
+
+def test_a_small_budget_changes_nothing_but_the_memory(log: Path, tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    user = Entity("user", join_keys={"user_id": "string"})
+    source = EventSource("log", batch=str(log), timestamp="ts")
+    roomy, narrow = LocalEngine(tmp_path), LocalEngine(tmp_path, memory=200_000)
+    schema = roomy.infer_schema(source)
+    features = [
+        agg.count("clicks", where="event = 'click'", windows=["1d", "7d"]),
+        agg.count("rest", where="event = 'impression'", windows=["1h"]),
+        agg.last_k("prices", "price", k=3, windows=["all"]),
+    ]
+    windows = bind(AggregateView("w", entity=user, source=source, features=features), schema, "UTC")
+    latest = bind(LatestView("l", entity=user, source=source, features=["price"], ttl="3d"), schema, "UTC")
+    keys = pa.table({"user_id": [f"u{i}" if i else None for i in rng.integers(0, 520, 800)]})
+    t = int(START.timestamp() * 1_000_000) + rng.integers(0, 11 * 86_400_000_000, 800)
+    for binding in (windows, latest):
+        asked = Asked(binding, list(binding.feature_types), keys, t)
+        expected, left_out = roomy.features(asked, _quiet)
+        found, also = narrow.features(asked, _quiet)
+        assert left_out == also
+        assert left_out["no_key"] > 0
+        for name, column in expected.items():
+            assert found[name].values.equals(column.values), name
+            assert found[name].status.tolist() == column.status.tolist()
+            assert found[name].newest.tolist() == column.newest.tolist()
+    assert len(list(narrow.parts(windows, int(t.max())))) > 1
+
+
+def test_some_features_are_answered_as_all_are(log: Path, tmp_path: Path) -> None:
+    """Leaving features out leaves conditions and measures out, which must not mix up the rest."""
+    user = Entity("user", join_keys={"user_id": "string"})
+    source = EventSource("log", batch=str(log), timestamp="ts")
+    engine = LocalEngine(tmp_path)
+    features = [
+        agg.count(f"f{i}", where=f"event = '{event}'", windows=["7d"])
+        for i, event in enumerate(["none", "click", "impression"])
+    ]
+    view = bind(AggregateView("w", entity=user, source=source, features=features), engine.infer_schema(source), "UTC")
+    keys = pa.table({"user_id": [f"u{i}" for i in range(1, 50)]})
+    t = np.full(49, int(START.timestamp() * 1_000_000) + 6 * 86_400_000_000, dtype=np.int64)
+    whole, _ = engine.features(Asked(view, ["f0_7d", "f1_7d", "f2_7d"], keys, t), _quiet)
+    for name in whole:
+        alone, _ = engine.features(Asked(view, [name], keys, t), _quiet)
+        assert alone[name].values.equals(whole[name].values)
+    assert sum(whole["f2_7d"].values.to_pylist()) > sum(whole["f1_7d"].values.to_pylist()) > 0
