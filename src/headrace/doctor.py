@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
@@ -10,9 +10,10 @@ from headrace.errors import HeadraceError
 from headrace.online.manifest import read_manifest, read_streams
 
 if TYPE_CHECKING:
-    from headrace.project import FeatureStore
+    from headrace.kernel.binding import Binding
+    from headrace.ports.key_value import Transactional
 
-__all__ = ["Check", "examine"]
+__all__ = ["Check", "Patient", "examine"]
 
 
 class Check(NamedTuple):
@@ -35,12 +36,28 @@ class Check(NamedTuple):
         return self._asdict()
 
 
-def examine(store: FeatureStore) -> list[Check]:
+class Patient(NamedTuple):
+    """What is looked at, each part opened only when its turn comes.
+
+    Attributes:
+        features: How many features the registry holds.
+        changes: How many changes the definitions hold that are not applied.
+        views: The live views.
+        online: The online store.
+    """
+
+    features: Callable[[], int]
+    changes: Callable[[], int]
+    views: Callable[[], Sequence[Binding]]
+    online: Callable[[], Transactional]
+
+
+def examine(patient: Patient) -> list[Check]:
     """Look at registry, definitions and online store; what is wrong with one does not hide the others."""
     return [
-        *_looked("registry", lambda: _registry(store)),
-        *_looked("definitions", lambda: _definitions(store)),
-        *_looked("online store", lambda: _online(store)),
+        *_looked("registry", lambda: _registry(patient)),
+        *_looked("definitions", lambda: _definitions(patient)),
+        *_looked("online store", lambda: _online(patient)),
     ]
 
 
@@ -51,24 +68,23 @@ def _looked(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
         return [Check(name, ok=False, detail=error.message, remedy=error.remedy)]
 
 
-def _registry(store: FeatureStore) -> Iterator[Check]:
-    features = store.list_features()
-    yield Check("registry", ok=True, detail=f"{len(features)} features, change {store.registry.counter()}")
+def _registry(patient: Patient) -> Iterator[Check]:
+    yield Check("registry", ok=True, detail=f"{patient.features()} features")
 
 
-def _definitions(store: FeatureStore) -> Iterator[Check]:
-    plan = store.plan()
-    if plan.is_empty:
+def _definitions(patient: Patient) -> Iterator[Check]:
+    changes = patient.changes()
+    if not changes:
         yield Check("definitions", ok=True, detail="as applied")
     else:
         yield Check(
-            "definitions", ok=False, detail=f"{len(plan.rows())} changes not applied", remedy="Run: headrace apply."
+            "definitions", ok=False, detail=f"{changes} changes not applied", remedy="Run: headrace apply."
         )
 
 
-def _online(store: FeatureStore) -> Iterator[Check]:
-    views = store.bindings()
-    with store.online.snapshot() as snapshot:
+def _online(patient: Patient) -> Iterator[Check]:
+    views = patient.views()
+    with patient.online().snapshot() as snapshot:
         manifest = read_manifest(snapshot)
         streams = read_streams(snapshot, [view.id for view in views])
     for view, stream in zip(views, streams, strict=True):

@@ -313,6 +313,13 @@ class FeatureStore:
 
     def doctor(self) -> list[Check]:
         """Whether registry, definitions and online store can be used, and what is in them."""
-        from headrace.doctor import examine
+        from headrace.doctor import Patient, examine
 
-        return examine(self)
+        return examine(
+            Patient(
+                features=lambda: len(self.list_features()),
+                changes=lambda: len(self.plan().rows()),
+                views=self.bindings,
+                online=lambda: self.online,
+            )
+        )

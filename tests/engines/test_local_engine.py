@@ -28,15 +28,15 @@ def _quiet(what: str, share: float) -> None:
 
 @pytest.fixture
 def log(tmp_path: Path, seed: int) -> Path:
-    """Ten thousand events of 500 users over ten days, some without a user."""
+    """Events of 500 users over ten days, some without a user: more than the smaller budget holds."""
     rng = np.random.default_rng(seed)
-    n = 10_000
+    n = 300_000
     users = [f"u{i}" if i else None for i in rng.integers(0, 500, n)]
     ts = [START + dt.timedelta(seconds=int(s)) for s in rng.integers(0, 10 * 86_400, n)]
     event = ["click" if share < 0.2 else "impression" for share in rng.random(n)]
     table = pa.table({"user_id": users, "ts": pa.array(ts, pa.timestamp("us", "UTC")), "event": event})
     path = tmp_path / "log.parquet"
-    pq.write_table(table.append_column("price", pa.array(rng.random(n))), path, row_group_size=1_000)
+    pq.write_table(table.append_column("price", pa.array(rng.random(n))), path, row_group_size=20_000)
     return path
 
 
@@ -44,7 +44,7 @@ def test_a_small_budget_changes_nothing_but_the_memory(log: Path, tmp_path: Path
     rng = np.random.default_rng(seed)
     user = Entity("user", join_keys={"user_id": "string"})
     source = EventSource("log", batch=str(log), timestamp="ts")
-    roomy, narrow = LocalEngine(tmp_path), LocalEngine(tmp_path, memory=200_000)
+    roomy, narrow = LocalEngine(tmp_path), LocalEngine(tmp_path, memory=32_000_000)
     schema = roomy.infer_schema(source)
     features = [
         agg.count("clicks", where="event = 'click'", windows=["1d", "7d"]),

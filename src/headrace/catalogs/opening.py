@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy import URL, Connection, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 __all__ = ["WRITES", "open_engine", "shown"]
 
@@ -26,6 +28,7 @@ WRITES = "headrace_writes"
 """Execution option of connections that will write: SQLite then takes its one write lock at once."""
 
 _SETTING = "[registry] url"
+_PAUSE = 0.005  # seconds between two tries
 _CREATING = 0x68656164  # the advisory lock that creators of tables take; any constant of ours will do
 
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
@@ -94,17 +97,34 @@ def _sqlite(url: URL, patience: float) -> Engine:
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     arguments = {"timeout": patience, "check_same_thread": False}
     engine = sqlalchemy.create_engine(url, connect_args=arguments, **options)
-    event.listen(engine, "connect", _prepare_sqlite)
+
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions behind our back
+        cursor = connection.cursor()
+        _log_ahead(cursor, patience)
+        cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged apply outlives a power cut
+        cursor.close()
+
+    event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions behind our back
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")  # readers go on while one writes
-    cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged apply outlives a power cut
-    cursor.close()
+def _log_ahead(cursor: DBAPICursor, patience: float) -> None:
+    """Let readers go on while one writes.
+
+    When several connections try this at once on a new file, SQLite may turn one away without waiting.
+    """
+    give_up = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

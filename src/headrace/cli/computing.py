@@ -98,12 +98,13 @@ def push(*, project: Path, as_json: bool, source: str, file: Path | None, rows: 
     if (file is None) == (not rows):
         raise click.UsageError("Give a FILE or --row, one of them.")
     with opened(project) as store:
-        pushed = store.push(source, read_rows(file, rows)).to_dict()
+        pushed = store.push(source, read_rows(file, rows))
+    counts = {name: getattr(pushed, name) for name in ("accepted", "duplicates", "late", "rejected")}
     if as_json:
-        output.document(pushed)
+        output.document(counts)
     else:
-        output.table(("", ""), list(pushed.items()))
-    return FOUND if pushed.get("rejected") else DONE
+        output.table(list(counts), [list(counts.values())])
+    return FOUND if pushed.rejected else DONE
 
 
 def _counted(manifest: Mapping[str, Any]) -> str:

@@ -52,6 +52,30 @@ class Applied(Protocol):
         ...
 
 
+class Pushed(Protocol):
+    """What became of a push, in numbers of events."""
+
+    @property
+    def accepted(self) -> int:
+        """Entered the state of a view."""
+        ...
+
+    @property
+    def duplicates(self) -> int:
+        """Were there already."""
+        ...
+
+    @property
+    def late(self) -> int:
+        """Wait for the next load."""
+        ...
+
+    @property
+    def rejected(self) -> int:
+        """Went to quarantine."""
+        ...
+
+
 class Dataset(Protocol):
     """Historical features."""
 
@@ -127,7 +151,7 @@ class Store(Protocol):
         """Load views; what was loaded of each."""
         ...
 
-    def push(self, source: str, rows: Any) -> Told:
+    def push(self, source: str, rows: Any) -> Pushed:
         """Push events."""
         ...
 

@@ -18,6 +18,8 @@ __all__ = ["read_texts"]
 
 _TEXTS = Type("list", items=(STRING,))
 _INTEGER = r"[+-]?[0-9]+(\.0*)?"
+_ISO = "{v} BETWEEN '0' AND ':' AND NOT contains({v}, '(')"
+"""Not the words (epoch, infinity) and eras that DuckDB knows besides."""
 
 
 def read_texts(arrays: Sequence[pa.Array], types: Sequence[Type]) -> list[Cast]:
@@ -61,10 +63,11 @@ def _said(of: Type) -> str:
             digits = rf"[0-9]{{{{0,{of.scale}}}}}0*"
             exact = rf"[+-]?([0-9]+(\.{digits})?|\.{digits})"
             return f"CASE WHEN regexp_full_match({{v}}, '{exact}') THEN TRY_CAST({{v}} AS {of.sql()}) END"
-        case "timestamp" | "date":
-            # Not the words (epoch, infinity) and eras that DuckDB knows besides.
-            iso = "{v} BETWEEN '0' AND ':' AND NOT contains({v}, '(')"
-            return f"CASE WHEN {iso} THEN TRY_CAST({{v}} AS {of.sql()}) END"
+        case "timestamp":
+            return f"CASE WHEN {_ISO} THEN TRY_CAST({{v}} AS TIMESTAMPTZ) END"
+        case "date":  # of an instant its day in UTC, as of any timestamp
+            day = "CAST(TRY_CAST({v} AS TIMESTAMPTZ) AS DATE)"
+            return f"CASE WHEN {_ISO} THEN CASE WHEN strlen({{v}}) > 10 THEN {day} ELSE TRY_CAST({{v}} AS DATE) END END"
         case "list":
             return (
                 "CASE WHEN json_valid({v}) THEN TRY_CAST(TRY_CAST({v} AS JSON) AS VARCHAR[]) "

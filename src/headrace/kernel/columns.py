@@ -129,15 +129,17 @@ def _decimals(low: Array, high: Array | None, of: Type, null: Array | None) -> p
 
 
 def _lists(offsets: Array | None, items: pa.Array, of: Type, hidden: Array | None) -> pa.Array:
-    return pa.ListArray.from_arrays(_offsets(offsets, hidden), items, type=of.arrow())
+    return pa.ListArray.from_arrays(_offsets(offsets), items, type=of.arrow(), mask=_mask(hidden))
 
 
 def _maps(offsets: Array | None, keys: pa.Array, items: pa.Array, of: Type, hidden: Array | None) -> pa.Array:
-    return pa.MapArray.from_arrays(_offsets(offsets, hidden), keys, items, type=of.arrow())
+    return pa.MapArray.from_arrays(_offsets(offsets), keys, items, type=of.arrow(), mask=_mask(hidden))
 
 
-def _offsets(offsets: Array | None, hidden: Array | None) -> pa.Array:
-    """Arrow list offsets; a null offset makes the row null."""
-    whole = np.zeros(1, np.int32) if offsets is None else offsets.astype(np.int32)
-    mask = None if hidden is None or not hidden.any() else np.append(hidden, False)
-    return pa.array(whole, type=pa.int32(), mask=mask)
+def _offsets(offsets: Array | None) -> pa.Array:
+    return pa.array(np.zeros(1, np.int32) if offsets is None else offsets.astype(np.int32))
+
+
+def _mask(hidden: Array | None) -> pa.Array | None:
+    """Hidden rows by mask, not by null offsets: those would give their items to the row before."""
+    return None if hidden is None or not hidden.any() else pa.array(hidden)

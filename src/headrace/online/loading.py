@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.online.ingest import Ingest
     from headrace.ports.engine import Engine, Progress
-    from headrace.stores.lmdb import LmdbStore
+    from headrace.ports.key_value import OneHost
 
 __all__ = ["load_views"]
 
 
 def load_views(  # noqa: PLR0913 - a load has all of them
-    store: LmdbStore,
+    store: OneHost,
     engine: Engine,
     bindings: Sequence[Binding],
     end: int | None,

@@ -7,7 +7,7 @@ requests under way can end. A load that dies leaves records no manifest names; t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.ports.engine import Part, Progress
     from headrace.online.ingest import Ingest
-    from headrace.ports.key_value import KeyValue, Transactional, Writer
-
-    class Store(KeyValue, Transactional, Protocol):
-        """A store of one host."""
+    from headrace.ports.key_value import KeyValue, OneHost, Writer
 
 
 __all__ = ["Loaded", "default_end", "materialize", "nearest_edges"]
@@ -77,7 +74,7 @@ def nearest_edges(at: int, epoch_length: int) -> tuple[int, int]:
 
 
 def materialize(  # noqa: PLR0913 - a load has all of them
-    store: Store,
+    store: OneHost,
     binding: Binding,
     parts: Iterator[Part],
     known: int,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["KeyValue", "Reader", "Transactional", "Writer"]
+__all__ = ["KeyValue", "OneHost", "Reader", "Transactional", "Writer"]
 
 
 class Reader(Protocol):
@@ -111,3 +111,7 @@ class Transactional(Protocol):
     def snapshot(self) -> AbstractContextManager[Reader]:
         """Read one state, the present one, whatever is written or expires before the block ends."""
         ...
+
+
+class OneHost(KeyValue, Transactional, Protocol):
+    """A key-value store that has transactions: one of one host."""

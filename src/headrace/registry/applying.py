@@ -77,7 +77,10 @@ def _events(plan: Plan, who: str, at: int) -> Iterator[Event]:
             continue
         number = numbers.get(change.key)
         note = f"revision {number}: {change.why}" if number else change.why
-        yield Event(0, _ACTIONS.get(type(change), "revise"), *change.key, note, who, at)
+        action = _ACTIONS.get(type(change), "revise")
+        yield Event(0, action, *change.key, note, who, at)
+        if plan.declared.get(change.key) and action == "revise":
+            yield Event(0, "declare", *change.key, "back in the definitions", who, at)
     for switch in plan.switches:
         action = "activate" if switch.after else "deactivate"
         version = switch.after or switch.before or ""

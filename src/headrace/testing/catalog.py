@@ -213,7 +213,7 @@ class CatalogSuite:
         self, catalog: Catalog, connect: Callable[[], Catalog]
     ) -> None:
         """Every other one gets a ConflictError, and only the winner is in the log."""
-        start = threading.Barrier(_THREADS)
+        start = threading.Barrier(_THREADS, timeout=60)
         won: list[tuple[int, int]] = []
         lost: list[tuple[int, int]] = []
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from headrace.agg import CATALOGUE
 from headrace.schema import Schema
 from headrace.testing.arguments import examples_of
-from headrace.testing.nasty import BASES, COLUMNS, CONDITIONS, DERIVED, KEYS, VALUES, WINDOWS, moments
+from headrace.testing.nasty import BASES, COLUMNS, CONDITIONS, DERIVED, KEYS, SCALES, VALUES, Scale, moments
 from headrace.testing.oracle import accepted, deduplicated, historical
 from headrace.windows import Calendar, Lifetime, Series, Window
 
@@ -169,14 +169,16 @@ def cases(draw: st.DrawFn, kinds: Sequence[str] = tuple(CATALOGUE)) -> Case:
     """A case over some kinds of aggregations."""
     key_columns = draw(st.sampled_from([("user",), ("user",), ("user", "item"), ()]))
     values = draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=2, max_size=4, unique=True))
+    values += [name for name in (draw(st.sampled_from(["price", "cost"])),) if name not in values]
     available_at = draw(st.sampled_from(["received", "received", None]))
     event_id = draw(st.sampled_from(["event", None]))
     names = [*key_columns, "ts", *values, *(name for name in (available_at, event_id) if name)]
     schema = Schema({name: {**KEYS, **COLUMNS}[name] for name in draw(st.permutations(names))})
     columns = {name: each.sql for name, each in DERIVED.items() if each.reads(schema) and draw(st.booleans())}
     zone = draw(st.sampled_from(sorted(BASES)))
-    view = draw(features(schema, columns, kinds))
-    events = draw(logs(schema, key_columns, available_at, event_id, columns, zone, view))
+    scale = draw(st.sampled_from(sorted(SCALES)))
+    view = draw(features(schema, columns, SCALES[scale], kinds))
+    events = draw(logs(schema, key_columns, available_at, event_id, columns, zone, SCALES[scale]))
     case = Case(
         schema,
         key_columns,
@@ -184,7 +186,7 @@ def cases(draw: st.DrawFn, kinds: Sequence[str] = tuple(CATALOGUE)) -> Case:
         event_id,
         columns,
         zone,
-        draw(st.sampled_from([0, 0, 0, 1, 2_000_000, HOUR])),
+        draw(st.sampled_from([0, 0, 1, SCALES[scale].hop])),
         view,
         events,
         [],
@@ -195,7 +197,11 @@ def cases(draw: st.DrawFn, kinds: Sequence[str] = tuple(CATALOGUE)) -> Case:
 
 @st.composite
 def features(
-    draw: st.DrawFn, schema: Schema, columns: Mapping[str, str], kinds: Sequence[str] = tuple(CATALOGUE)
+    draw: st.DrawFn,
+    schema: Schema,
+    columns: Mapping[str, str],
+    scale: Scale,
+    kinds: Sequence[str] = tuple(CATALOGUE),
 ) -> tuple[Aggregation, ...]:
     """The aggregations of a view: any kinds over any columns, windows and filters."""
     types = {name: of for name, of in schema.items() if name not in KEYS}
@@ -206,11 +212,15 @@ def features(
         choices = examples_of(draw(st.sampled_from(list(kinds))), types)
         if not choices:
             continue
+        decimals = [each for each in choices if any(types[name].name == "decimal" for name in each.columns())]
+        if decimals and draw(st.booleans()):
+            choices = decimals
         example = draw(st.sampled_from(choices))
-        sorts = draw(st.lists(st.sampled_from(sorted(WINDOWS)), min_size=1, max_size=6, unique=True))
-        chosen = [draw(st.sampled_from(WINDOWS[sort])) for sort in sorts]
-        suffix = len(chosen) > 1 or draw(st.integers(0, 7)) > 0
-        made += example.make(f"f{place}", chosen, draw(st.sampled_from(conditions)), suffix=suffix)
+        sorts = draw(st.lists(st.sampled_from(sorted(scale.windows)), min_size=2, max_size=6, unique=True))
+        chosen = [draw(st.sampled_from(scale.windows[sort])) for sort in sorts]
+        alone = draw(st.integers(0, 7)) == 0
+        where = draw(st.sampled_from(conditions))
+        made += example.make(f"f{place}", chosen[:1] if alone else chosen, where, suffix=not alone)
     return tuple(made) or examples_of("count", types)[0].make("f0", "1h")
 
 
@@ -223,20 +233,20 @@ def logs(
     event_id: str | None,
     columns: Mapping[str, str],
     zone: str,
-    view: Sequence[Aggregation],
+    scale: Scale,
 ) -> list[dict[str, Any]]:
     """A log of at most 40 events around one instant, with ties, copies and late ones."""
     base = draw(st.sampled_from(BASES[zone]))
-    steps = [step for feature in view for window in feature.windows for step in moments(window)]
-    step = st.sampled_from([0, 1_000_000, MINUTE, HOUR, DAY, *steps])
+    steps = [0, scale.hop, scale.length // 8, scale.length // 2, scale.length, 2 * scale.length]
     jitter = st.sampled_from([0, 0, -1, 1, 1_000_001])
-    offsets = st.builds(
-        lambda a, b, sign, c: sign * (a + b) + c, step, step, st.sampled_from([-1, -1, 1]), jitter
+    offset = st.builds(
+        lambda a, sign, b: sign * a + b, st.sampled_from(steps), st.sampled_from([-1, 1]), jitter
     )
-    instants = [base + offset for offset in draw(st.lists(offsets, min_size=1, max_size=8))]
+    instants = [base + each for each in draw(st.lists(offset, min_size=2, max_size=8))]
     vile = draw(st.integers(0, 3)) == 0
-    row = event_rows(schema, key_columns, available_at, event_id, instants, vile=vile)
-    rows = draw(st.lists(row, max_size=draw(st.sampled_from([3, 12, MOST_EVENTS]))))
+    row = event_rows(schema, key_columns, available_at, event_id, instants, lag=scale.length, vile=vile)
+    size = draw(st.sampled_from([0, 2, 5, 8, 13, 21, 34]))
+    rows = draw(st.lists(row, min_size=size, max_size=size))
     for place in draw(st.lists(st.integers(0, max(len(rows) - 1, 0)), max_size=4)) if rows else []:
         rows.append(draw(_copies(rows[place], row, event_id)))
     return [complete(each, schema, columns) for each in draw(st.permutations(rows[:MOST_EVENTS]))]
@@ -256,6 +266,7 @@ def event_rows(
     event_id: str | None,
     instants: Sequence[int],
     *,
+    lag: int = DAY,
     vile: bool = False,
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Single events at some instants.
@@ -266,6 +277,7 @@ def event_rows(
         available_at: Before, at and long after the event time.
         event_id: Drawn from few values.
         instants: The event times, microseconds UTC.
+        lag: How late a late event is, microseconds.
         vile: Whether values reach the ends of their types.
     """
     columns: dict[str, st.SearchStrategy[Any]] = {}
@@ -273,8 +285,8 @@ def event_rows(
         if name == "ts":
             columns[name] = st.sampled_from([*instants, *instants, *instants, *instants, None])
         elif name == available_at:
-            lag = [None, 0, -1, 1, MINUTE, HOUR, DAY, 20 * DAY, 4000 * DAY, -5 * MINUTE, -5 * MINUTE - 1]
-            columns[name] = st.sampled_from(lag)
+            late = [1, lag // 8, lag // 2, lag, 3 * lag, 4000 * DAY]
+            columns[name] = st.sampled_from([None, 0, -1, -5 * MINUTE, -5 * MINUTE - 1, *late])
         elif name == event_id:
             columns[name] = st.sampled_from([None, "", "e1", "e2", "e3", "é", "e\x00"])
         elif name in key_columns:
@@ -314,10 +326,10 @@ def _spines(draw: st.DrawFn, case: Case) -> list[dict[str, Any]]:
     instants = [event.time for event in log] + [event.known for event in log] or [BASES[case.zone][0]]
     moment = st.builds(
         lambda at, edge, hop, jitter: -(-(at + edge) // hop) * hop + jitter,
-        st.sampled_from(instants),
-        st.sampled_from([0, 0, case.serving_delay, *edges]),
+        st.sampled_from(instants) | st.just(max(instants)),
+        st.sampled_from([0, case.serving_delay]) | st.sampled_from([0, *edges]),
         st.sampled_from([1, 1, 1_000_000, 5 * MINUTE, HOUR, DAY]),
-        st.sampled_from([0, 0, 1, 1, -1, 1_000_000, HOUR]),
+        st.sampled_from([1, 0, 1, -1, 1_000_000, HOUR]),
     )
     keys = {
         key: st.sampled_from([*VALUES[KEYS[key]].usual, None, VALUES[KEYS[key]].unseen])
@@ -325,6 +337,6 @@ def _spines(draw: st.DrawFn, case: Case) -> list[dict[str, Any]]:
     }
     hot = {key: VALUES[KEYS[key]].usual[0] for key in case.key_columns}
     seen = [{key: event.row[key] for key in case.key_columns} for event in log] or [hot]
-    key = st.sampled_from(seen) | st.fixed_dictionaries(keys)
+    key = st.one_of([st.sampled_from(seen)] * 5 + [st.fixed_dictionaries(keys)])
     rows = draw(st.lists(st.builds(lambda k, t: {**k, "t": t}, key, moment), min_size=1, max_size=10))
     return rows + [rows[place] for place in draw(st.lists(st.integers(0, len(rows) - 1), max_size=2))]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from headrace.clock import DAY, SECOND
 from headrace.schema import INT64, STRING, Schema, Type
-from headrace.windows import Calendar, Lifetime, Series, Window, calendar, series, window
+from headrace.windows import Calendar, Lifetime, Series, Window, calendar, duration, series, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,10 +19,11 @@ __all__ = [
     "CONDITIONS",
     "DERIVED",
     "KEYS",
+    "SCALES",
     "VALUES",
-    "WINDOWS",
     "Expression",
     "Pool",
+    "Scale",
     "moments",
 ]
 
@@ -103,35 +105,52 @@ BASES: Mapping[str, tuple[int, ...]] = {
 }
 """Zone -> instants around which its calendar, or everybody's, does something odd."""
 
-WINDOWS: Mapping[str, tuple[Window, ...]] = {
-    "sliding": (
-        window("12s"),
-        window("1m"),
-        window("1h"),
-        window("90m", hop="1h"),
-        window("1d", hop="1s"),
-        window("7d"),
-        window("30d"),
-    ),
-    "shifted": (
-        window("1h", offset="5m"),
-        window("1h", offset="1h"),
-        window("1d", offset="7d"),
-        window("90m", hop="1h", offset="2h"),
-        window("30d", offset="1d"),
-    ),
-    "series": (
-        series("1m", 2),
-        series("1h", 3),
-        series("1d", 7),
-        series("1d", 2, hop="1d"),
-        series("12s", 1),
-    ),
-    "calendar": (calendar("day"), calendar("week"), calendar("month")),
-    "earlier": (calendar("day", 1), calendar("week", 2), calendar("month", 1), calendar("day", 7)),
-    "lifetime": (Lifetime(),),
+Period: TypeAlias = Literal["day", "week", "month"]
+
+
+class Scale(NamedTuple):
+    """Windows of about one length, so that few events fall into many of them.
+
+    Attributes:
+        length: About how long they are, microseconds.
+        hop: About how far they hop.
+        windows: Kind of window -> windows worth trying.
+    """
+
+    length: int
+    hop: int
+    windows: Mapping[str, tuple[Window, ...]]
+
+
+def _scale(length: str, hop: str, *periods: Period, more: tuple[Window, ...] = ()) -> Scale:
+    """Windows of a length with its default hop, with the finest, and with one that does not divide it."""
+    longer = f"{duration(length) // SECOND * 3 // 2}s"
+    sizes = duration(length), duration(hop)
+    return Scale(
+        *sizes,
+        {
+            "sliding": (window(length), window(longer, hop=hop), window(length, hop="1s"), *more),
+            "shifted": (
+                window(length, offset=hop),
+                window(length, offset=length),
+                window(longer, hop=hop, offset=f"{sizes[1] // SECOND * 2}s"),
+            ),
+            "series": (series(length, 3), series(length, 2, hop=hop), series(length, 1)),
+            "calendar": tuple(calendar(period) for period in periods),
+            "earlier": tuple(calendar(period, offset) for period in periods for offset in (1, 2)),
+            "lifetime": (Lifetime(),),
+        },
+    )
+
+
+SCALES: Mapping[str, Scale] = {
+    "seconds": _scale("15s", "5s", "day", more=(window("12s"),)),
+    "minutes": _scale("5m", "1m", "day"),
+    "hours": _scale("1h", "5m", "day", more=(window("90m", hop="1h"),)),
+    "days": _scale("1d", "1h", "day", "week", more=(window("7d"),)),
+    "months": _scale("30d", "1d", "week", "month"),
 }
-"""Kind of window -> windows worth trying."""
+"""Windows worth trying together."""
 
 
 def moments(of: Window) -> tuple[int, ...]:
@@ -140,7 +159,7 @@ def moments(of: Window) -> tuple[int, ...]:
         return (0,)
     if isinstance(of, Calendar):
         days = {"day": 1, "week": 7, "month": 30}[of.unit]
-        return tuple(step * days * 86_400_000_000 for step in (of.offset, of.offset + 1))
+        return tuple(step * days * DAY for step in (of.offset, of.offset + 1))
     if isinstance(of, Series):
         return tuple(step * of.each.length for step in (1, of.n - 1, of.n))
     return (of.offset, of.offset + of.length, of.offset + of.length + of.hop)

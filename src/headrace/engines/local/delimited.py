@@ -1,7 +1,7 @@
 """CSV: read as texts, so that the schema's casts decide what a value is; lines that are no rows told apart.
 
-The dialect is fixed, not guessed from data that may be dirty: a header line, UTF-8, quotes, doubled quotes; of
-comma, tab, semicolon and bar the delimiter that splits the header best. An empty field is null.
+The dialect is fixed, not guessed from data that may be dirty: a header line, UTF-8, quotes, doubled quotes;
+of comma, tab, semicolon and bar the delimiter that splits the header best. An empty field is null.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
 from headrace.engines.local.opened import first_line_of
 from headrace.engines.local.piece import Batch, Place
+from headrace.engines.local.suggested import SAMPLE, of_texts
 from headrace.errors import DataError
 from headrace.intake.locked import quoted, selection
 from headrace.intake.rejects import rejects_of
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     import duckdb
 
     from headrace.aggregations.states import Array
-    from headrace.schema import Schema
+    from headrace.schema import Schema, Type
 
-__all__ = ["DelimitedPiece", "sniffed"]
+__all__ = ["DelimitedPiece"]
 
 _DELIMITERS = (",", "\t", ";", "|")
 
@@ -91,27 +92,18 @@ class DelimitedPiece:
         reasons = [f"line {line}: {message}" for line, _, message in found]
         return rejects_of(rows, reasons, ["malformed"] * len(rows), [None] * len(rows))
 
+    def suggested(self) -> dict[str, Type]:
+        """The columns and the types their first values suggest."""
+        with reading_of(self._path):
+            sample = self._database.sql(selection("*", f"{self._scan()} LIMIT {SAMPLE}")).to_arrow_table()
+        return {name: of_texts(sample.column(name).combine_chunks()) for name in self.columns.names}
+
     def _scan(self) -> str:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns.names)
         return (
             f"read_csv({literal(self._path)}, auto_detect = false, header = true, columns = {{{columns}}}, "
             f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', store_rejects = true)"
         )
-
-
-def sniffed(database: duckdb.DuckDBPyConnection, path: Path) -> pa.Schema:
-    """The columns and types of a CSV file, as its first lines suggest.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    delimiter, _ = _header(path, ())
-    scan = (
-        f"read_csv({literal(path)}, header = true, delim = {literal(delimiter)}, quote = '\"', escape = '\"')"
-    )
-    with reading_of(path):
-        found: pa.Schema = database.sql(selection("*", f"{scan} LIMIT 0")).to_arrow_table().schema
-    return found
 
 
 def _header(path: Path, wanted: Sequence[str]) -> tuple[str, list[str]]:

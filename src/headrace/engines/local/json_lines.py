@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Schema
 
-__all__ = ["JsonLinesPiece", "sniffed_lines"]
+__all__ = ["JsonLinesPiece", "refuse_document"]
 
 
 class JsonLinesPiece:
@@ -47,7 +47,7 @@ class JsonLinesPiece:
         Raises:
             DataError: The file cannot be read, or is one JSON document.
         """
-        _refuse_document(path)
+        refuse_document(path)
         self._database = database
         self._path = path
         self._lost = 0
@@ -115,20 +115,12 @@ class JsonLinesPiece:
         )
 
 
-def sniffed_lines(database: duckdb.DuckDBPyConnection, path: Path) -> pa.Schema:
-    """The columns and types of a JSON Lines file, as its first lines suggest.
+def refuse_document(path: Path) -> None:
+    """Check that a file does not begin as a JSON array.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: It does, or it cannot be read.
     """
-    _refuse_document(path)
-    scan = f"read_json({literal(path)}, format = 'newline_delimited', ignore_errors = true)"
-    with reading_of(path):
-        found: pa.Schema = database.sql(selection("*", f"{scan} LIMIT 0")).to_arrow_table().schema
-    return found
-
-
-def _refuse_document(path: Path) -> None:
     if first_line_of(path).lstrip()[:1] == "[":
         raise DataError(
             f"The file {str(path)!r} is one JSON document, not JSON Lines.",

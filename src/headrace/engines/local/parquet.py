@@ -34,13 +34,13 @@ def parquet_pieces(database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -
     for path in paths:
         with reading_of(path):
             empty = database.sql(selection("*", f"{_scan([path])} LIMIT 0")).to_arrow_table()
-            count = database.execute(
+            ((count,),) = database.execute(
                 selection("num_rows", f"parquet_file_metadata({literal(path)})")
-            ).fetchone()
+            ).fetchall()
         if not groups or groups[-1][0] != empty.schema:
             groups.append((empty.schema, [], []))
         groups[-1][1].append(path)
-        groups[-1][2].append(int(count[0]) if count else 0)
+        groups[-1][2].append(int(count))
     return [ParquetPiece(database, schema, files, counts) for schema, files, counts in groups]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,17 +12,18 @@ import pyarrow as pa
 
 from headrace.definitions.source import InMemory
 from headrace.engines.local.database import open_database
-from headrace.engines.local.delimited import DelimitedPiece, sniffed
+from headrace.engines.local.delimited import DelimitedPiece
 from headrace.engines.local.in_memory import InMemoryPiece
-from headrace.engines.local.json_lines import JsonLinesPiece, sniffed_lines
+from headrace.engines.local.json_lines import JsonLinesPiece, refuse_document
 from headrace.engines.local.locate import kind_of, locate
 from headrace.engines.local.parquet import parquet_pieces
 from headrace.engines.local.report import Report
+from headrace.engines.local.suggested import of_json_lines
 from headrace.errors import DataError
 from headrace.intake.casts import type_of
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
-from headrace.schema import Schema, Type
+from headrace.schema import DATE, STRING, TIMESTAMP, Schema, Type
 from headrace.tables import table_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | 
     """The schema of a source's batch, as plan shows and freezes it.
 
     Columns of types that no source column can have (structs, maps, times of day, decimals of more than 18
-    digits) are left out. Of CSV and JSON Lines the types are guessed from the first lines of each file.
+    digits) are left out. Of CSV and JSON Lines the types are guessed from the first lines of each file. A date or
+    text that the source names as a time is a timestamp.
 
     Args:
         source: An event or table source with a batch.
@@ -48,49 +50,60 @@ def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | 
     Raises:
         DataError: There is no data, it cannot be read, files disagree about a column, or nothing can be used.
     """
-    what = f"source {source.name!r}"
     found: dict[str, tuple[Type, str]] = {}
-    for number, (origin, columns, sparse) in enumerate(_described(source, Path(directory), threads)):
-        types = {name: type_of(of) for name, of in zip(columns.names, columns.types, strict=True)}
+    times = {source.timestamp, *(getattr(source, role) for role in source.times)}
+    for number, (origin, types, sparse) in enumerate(_described(source, Path(directory), threads)):
         usable = {name: of for name, of in types.items() if of is not None}
-        _check_case(columns.names, origin)
+        _check_case(types, origin)
         if number and not sparse:
             _check_same_columns(found, usable, origin)
         for name, of in usable.items():
-            found[name] = (_joined(name, of, origin, found[name]) if name in found else of), origin
+            known = TIMESTAMP if name in times and of in {DATE, STRING} else of  # rows that are none are rejected
+            found[name] = (_joined(name, known, origin, found[name]) if name in found else known), origin
     if not found:
-        raise DataError(f"The batch of {what} has no column that can be used.", asked=source.name)
+        raise DataError(
+            f"The batch of source {source.name!r} has no column that can be used.",
+            asked=source.name,
+            remedy="Write columns of numbers, texts, times or lists of them.",
+        )
     return Schema({name: of for name, (of, _) in found.items()})
 
 
-def _described(source: Source, directory: Path, threads: int | None) -> Iterator[tuple[str, pa.Schema, bool]]:
-    """What each file or table is called, its columns, and whether it may lack some of them."""
+def _described(
+    source: Source, directory: Path, threads: int | None
+) -> Iterator[tuple[str, Mapping[str, Type | None], bool]]:
+    """What each file or table is called, its columns' types, and whether it may lack some of them."""
     if source.in_memory:
-        yield "table in memory", _table(source).schema, False
+        yield "table in memory", _types(_table(source).schema), False
         return
     paths = _paths(source, directory)
     database = open_database(threads=threads)
     try:
         if kind_of(paths[0]) == "parquet":
             for piece in parquet_pieces(database, paths):
-                yield piece.what, piece.columns, False
+                yield piece.what, _types(piece.columns), False
         elif kind_of(paths[0]) == "csv":
             for path in paths:
-                yield f"file {str(path)!r}", sniffed(database, path), False
+                yield f"file {str(path)!r}", DelimitedPiece(database, path).suggested(), False
         else:
             for path in paths:
-                yield f"file {str(path)!r}", sniffed_lines(database, path), True
+                refuse_document(path)
+                yield f"file {str(path)!r}", of_json_lines(path), True
     finally:
         database.close()
 
 
-def _check_case(names: Sequence[str], origin: str) -> None:
+def _types(columns: pa.Schema) -> dict[str, Type | None]:
+    return {name: type_of(of) for name, of in zip(columns.names, columns.types, strict=True)}
+
+
+def _check_case(names: Iterable[str], origin: str) -> None:
     twice = [name for name, count in Counter(name.casefold() for name in names).items() if count > 1]
     if twice:
         raise DataError(
             f"The {origin} has several columns {twice[0]!r}, which SQL cannot tell apart.",
             asked=twice[0],
-            available=names,
+            available=list(names),
             remedy="Rename all but one.",
         )
 
