@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
@@ -10,6 +9,8 @@ from headrace.errors import HeadraceError
 from headrace.online.manifest import read_manifest, read_streams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from headrace.kernel.binding import Binding
     from headrace.ports.key_value import Transactional
 
@@ -96,4 +97,6 @@ def _online(patient: Patient) -> Iterator[Check]:
             yield Check(f"view {view.id}", ok=True, detail="pushed events only, nothing loaded")
         else:
             late = f", {stream.late} late events wait for a load" if stream.late else ""
-            yield Check(f"view {view.id}", ok=True, detail=f"loaded up to {format_instant(loaded.known)}{late}")
+            yield Check(
+                f"view {view.id}", ok=True, detail=f"loaded up to {format_instant(loaded.known)}{late}"
+            )

@@ -77,10 +77,7 @@ class UnknownNameError(HeadraceError):
         """The error for an unknown `name` of a `kind`, offering the nearest of the `known` names."""
         names = sorted(set(known))
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[:8]
-        if near:
-            remedy = f"Did you mean {near[0]!r}?"
-        else:
-            remedy = f"There is no {kind} yet."
+        remedy = f"Did you mean {near[0]!r}?" if near else f"There is no {kind} yet."
         return cls(f"There is no {kind} named {name!r}.", asked=name, available=near, remedy=remedy)
 
 

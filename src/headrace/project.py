@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import getpass
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace.clock import Clock, SystemClock, instant
 from headrace.config import read_settings
 from headrace.definitions.loading import load_definitions
-from headrace.definitions.service import FeatureService
 from headrace.errors import DataError
 from headrace.wiring import open_catalog, open_engine, open_online
 
 if TYPE_CHECKING:
     import datetime as dt
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
 
     from headrace.definitions.base import Definition
+    from headrace.definitions.service import FeatureService
     from headrace.doctor import Check
     from headrace.kernel.binding import Binding
     from headrace.offline.dataset import HistoricalFeatures
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
     from headrace.ports.catalog import Catalog
-    from headrace.ports.engine import Engine
+    from headrace.ports.engine import Engine, Progress
     from headrace.registry.changes import Plan
     from headrace.registry.lineage import Lineage
     from headrace.registry.registry import Applied, Registry
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from headrace.stores.lmdb import LmdbStore
 
 __all__ = ["FeatureStore"]
-
-Progress = Callable[[str, float], None]
 
 
 def _silent(what: str, share: float) -> None:
@@ -109,7 +107,7 @@ class FeatureStore:
             if part is not None:
                 part.close()
 
-    def __enter__(self) -> FeatureStore:
+    def __enter__(self) -> Self:
         """The store itself."""
         return self
 
@@ -148,7 +146,7 @@ class FeatureStore:
             self._given = (*(self._given or ()), *given)
         return applied
 
-    def list_features(  # noqa: PLR0913 - one argument a way to search
+    def list_features(
         self,
         *,
         tags: Sequence[str] = (),
@@ -174,7 +172,7 @@ class FeatureStore:
 
     # --- history ---
 
-    def get_historical_features(  # noqa: PLR0913 - the contract's arguments
+    def get_historical_features(
         self,
         spine: Any = None,
         *,
@@ -265,7 +263,7 @@ class FeatureStore:
         """
         return self._names.stream(source).push_rows(self.online, rows, self._clock.now())
 
-    def get_online_features(  # noqa: PLR0913 - the contract's arguments
+    def get_online_features(
         self,
         features: Sequence[str] | FeatureService | None = None,
         entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None = None,
@@ -297,7 +295,7 @@ class FeatureStore:
         served = self._names.served(chosen, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
         with self.online.snapshot() as snapshot:
-            return served.answer(snapshot, given, context or {}, self._clock.now(), at)
+            return served.answer(snapshot, given or {}, context or {}, self._clock.now(), at)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineFeatures:
         """`get_online_features` on a thread of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.clock import DAY
@@ -19,6 +18,8 @@ from headrace.retrieval.bind import bind
 from headrace.retrieval.plan import RetrievalPlan, compile_retrieval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from headrace.definitions.base import Definition
     from headrace.kernel.binding import Binding
     from headrace.online.ingest import Ingest

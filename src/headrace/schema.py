@@ -71,7 +71,7 @@ class Type:
 
     def arrow(self) -> pa.DataType:
         """The Arrow type values have at the edges of the kernel."""
-        import pyarrow as pa  # noqa: PLC0415 - definitions must not pay for Arrow
+        import pyarrow as pa
 
         match self.name:
             case "decimal":
@@ -189,7 +189,7 @@ class Schema(Mapping[str, Type]):
 
     def arrow(self) -> pa.Schema:
         """The Arrow schema, columns in the order written."""
-        import pyarrow as pa  # noqa: PLC0415 - definitions must not pay for Arrow
+        import pyarrow as pa
 
         return pa.schema([(name, of.arrow()) for name, of in self._columns.items()])
 

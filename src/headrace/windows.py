@@ -261,7 +261,7 @@ def _calendar_edges(of: Calendar, t: Instants, zone: str) -> tuple[Instants, Ins
         starts = _period_starts(of.unit, zone, _year(t) - 1 - of.offset, _year(t) + 1)
         at = bisect.bisect_right(starts, t) - 1 - of.offset
         return starts[at], (starts[at + 1] if of.offset else None)
-    import numpy as np  # noqa: PLC0415 - definitions import this module and must not pay for NumPy
+    import numpy as np
 
     if not len(t):
         return t, (t if of.offset else None)
@@ -296,10 +296,10 @@ def _period_starts(unit: str, zone: str, first_year: int, last_year: int) -> lis
 def _local_midnight(day: dt.date, zone: str) -> int:
     """The first instant of a local day; where the clocks skip midnight, the instant they are moved at."""
     info = zoneinfo.ZoneInfo(zone)
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     local = dt.datetime(day.year, day.month, day.day, tzinfo=info)
-    at = (local.astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
-    early = (local.replace(fold=1).astimezone(dt.timezone.utc) - epoch) // dt.timedelta(microseconds=1)
+    at = (local.astimezone(dt.UTC) - epoch) // dt.timedelta(microseconds=1)
+    early = (local.replace(fold=1).astimezone(dt.UTC) - epoch) // dt.timedelta(microseconds=1)
     while (
         early < at
     ):  # Midnight was skipped: clocks were moved somewhere between its readings before and after.

@@ -37,7 +37,7 @@ class Algebra(ABC):
 
     @abstractmethod
     def zero(self, n: int) -> States:
-        """n states of no event: the identity of `merge`."""
+        """N states of no event: the identity of `merge`."""
 
     @abstractmethod
     def lift(self, events: Events) -> States:
@@ -96,7 +96,7 @@ class Columnwise(Fixed):
         """The zero of each field."""
 
     def zero(self, n: int) -> States:
-        """n states of no event."""
+        """N states of no event."""
         return States(
             n,
             tuple(np.full(n, zero, field.dtype) for zero, field in zip(self.zeros, self.fixed, strict=True)),
@@ -133,7 +133,7 @@ class Ragged(Algebra):
     """States with entries; the flags among their fixed fields are merged by OR."""
 
     def zero(self, n: int) -> States:
-        """n states without entries."""
+        """N states without entries."""
         return States(
             n,
             tuple(np.zeros(n, field.dtype) for field in self.fixed),
@@ -145,7 +145,7 @@ class Ragged(Algebra):
     def normalise(self, states: States) -> States:
         """Canonical form of pooled entries: sorted, combined, and no more than any later merge could need."""
 
-    def narrow(self, states: States, starts: Array, stops: Array) -> tuple[Array, Array]:  # noqa: ARG002 - see Newest
+    def narrow(self, states: States, starts: Array, stops: Array) -> tuple[Array, Array]:
         """The spans of entries that are enough to answer for the entries `starts[i]` to `stops[i]`; all, unless known better."""
         return starts, stops
 

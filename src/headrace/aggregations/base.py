@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from headrace.aggregations.algebra import Algebra
 from headrace.errors import DefinitionError
-from headrace.schema import Type
 from headrace.windows import Lifetime, Window, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headrace.aggregations.algebra import Algebra
     from headrace.aggregations.states import Array, Finished, States
+    from headrace.schema import Type
 
 __all__ = ["Aggregation", "Measure", "Output", "written_at"]
 
@@ -130,7 +130,7 @@ class Aggregation:
                 raise DefinitionError(
                     f"{each!r} is not a window.", asked=each, remedy="Give a duration such as '7d', or 'all'."
                 )
-        made = tuple(window(each) for each in given)
+        made = tuple(window(each) for each in given if isinstance(each, (str, Window)))
         if len({each.suffix for each in made}) < len(made):
             raise DefinitionError("A window is given twice.", asked=self.name, remedy="Leave one out.")
         return made

@@ -42,7 +42,7 @@ class Newest(Ragged):
         values, order = events.values[0], events.order
         if order is None:
             raise AssertionError("last_k needs the order of events")
-        columns = (order, events.time, values.data)
+        columns: tuple[Array, ...] = (order, events.time, values.data)
         dictionaries = (events.orders, None, values.dictionary)
         if events.counts is None:
             return States(events.n, (), np.arange(events.n + 1, dtype=np.int64), columns, dictionaries)

@@ -97,7 +97,8 @@ def to_double(states: States, of: Type) -> Array:
     data, upper, overflow = _words(states)
     # The halves of a number below zero nearly cancel as doubles: put them together as integers where they fit.
     wide = np.ldexp(upper.astype(np.float64), 64) + data.view(np.uint64)
-    return np.where(overflow, wide, data) / 10**of.scale
+    total: Array = np.where(overflow, wide, data) / 10**of.scale
+    return total
 
 
 def _words(states: States) -> tuple[Array, Array, Array]:

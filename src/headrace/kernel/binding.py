@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from headrace.definitions.source import EventSource, TableSource
 from headrace.kernel.events import condition_column
-from headrace.kernel.plan import ViewPlan
-from headrace.schema import Schema, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.definitions.source import Source
+    from headrace.kernel.plan import ViewPlan
+    from headrace.schema import Schema, Type
 
 __all__ = ["AggregateBinding", "Binding", "LatestBinding"]
 
@@ -30,7 +34,7 @@ class Binding:
     name: str
     version: str
     keys: Schema
-    source: EventSource | TableSource
+    source: Source
     schema: Schema
     zone: str = "UTC"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.dictionary import Dictionary
 from headrace.aggregations.states import Array, Finished
-from headrace.schema import Type
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.aggregations.dictionary import Dictionary
+    from headrace.schema import Type
 
 __all__ = [
     "INVALID",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import hash_words
-from headrace.aggregations.states import Array
 from headrace.kernel.row_bytes import row_bytes
-from headrace.schema import Schema
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
 
 __all__ = ["first_copies"]
 
@@ -57,4 +61,5 @@ def _codes(ids: pa.ChunkedArray) -> Array:
     """A number for each id, equal for equal ids; -1 for null."""
     whole = ids.combine_chunks()
     encoded = pc.dictionary_encode(whole)
-    return pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    codes: Array = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    return codes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +11,8 @@ import pyarrow.compute as pc
 from headrace.keys import encode_key_column
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.aggregations.states import Array
     from headrace.schema import Schema, Type
 

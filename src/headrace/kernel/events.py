@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.states import Array
 from headrace.kernel.duplicates import first_copies
 from headrace.kernel.order import EventOrder, sort_events
-from headrace.kernel.plan import ViewPlan
 from headrace.kernel.rows import Rows, lift
-from headrace.schema import Schema
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.kernel.plan import ViewPlan
+    from headrace.schema import Schema
 
 __all__ = ["KNOWN", "TIME", "condition_column", "rows_of_events"]
 
@@ -25,7 +28,7 @@ def condition_column(where: str) -> str:
     return f"__where_{hashlib.sha256(where.encode()).hexdigest()[:16]}"
 
 
-def rows_of_events(  # noqa: PLR0913 - what a source declares, one by one
+def rows_of_events(
     plan: ViewPlan,
     events: pa.Table,
     entity: Array,
@@ -75,4 +78,5 @@ def rows_of_events(  # noqa: PLR0913 - what a source declares, one by one
 
 
 def _instants(events: pa.Table, name: str) -> Array:
-    return events.column(name).combine_chunks().to_numpy(zero_copy_only=False)
+    at: Array = events.column(name).combine_chunks().to_numpy(zero_copy_only=False)
+    return at

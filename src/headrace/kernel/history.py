@@ -6,19 +6,22 @@ part is sorted, lifted and answered by itself, on as many threads as there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.states import Array
-from headrace.kernel.binding import AggregateBinding
 from headrace.kernel.columns import Column
 from headrace.kernel.events import rows_of_events
-from headrace.kernel.plan import ViewPlan
 from headrace.kernel.point_in_time import features_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.binding import AggregateBinding
+    from headrace.kernel.plan import ViewPlan
 
 __all__ = ["History", "history", "join_columns"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +17,9 @@ from headrace.kernel.row_bytes import row_bytes
 from headrace.kernel.visible import Knowledge, Zones
 from headrace.schema import INT64, Schema
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["created_instants", "latest_keys", "latest_rows", "sort_latest"]
 
@@ -36,7 +41,7 @@ def sort_latest(
     """
     keys = (known, time, entity) if created is None else (known, created, time, entity)
     by = np.lexsort(keys)
-    if len(by) < 2:  # noqa: PLR2004 - one row is in order
+    if len(by) < 2:
         return by
     equal = np.ones(len(by) - 1, dtype=bool)
     for key in keys:
@@ -68,7 +73,9 @@ def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t
     by = np.lexsort((t, asked))
     result = np.empty(len(asked), dtype=np.int64)
     chunks = entity_chunks(entity, time if known is None else np.concatenate([time, known]))
-    cuts = np.searchsorted(asked[by], [entity[start] for start, _ in chunks[1:]]) if len(entity) else []
+    cuts: Iterable[int] = (
+        np.searchsorted(asked[by], [entity[start] for start, _ in chunks[1:]]) if len(entity) else ()
+    )
     bounds = [0, *(int(cut) for cut in cuts), len(asked)]
     for (start, stop), low, high in zip(chunks, bounds, bounds[1:], strict=False):
         mine = by[low:high]
@@ -115,4 +122,5 @@ def latest_keys(rows: pa.Table, schema: Schema, created_at: str | None) -> pa.Ar
 def created_instants(rows: pa.Table, created_at: str) -> Array:
     """The creation instants of rows; null is before all others."""
     column = rows.column(created_at).combine_chunks().cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    return pc.fill_null(column, FOREVER_AGO).to_numpy(zero_copy_only=False)
+    at: Array = pc.fill_null(column, FOREVER_AGO).to_numpy(zero_copy_only=False)
+    return at

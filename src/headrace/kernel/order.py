@@ -6,14 +6,18 @@ the position is replaced by the order key: bytes that compare as the order does.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import hash_bytes
-from headrace.aggregations.states import Array
 from headrace.kernel.row_bytes import row_bytes
 from headrace.schema import Schema
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
 
 __all__ = ["EventOrder", "instant_bytes", "order_keys", "sort_events"]
 
@@ -86,7 +90,7 @@ def sort_events(
         event_id: The column that identifies an event, if any.
     """
     by = _by_two(entity, time)
-    if table is None or len(by) < 2:  # noqa: PLR2004 - one event is in order
+    if table is None or len(by) < 2:
         return by
     equal = (entity[by[1:]] == entity[by[:-1]]) & (time[by[1:]] == time[by[:-1]])
     if not equal.any():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from headrace.aggregations.states import Array
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
 
 __all__ = ["Places", "entity_chunks"]
 

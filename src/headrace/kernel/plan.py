@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from headrace.aggregations.base import Aggregation, Measure
 from headrace.aggregations.recency import Recent
 from headrace.schema import Type
 from headrace.windows import Calendar, Lifetime, Series, Sliding, Window, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["PRESENCE", "FeaturePlan", "Span", "ViewPlan", "compile_view"]
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headrace.aggregations.states import Array, States
 from headrace.kernel.columns import Column, to_arrow
 from headrace.kernel.place import Places, entity_chunks
-from headrace.kernel.plan import FeaturePlan, ViewPlan
 from headrace.kernel.ranges import RangeIndex
-from headrace.kernel.rows import Rows
 from headrace.kernel.visible import Knowledge, Visible, Zones, add_zones
 from headrace.windows import Series, edges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from headrace.kernel.plan import FeaturePlan, ViewPlan
+    from headrace.kernel.rows import Rows
 
 __all__ = ["features_at", "finish", "states_at"]
 
@@ -66,7 +70,9 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple
     chunks = entity_chunks(
         rows.entity, rows.time if rows.known is None else np.concatenate([rows.time, rows.known])
     )
-    cuts = np.searchsorted(entity, [rows.entity[start] for start, _ in chunks[1:]]) if len(rows) else []
+    cuts: Iterable[int] = (
+        np.searchsorted(entity, [rows.entity[start] for start, _ in chunks[1:]]) if len(rows) else ()
+    )
     bounds = [0, *(int(cut) for cut in cuts), len(entity)]
     parts = []
     for (start, stop), low, high in zip(chunks, bounds, bounds[1:], strict=False):

@@ -8,12 +8,20 @@ states pool the entries of the range.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
 
 from headrace.aggregations.algebra import Algebra, Columnwise, Fixed, Ragged
 from headrace.aggregations.states import Array, States, expand, offsets_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["RangeIndex"]
+
+Square: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 BLOCK = 32
 POOL = 1 << 22
@@ -77,7 +85,9 @@ class RangeIndex:
             padding = algebra.zero(count * BLOCK - self.states.n)
             padding = States(padding.n, padding.fixed, None, (), self.states.dictionaries)
             padded = States.concat([self.states, padding])
-            square = tuple(np.ascontiguousarray(column).reshape(count, BLOCK) for column in padded.fixed)
+            square: tuple[Square, ...] = tuple(
+                np.ascontiguousarray(column).reshape(count, BLOCK) for column in padded.fixed
+            )
             forward = _running(algebra, square, self.states)
             backward = tuple(
                 column[:, ::-1]
@@ -91,7 +101,7 @@ class RangeIndex:
             )
         return self._blocks
 
-    def _flat(self, square: tuple[Array, ...], n: int) -> States:
+    def _flat(self, square: tuple[Square, ...], n: int) -> States:
         return States(n, tuple(column.reshape(-1) for column in square), None, (), self.states.dictionaries)
 
     def _by_gather(self, algebra: Fixed, lo: Array, lengths: Array) -> States:
@@ -123,7 +133,7 @@ class RangeIndex:
         return _in_pools(part, lengths)
 
 
-def _running(algebra: Fixed, square: tuple[Array, ...], states: States) -> tuple[Array, ...]:
+def _running(algebra: Fixed, square: tuple[Square, ...], states: States) -> tuple[Square, ...]:
     """Running merges along each row of a (blocks, BLOCK) square of states."""
     if isinstance(algebra, Columnwise):
         return tuple(u.accumulate(column, axis=1) for u, column in zip(algebra.ufuncs, square, strict=True))
@@ -137,11 +147,11 @@ def _running(algebra: Fixed, square: tuple[Array, ...], states: States) -> tuple
     return done
 
 
-def _in_pools(part, lengths: Array) -> States:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _in_pools(part: Callable[[int, int], States], lengths: Array) -> States:
     """Work through the queries so that about `POOL` rows are gathered at once."""
     total = np.cumsum(lengths)
     if not len(total) or total[-1] <= POOL:
         return part(0, len(lengths))
     cuts = np.unique(np.searchsorted(total, np.arange(POOL, int(total[-1]), POOL), side="left") + 1)
     bounds = [0, *(int(cut) for cut in cuts if 0 < cut < len(lengths)), len(lengths)]
-    return States.concat([part(start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)])
+    return States.concat([part(start, stop) for start, stop in pairwise(bounds)])

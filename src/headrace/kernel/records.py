@@ -9,18 +9,23 @@ process: a coded field is written as its value's length, its bytes go to its own
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.aggregations.dictionary import Dictionary, SortedDictionary
 from headrace.aggregations.states import Array, Field, States, offsets_of
-from headrace.kernel.plan import ViewPlan
 from headrace.kernel.rows import Rows
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.kernel.plan import ViewPlan
 
 __all__ = ["RecordFormat"]
 
@@ -205,7 +210,7 @@ class _Text:
     def cut(self, bounds: Array) -> list[bytes]:
         """The bytes of consecutive spans of values."""
         ends = self._offsets[bounds].tolist()
-        return [bytes(self._data[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+        return [bytes(self._data[a:b]) for a, b in pairwise(ends)]
 
 
 def _decode(lengths: Array, data: bytes, absent: int) -> tuple[Dictionary | None, Array]:
@@ -238,4 +243,4 @@ def _cut(packed: Array, bounds: Array) -> list[bytes]:
     """The bytes of consecutive spans of a struct array."""
     data = memoryview(packed.tobytes())
     ends = (bounds * packed.dtype.itemsize).tolist()
-    return [bytes(data[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    return [bytes(data[a:b]) for a, b in pairwise(ends)]

@@ -6,8 +6,8 @@ instant. History, the stream's state and a request are the same thing to the ker
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,12 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import Dictionary, SortedDictionary
 from headrace.aggregations.states import Array, Events, States, Values
-from headrace.kernel.plan import ViewPlan
-from headrace.schema import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headrace.kernel.plan import ViewPlan
+    from headrace.schema import Type
 
 __all__ = ["Rows", "column_values", "lift", "mask"]
 
@@ -106,7 +110,7 @@ def lift(
 def mask(condition: pa.Array) -> Array | None:
     """Where a condition is TRUE, bool; None where it is everywhere."""
     if condition.null_count:
-        condition = pc.fill_null(condition, False)
+        condition = pc.fill_null(condition, fill_value=False)
     true = condition.to_numpy(zero_copy_only=False)
     return None if true.all() else true
 
@@ -137,9 +141,8 @@ def _numbers(column: pa.Array, of: Type) -> Array:
     elif of.name == "date":
         column = column.cast(pa.int32()).cast(pa.int64())
     elif of.name == "double":
-        filled = (
-            pc.fill_null(column.cast(pa.float64()), 0.0) if column.null_count else column.cast(pa.float64())
-        )
-        return filled.to_numpy(zero_copy_only=False)
-    filled = pc.fill_null(column, 0) if column.null_count else column
-    return filled.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+        column = column.cast(pa.float64())
+    if column.null_count:
+        column = pc.fill_null(column, 0)
+    numbers: Array = column.to_numpy(zero_copy_only=False)
+    return numbers if of.name == "double" else numbers.astype(np.int64, copy=False)

@@ -6,14 +6,18 @@ features of a batch are computed by the same core as whole columns are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from headrace.aggregations.states import Array
-from headrace.kernel.columns import Column
-from headrace.kernel.plan import ViewPlan
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.rows import Rows
 from headrace.kernel.tiles import tile
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.kernel.columns import Column
+    from headrace.kernel.plan import ViewPlan
 
 __all__ = ["StreamingKernel"]
 

@@ -7,12 +7,16 @@ reaches any more is dropped, or kept as one state where a lifetime feature needs
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from headrace.aggregations.states import Array
-from headrace.kernel.plan import ViewPlan
 from headrace.kernel.rows import Rows
 from headrace.windows import FOREVER_AGO, Lifetime, edges, tile_hop
+
+if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.kernel.plan import ViewPlan
 
 __all__ = ["finest_hop", "tile", "tile_starts"]
 

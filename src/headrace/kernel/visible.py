@@ -8,13 +8,15 @@ a block, sorted by known instant, the rows that count are a range again.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from headrace.aggregations.algebra import Algebra
 from headrace.aggregations.states import Array, States, expand, offsets_of
 from headrace.kernel.ranges import RangeIndex
+
+if TYPE_CHECKING:
+    from headrace.aggregations.algebra import Algebra
 
 __all__ = ["Knowledge", "Piece", "Visible", "Zones", "add_zones", "pieces"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.errors import DefinitionError
@@ -11,6 +10,8 @@ from headrace.ports.engine import Asked
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.definitions.references import Reference
     from headrace.kernel.columns import Column
     from headrace.offline.spine import Spine

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.states import Array
 from headrace.errors import ConflictError
-from headrace.kernel.binding import AggregateBinding
-from headrace.kernel.columns import Column
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
@@ -20,6 +17,13 @@ from headrace.kernel.rows import Rows
 from headrace.kernel.tiles import tile
 from headrace.online.record import NO_OFFSET, Record, Stamp, decode_record, encode_record
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.binding import AggregateBinding
+    from headrace.kernel.columns import Column
 
 __all__ = ["AggregateStates", "apply_to", "refuse_newer"]
 

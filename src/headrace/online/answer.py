@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +17,8 @@ from headrace.kernel.columns import INVALID, STATUS_NAMES, Column
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from headrace.retrieval.plan import Member
 
 __all__ = ["FeatureValue", "OnlineFeatures"]
@@ -169,7 +170,7 @@ def wire_value(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
         case decimal.Decimal():
             return str(value)
         case dt.datetime():
-            return value.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
+            return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
         case dt.date():
             return value.isoformat()
         case bytes():
@@ -185,4 +186,4 @@ def wire_value(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
 def _moment(at: int) -> dt.datetime | None:
     if at == FOREVER_AGO:
         return None
-    return dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(microseconds=at)
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=at)

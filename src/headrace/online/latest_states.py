@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import decimal
 import hashlib
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.aggregations.states import Array
-from headrace.kernel.binding import LatestBinding
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
 from headrace.kernel.events import KNOWN, TIME
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
 from headrace.online.record import Record, Stamp, decode_record, encode_record
-from headrace.schema import Type
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.binding import LatestBinding
+    from headrace.schema import Type
 
 __all__ = ["LatestStates"]
 
@@ -59,7 +62,7 @@ class LatestStates:
         text = repr([(name, str(of)) for name, of in self._columns])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:  # noqa: ARG002
+    def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
         """The records of a generation."""
         newest, frontier = self._newest(events, group, groups)
         return [
@@ -128,7 +131,7 @@ class LatestStates:
                     row is not None
                     and row.known < t
                     and (best[place] is None or row.order > best[place].order)
-                ):  # type: ignore[union-attr]
+                ):
                     best[place] = row
         newest = np.array([FOREVER_AGO if row is None else row.time for row in best], dtype=np.int64)
         stale = np.zeros(n, dtype=bool)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from headrace.online.materialize import Loaded, default_end, materialize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from headrace.kernel.binding import Binding
     from headrace.online.ingest import Ingest
     from headrace.ports.engine import Engine, Progress
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["load_views"]
 
 
-def load_views(  # noqa: PLR0913 - a load has all of them
+def load_views(
     store: OneHost,
     engine: Engine,
     bindings: Sequence[Binding],

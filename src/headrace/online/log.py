@@ -6,7 +6,6 @@ It is the stream of pushed events: what restarts, refills and changed definition
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -16,6 +15,8 @@ from headrace.keys import decode_key, encode_key
 from headrace.online.layout import log_key, log_prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from headrace.ports.key_value import Reader, Writer
 
 __all__ = ["Entry", "append", "entries", "next_offset", "trim"]

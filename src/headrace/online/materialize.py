@@ -6,7 +6,6 @@ requests under way can end. A load that dies leaves records no manifest names; t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -28,9 +27,11 @@ from headrace.online.quarantine import quarantine
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from headrace.kernel.binding import Binding
-    from headrace.ports.engine import Part, Progress
     from headrace.online.ingest import Ingest
+    from headrace.ports.engine import Part, Progress
     from headrace.ports.key_value import KeyValue, OneHost, Writer
 
 
@@ -73,7 +74,7 @@ def nearest_edges(at: int, epoch_length: int) -> tuple[int, int]:
     return before, before + epoch_length
 
 
-def materialize(  # noqa: PLR0913 - a load has all of them
+def materialize(
     store: OneHost,
     binding: Binding,
     parts: Iterator[Part],

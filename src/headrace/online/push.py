@@ -6,7 +6,6 @@ which epochs there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -14,16 +13,18 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.errors import StoreError
-from headrace.kernel.events import KNOWN
 from headrace.kernel.entities import Entities, group_entities
+from headrace.kernel.events import KNOWN
 from headrace.online.layout import epoch_prefix, late_key, stream_key
 from headrace.online.log import to_ipc
 from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
-from headrace.online.record import Stamp
-from headrace.online.states import ViewStates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.kernel.binding import Binding
+    from headrace.online.record import Stamp
+    from headrace.online.states import ViewStates
     from headrace.ports.key_value import Writer
 
 __all__ = ["Applied", "Incoming", "apply_events"]

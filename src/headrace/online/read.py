@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,14 +13,16 @@ from headrace.kernel.columns import INVALID, Column
 from headrace.online.layout import epoch_prefix, generation_prefix
 from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
 from headrace.online.record import frontier_of
-from headrace.online.states import ViewStates
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from headrace.aggregations.states import Array
+    from headrace.online.states import ViewStates
     from headrace.ports.key_value import Reader
 
-__all__ = ["Asked", "Read", "TOO_EARLY", "read"]
+__all__ = ["TOO_EARLY", "Asked", "Read", "read"]
 
 TOO_EARLY = "as_of too early"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +15,8 @@ from headrace.online.quarantine import quarantine
 from headrace.tables import table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.ports.key_value import Transactional

@@ -5,17 +5,20 @@ Two kinds of view, one set of verbs. A generation, the stream and a request diff
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-
-from headrace.aggregations.states import Array
 from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
-from headrace.kernel.columns import Column
 from headrace.online.aggregate_states import AggregateStates
 from headrace.online.latest_states import LatestStates
-from headrace.online.record import Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.columns import Column
+    from headrace.online.record import Stamp
 
 __all__ = ["ViewStates", "states_of"]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.aggregations.states import Array
-    from headrace.definitions.source import EventSource, TableSource
+    from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
     from headrace.schema import Schema
@@ -47,18 +47,14 @@ class Asked(NamedTuple):
     t: Array
 
 
-class Progress(Protocol):
-    """Hears how far a piece of work is."""
-
-    def __call__(self, what: str, share: float) -> None:
-        """`what` is done to `share`, 0 to 1."""
-        ...
+Progress: TypeAlias = Callable[[str, float], None]
+"""Hears how far a piece of work is: what it is, and the share done, 0 to 1."""
 
 
 class Engine(Protocol):
     """Reads sources and computes features over them."""
 
-    def infer_schema(self, source: EventSource | TableSource) -> Schema:
+    def infer_schema(self, source: Source) -> Schema:
         """The schema of a source's data.
 
         Raises:

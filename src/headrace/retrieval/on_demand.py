@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, Column
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from headrace.aggregations.states import Array
     from headrace.definitions.on_demand import OnDemandFeature
     from headrace.retrieval.plan import RetrievalPlan
@@ -41,7 +42,7 @@ def run_functions(
     done: dict[str, Column] = {}
     read: dict[tuple[int, str], list[Any]] = {}
     for function in plan.functions:
-        values = {}
+        values: dict[str, Sequence[Any]] = {}
         for parameter, place in plan.inputs[function.name].items():
             if place not in read:
                 column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from headrace.definitions.references import Reference, output_names
 from headrace.errors import DefinitionError, UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from headrace.definitions.on_demand import OnDemandFeature
     from headrace.kernel.binding import Binding
     from headrace.schema import Type

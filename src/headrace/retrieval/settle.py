@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.definitions.canonical import Document, document, freeze
@@ -14,6 +13,8 @@ from headrace.intake.expressions import derived_types
 from headrace.retrieval.bind import bind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from headrace.definitions.base import Definition
     from headrace.definitions.feature import FeatureDefinition
     from headrace.definitions.references import Reference

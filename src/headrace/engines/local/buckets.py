@@ -6,7 +6,6 @@ A bucket has all events of its entities, so each can be worked on alone.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +18,8 @@ from headrace.aggregations.dictionary import hash_bytes
 from headrace.kernel.entities import key_column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from headrace.aggregations.states import Array
     from headrace.schema import Schema
 
@@ -34,12 +35,12 @@ class Bucket(NamedTuple):
     Attributes:
         events: All events of the bucket's entities.
         number: Its number.
-        count: How many buckets there are; 1 where everything fitted.
+        of: How many buckets there are; 1 where everything fitted.
     """
 
     events: pa.Table
     number: int
-    count: int
+    of: int
 
 
 def bucketed(batches: Iterable[pa.Table], schema: pa.Schema, keys: Schema, budget: int) -> Iterator[Bucket]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +22,11 @@ from headrace.ports.engine import Asked, Part, Progress
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
     from headrace.aggregations.states import Array
-    from headrace.definitions.source import EventSource, TableSource
+    from headrace.definitions.source import Source
     from headrace.schema import Schema
 
 __all__ = ["LocalEngine"]
@@ -50,7 +51,7 @@ class LocalEngine:
         self._memory = memory
         self._threads = threads or os.cpu_count() or 1
 
-    def infer_schema(self, source: EventSource | TableSource) -> Schema:
+    def infer_schema(self, source: Source) -> Schema:
         """The schema of a source's data."""
         return infer_schema(source, directory=self._directory, threads=self._threads)
 
@@ -80,11 +81,9 @@ class LocalEngine:
             kept = bucket.events.filter(pa.array(bucket.events.column(KNOWN).to_numpy() < before))
             rejected = pa.concat_tables([no_rejects(), *found])
             found.clear()
-            yield Part(kept, rejected, (bucket.number + 1) / bucket.count)
+            yield Part(kept, rejected, (bucket.number + 1) / bucket.of)
 
-    def features(
-        self, asked: Asked, progress: Progress
-    ) -> tuple[Mapping[str, Column], Mapping[str, int]]:
+    def features(self, asked: Asked, progress: Progress) -> tuple[Mapping[str, Column], Mapping[str, int]]:
         """Point-in-time correct features in the spine's order, and how many rows were left out by reason."""
         binding = asked.binding
         rejected: list[pa.Table] = []
@@ -92,11 +91,11 @@ class LocalEngine:
         for bucket, mine in self._questions(asked, rejected):
             keys, t = asked.keys.take(pa.array(mine)), asked.t[mine]
             own = asked._replace(keys=keys, t=t)
-            share = bucket.number / bucket.count
+            share = bucket.number / bucket.of
             progress(binding.id, share)
             if isinstance(binding, AggregateBinding):
 
-                def hear(done: float, share: float = share, count: int = bucket.count) -> None:
+                def hear(done: float, share: float = share, count: int = bucket.of) -> None:
                     progress(binding.id, share + done / count)
 
                 answers.append(self._windows(binding, own, bucket.events, hear))
@@ -117,11 +116,11 @@ class LocalEngine:
                 columns = [*binding.keys, *plan.inputs]
         numbers: Array | None = None
         for bucket in self._buckets(binding, columns, rejected):
-            if bucket.count == 1:
+            if bucket.of == 1:
                 yield bucket, np.arange(len(asked.t))
                 continue
             if numbers is None:
-                numbers = bucket_of(asked.keys, binding.keys, bucket.count)
+                numbers = bucket_of(asked.keys, binding.keys, bucket.of)
             mine = np.flatnonzero(numbers == bucket.number)
             yield bucket, mine
 
