@@ -6,6 +6,38 @@ A new aggregation is its file in `headrace.aggregations`, a line here, and its r
 from __future__ import annotations
 
 from headrace.aggregations.base import Aggregation
+from headrace.aggregations.count import Count as count  # noqa: N813 - called like functions in definitions
+from headrace.aggregations.decay import DecayedSum as decayed_sum  # noqa: N813
+from headrace.aggregations.distinct import Distinct as distinct  # noqa: N813
+from headrace.aggregations.edge import First as first  # noqa: N813
+from headrace.aggregations.edge import Last as last  # noqa: N813
+from headrace.aggregations.extreme import Max as max  # noqa: A004, N813
+from headrace.aggregations.extreme import Min as min  # noqa: A004, N813
+from headrace.aggregations.last_k import LastK as last_k  # noqa: N813
+from headrace.aggregations.mean import Mean as mean  # noqa: N813
+from headrace.aggregations.moments import Stddev as stddev  # noqa: N813
+from headrace.aggregations.moments import Variance as variance  # noqa: N813
+from headrace.aggregations.rate import Rate as rate  # noqa: N813
+from headrace.aggregations.recency import Recency as recency  # noqa: N813
+from headrace.aggregations.sum import Sum as sum  # noqa: A004, N813
+
+__all__ = [
+    "CATALOGUE",
+    "count",
+    "decayed_sum",
+    "distinct",
+    "first",
+    "last",
+    "last_k",
+    "max",
+    "mean",
+    "min",
+    "rate",
+    "recency",
+    "stddev",
+    "sum",
+    "variance",
+]
 
 CATALOGUE: dict[str, type[Aggregation]] = {
     each.kind: each
