@@ -21,24 +21,6 @@ from headrace.aggregations.rate import Rate as rate  # noqa: N813
 from headrace.aggregations.recency import Recency as recency  # noqa: N813
 from headrace.aggregations.sum import Sum as sum  # noqa: A004, N813
 
-__all__ = [
-    "CATALOGUE",
-    "count",
-    "decayed_sum",
-    "distinct",
-    "first",
-    "last",
-    "last_k",
-    "max",
-    "mean",
-    "min",
-    "rate",
-    "recency",
-    "stddev",
-    "sum",
-    "variance",
-]
-
 CATALOGUE: dict[str, type[Aggregation]] = {
     each.kind: each
     for each in list(globals().values())
