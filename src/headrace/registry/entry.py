@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.definitions.references import Reference
+from headrace.errors import StoreError
 from headrace.ports.catalog import Key
 
 if TYPE_CHECKING:
@@ -208,12 +209,24 @@ class Entry:
 
     @classmethod
     def of(cls, revision: Revision, *, created_at: int, active: bool, declared: bool) -> Entry:
-        """The entry of a stored revision."""
+        """The entry of a stored revision.
+
+        Raises:
+            StoreError: What is stored is not what the registry writes.
+        """
+        try:
+            content = Content.read(revision.document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreError(
+                f"{revision.key.kind} {revision.key} cannot be read from the registry: {error!r}.",
+                asked=revision.key,
+                remedy="It was changed by other hands; restore the registry from a backup.",
+            ) from error
         return cls(
             key=revision.key,
             revision=revision.number,
             change=revision.change,
-            content=Content.read(revision.document),
+            content=content,
             who=revision.who,
             created_at=created_at,
             updated_at=revision.at,
