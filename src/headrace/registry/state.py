@@ -94,7 +94,11 @@ class State:
         kinds = {*KINDS, *(of for of, _ in self._versions)}
         if kind not in kinds:
             return UnknownNameError.of("kind", kind, kinds)
-        return UnknownNameError.of(kind.replace("_", "-"), name, self.names(kind))
+        word, known = kind.replace("_", "-"), self.names(kind)
+        if not known:
+            remedy = f"There is no {word} yet: define one and run `headrace apply`."
+            return UnknownNameError(f"There is no {word} named {name!r}.", asked=name, remedy=remedy)
+        return UnknownNameError.of(word, name, known)
 
     @cached_property
     def live(self) -> frozenset[Key]:
