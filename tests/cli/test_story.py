@@ -145,6 +145,18 @@ def test_pushed_events_are_seen_at_once(fresh: Shop) -> None:
     assert impressions() == before + 2
 
 
+def test_a_pushed_row_that_cannot_be_used_is_counted_and_exits_2(fresh: Shop) -> None:
+    fresh.run("apply")
+    lines = (fresh.directory / "data" / "new_events.jsonl").read_text().splitlines()
+    bad = lines[1].replace('"0.25"', '"cheap"')
+    counts = fresh.json("push", "ad_interactions", "--row", lines[0], "--row", bad, code=2)
+    assert counts == {"accepted": 1, "duplicates": 0, "late": 0, "rejected": 1}
+    again = fresh.json("push", "ad_interactions", "--row", lines[0])
+    assert again == {"accepted": 0, "duplicates": 1, "late": 0, "rejected": 0}
+    nothing = fresh.run("push", "ad_interactions", "--row", lines[0], "--row", "{", code=1)
+    assert "--row 2 is not JSON" in nothing.stderr
+
+
 def test_rows_that_cannot_be_used_are_counted_and_exit_2(fresh: Shop) -> None:
     with (fresh.directory / "data" / "ad_interactions.csv").open("a") as events:
         events.write("x1,u001,ad01,click,cheap,2026-01-01T00:00:00Z\n")

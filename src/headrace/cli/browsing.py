@@ -59,9 +59,7 @@ def show(*, project: Path, as_json: bool, name: str) -> int:
     if as_json:
         output.document(about)
     else:
-        output.table(
-            ("", ""), [(key, value) for key, value in about.items() if value not in (None, "", [], {})]
-        )
+        output.table(("field", "value"), _facts(about))
     return DONE
 
 
@@ -76,6 +74,19 @@ def lineage(*, project: Path, as_json: bool, name: str) -> int:
     else:
         output.table(("kind", "name", "comes from"), _sources(graph))
     return DONE
+
+
+def _facts(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What is known, the reference first, instants as people write them."""
+    from headrace.clock import format_instant
+
+    facts: list[tuple[str, Any]] = [("reference", about.get("reference"))]
+    for name, value in about.items():
+        if name in {"created_at", "updated_at"} and isinstance(value, int):
+            facts.append((name, format_instant(value)))
+        elif name != "reference" and value not in (None, "", [], {}):
+            facts.append((name, value))
+    return facts
 
 
 def _sources(graph: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from headrace.cli import output
-from headrace.cli.verb import DONE, verb
+from headrace.cli.verb import DONE, FOUND, verb
 
 __all__ = ["demo", "init"]
 
@@ -54,11 +54,21 @@ def init(*, project: Path, as_json: bool, directory: Path | None, name: str | No
     show_default=True,
     help="Where to leave the project of the demo.",
 )
-def demo(*, project: Path, as_json: bool, directory: Path) -> int:
+@click.option(
+    "--synthetic", type=click.IntRange(min=1), metavar="N", help="Make up N receipt lines, not the real ones."
+)
+@click.option(
+    "--synthetic",
+    type=int,
+    metavar="N",
+    help="Make up N lines of receipts instead of reading the real households.",
+)
+def demo(*, project: Path, as_json: bool, directory: Path, synthetic: int | None) -> int:
     """Tell the whole story on real data: define, apply, train, load, push, read, and check that all agree."""
     from headrace.demo.story import tell
 
-    figures = tell(project / directory, say=output.note if as_json else click.echo)
+    say = output.note if as_json else click.echo
+    figures = tell(project / directory, synthetic=synthetic, say=say, watch=output.progress)
     if as_json:
         output.document(figures)
-    return DONE
+    return FOUND if figures["mismatches"] else DONE
