@@ -1,7 +1,7 @@
 """NumPy and Arrow, loaded when first used.
 
-Definitions are data: writing one must not cost the import of NumPy. The pure core takes heavy libraries from here; the
-first use of an attribute imports the library, and every later use finds the attribute already in place.
+Definitions are data: writing one must not cost the import of NumPy. The pure core takes heavy libraries from
+here; the first use of an attribute imports the library, and every later use finds the attribute in place.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ class Type:
     """The type of a column or feature.
 
     Attributes:
-        name: `string`, `int64`, `double`, `bool`, `timestamp`, `date`, `binary`, `decimal`, `list`, `map`, `struct`.
+        name: `string`, `int64`, `double`, `bool`, `timestamp`, `date`, `binary`, `decimal`, `list`, `map`,
+            `struct`.
         precision: Digits of a decimal.
         scale: Fraction digits of a decimal.
         items: Item type of a list; key and value type of a map; member types of a struct.

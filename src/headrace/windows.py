@@ -4,9 +4,9 @@ At a query instant `t`, a window of length `W` with hop `h` holds the events wit
 
     floor((t - W) / h) * h <= event_time        and        known < t
 
-The head is exact (`t` itself is excluded: an impression never counts in its own features), the tail moves in hops, so
-tiles one hop wide answer it exactly. The true span lies in `[W, W + h)`. Shifted windows floor both edges; calendar
-windows take their edges from the local calendar; a lifetime window has no tail.
+The head is exact (`t` itself is excluded: an impression never counts in its own features), the tail moves in
+hops, so tiles one hop wide answer it exactly. The true span lies in `[W, W + h)`. Shifted windows floor both
+edges; calendar windows take their edges from the local calendar; a lifetime window has no tail.
 
 Instants and lengths are int64 microseconds; hops are aligned to the epoch.
 """
@@ -97,7 +97,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The running local day, week (from Monday) or month up to `t`; with `offset=n` the n-th complete one before."""
+    """The local day, week (from Monday) or month that runs at `t`; with `offset=n` the n-th whole one before."""
 
     unit: Literal["day", "week", "month"]
     offset: int = 0
@@ -147,12 +147,13 @@ def window(length: str | Window, hop: str | None = None, offset: str | None = No
 
     Args:
         length: A duration, at least 12 seconds; `"all"`; or a window, returned as it is.
-        hop: One of 1s, 5s, 1m, 5m, 1h, 1d; by default the largest that is at most a twelfth of the length. It need
-            not divide the length.
+        hop: One of 1s, 5s, 1m, 5m, 1h, 1d; by default the largest that is at most a twelfth of the length. It
+            need not divide the length.
         offset: How far the whole window is moved into the past, a multiple of the hop.
 
     Raises:
-        DefinitionError: A duration that is none, a window under 12 s, an unknown hop, an offset that is no multiple.
+        DefinitionError: A duration that is none, a window under 12 s, an unknown hop, an offset that is no
+            multiple.
     """
     if isinstance(length, Window):
         return length
@@ -248,7 +249,7 @@ def edges(
 
 
 def tile_hop(of: Sliding | Calendar | Lifetime, zone: str = "UTC") -> int | None:
-    """The width of tile that answers the window exactly, microseconds; None where one state per entity will do."""
+    """The tile width that answers the window exactly, microseconds; None where one state per entity will do."""
     if isinstance(of, Lifetime):
         return None
     if isinstance(of, Calendar):

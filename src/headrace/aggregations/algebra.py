@@ -1,14 +1,16 @@
 """Algebras: the verbs of an aggregation's states.
 
-An algebra is a small frozen value with `zero`, `lift`, `merge` and what derives from them. Law zero: for any multiset
-of events and any split of it into parts, in any order, merging the parts' states equals the state of the whole. Every
-engine, the stream and the online read call the same algebras; none computes an aggregation by itself.
+An algebra is a small frozen value with `zero`, `lift`, `merge` and what derives from them. Law zero: for any
+multiset of events and any split of it into parts, in any order, merging the parts' states equals the state of
+the whole. Every engine, the stream and the online read call the same algebras; none computes an aggregation
+by itself.
 
 Three shapes, from the quickest to the freest:
 
 * `Columnwise`: every field is reduced by a NumPy ufunc of its own (count, sum, min, max);
 * `Fixed`: fixed-width states with a `merge` of two columns of states (moments, decay, first, last);
-* `Ragged`: states with entries and a `normalise` that brings pooled entries into canonical form (sets, maps, lists).
+* `Ragged`: states with entries and a `normalise` that brings pooled entries into canonical form (sets, maps,
+  lists).
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ __all__ = ["Algebra", "Columnwise", "Fixed", "Ragged", "storage"]
 
 
 class Algebra(ABC):
-    """States of one kind and their verbs. Implementations are frozen dataclasses: equal parameters, equal algebra."""
+    """States of one kind and their verbs.
+
+    Implementations are frozen dataclasses: equal parameters, equal algebra.
+    """
 
     fixed: tuple[Field, ...] = ()
     entries: tuple[Field, ...] = ()
@@ -56,7 +61,7 @@ class Fixed(Algebra):
     """Fixed-width states with a merge of their own."""
 
     def reduce(self, states: States, offsets: Array) -> States:
-        """Merge neighbours pairwise until one state is left of every group: log2 of the longest group rounds."""
+        """Merge neighbours pairwise to one state for every group: log2 of the longest group rounds."""
         starts, lengths = offsets[:-1], np.diff(offsets)
         while len(lengths) and lengths.max() > 1:
             halves = (lengths + 1) // 2
@@ -146,7 +151,7 @@ class Ragged(Algebra):
         """Canonical form of pooled entries: sorted, combined, and no more than any later merge could need."""
 
     def narrow(self, states: States, starts: Array, stops: Array) -> tuple[Array, Array]:
-        """The spans of entries that are enough to answer for the entries `starts[i]` to `stops[i]`; all, unless known better."""
+        """The spans of entries that answer for those from `starts[i]` to `stops[i]`; all, unless known better."""
         return starts, stops
 
     def merge(self, left: States, right: States) -> States:

@@ -1,8 +1,8 @@
-"""What an aggregation is in a definition: a frozen value with a name, inputs, windows, and the states it needs.
+"""An aggregation as it stands in a definition: a frozen value with name, inputs, windows and states needed.
 
-An aggregation does not keep states itself. It names the *measures* it needs (an algebra over some columns, under a
-filter), and finishes their states into a feature value. Two aggregations with equal measures share the states: a rate
-costs nothing beside the counts it divides.
+An aggregation does not keep states itself. It names the *measures* it needs (an algebra over some columns,
+under a filter), and finishes their states into a feature value. Two aggregations with equal measures share
+the states: a rate costs nothing beside the counts it divides.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Measure(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One output column of an aggregation over one window: what its name gets beyond the feature's, and its type."""
+    """One output column of an aggregation over one window: what it adds to the feature's name, and its type."""
 
     companion: str
     type: Type

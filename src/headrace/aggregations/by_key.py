@@ -1,9 +1,9 @@
 """Maps by key: one inner state for each value of a column.
 
-State: entries (key, inner fields...), ascending by key, and a flag that says whether keys were dropped. While a state has at
-most `max_keys` distinct keys its states are whole; beyond, every verb keeps those of smallest (hash, key). A key among the
-smallest of the whole is among the smallest of every part that has it, so what is kept is complete and does not depend
-on order.
+State: entries (key, inner fields...), ascending by key, and a flag that says whether keys were dropped. While
+a state has at most `max_keys` distinct keys its states are whole; beyond, every verb keeps those of smallest
+(hash, key). A key among the smallest of the whole is among the smallest of every part that has it, so what is
+kept is complete and does not depend on order.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def keyed(
 
 
 def finish_map(states: States, values: Finished) -> Finished:
-    """The map column whose values, entry by entry, are finished already; one invalid entry makes its row invalid."""
+    """The map column of values finished entry by entry; one invalid entry makes its row invalid."""
     truncated = states.fixed[0].astype(bool)
     invalid, reason = None, "truncated" if truncated.any() else ""
     if values.invalid is not None:

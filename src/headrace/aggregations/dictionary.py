@@ -1,7 +1,7 @@
 """Dictionaries: values without a fixed width, held once and named by integer codes.
 
-Strings, bytes and order keys enter state columns as codes into a sorted dictionary, so that comparing codes is
-comparing values and every verb of an algebra works on integers alone.
+Strings, bytes and order keys enter state columns as codes into a sorted dictionary, so that comparing codes
+is comparing values and every verb of an algebra works on integers alone.
 """
 
 from __future__ import annotations

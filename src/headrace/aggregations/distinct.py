@@ -28,8 +28,9 @@ _HASH = 1 << 63
 class DistinctHashes(Ragged):
     """State: the set of 64-bit hashes while it has at most 1,024; beyond, HyperLogLog registers.
 
-    An entry says itself what it is: hashes have their top bit set, registers are `index * 64 + rank`. The form depends on the
-    set of values alone, so that parts merge to the state of the whole whatever their order.
+    An entry says itself what it is: hashes have their top bit set, registers are `index * 64 + rank`. The
+    form depends on the set of values alone, so that parts merge to the state of the whole whatever their
+    order.
     """
 
     entries = (Field("element", "<u8"),)
@@ -42,7 +43,7 @@ class DistinctHashes(Ragged):
         return States(events.n, (), offsets_of(events.counts), (hashes[events.counts],))
 
     def normalise(self, states: States) -> States:
-        """Sorted without repetition; registers where there are more than 1,024 hashes or registers already."""
+        """Sorted, without repetition; registers where more than 1,024 hashes or registers are there already."""
         rows, elements = _distinct(self.rows_of(states), states.entries[0])
         hashed = elements >= np.uint64(_HASH)
         lengths = np.bincount(rows, minlength=states.n)
@@ -84,7 +85,7 @@ def _distinct(rows: Array, elements: Array) -> tuple[Array, Array]:
 
 
 def _registers(hashes: Array) -> Array:
-    """`index * 64 + rank` of each hash: the index its low 12 bits, the rank one more than the zeros after them."""
+    """`index * 64 + rank` of each hash: index, its low 12 bits; rank, one more than the zeros after them."""
     index = hashes & np.uint64(REGISTERS - 1)
     # The top bit is always set, so that at most 51 zeros can follow; a power of two is exact as a float.
     rest = hashes >> np.uint64(BITS)

@@ -24,7 +24,7 @@ _GREATEST = (1 << 63) - 1
 class Edge(Fixed):
     """State: the order key of the event at one end of the total order, and its value.
 
-    The order key travels with the state, so that ties between events of different parts are broken by data alone.
+    The order key travels with the state, so that data alone breaks ties between events of different parts.
 
     Attributes:
         of: The column's type.

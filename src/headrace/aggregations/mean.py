@@ -20,7 +20,9 @@ __all__ = ["Mean"]
 
 @dataclass(frozen=True)
 class Mean(Aggregation):
-    """The mean of a column; null without any value. Its states are a count and a sum, shared with those of the view.
+    """The mean of a column; null without any value.
+
+    Its states are a count and a sum, shared with those of the view.
 
     Attributes:
         column: The column averaged; nulls are skipped.

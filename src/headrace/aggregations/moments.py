@@ -19,9 +19,10 @@ __all__ = ["Moments", "Stddev", "Variance"]
 
 @dataclass(frozen=True)
 class Moments(Fixed):
-    """State: n, the mean, and the sum of squared deviations from it, merged by Chan, Golub and LeVeque's rule (1979).
+    """State: n, the mean, and the sum of squared deviations from it.
 
-    Sums of squares would cancel: with values near 10^9 and a deviation near 1 nothing of the variance would be left.
+    States are merged by the rule of Chan, Golub and LeVeque (1979). Sums of squares would cancel: with values
+    near 10^9 and a deviation near 1 nothing of the variance would be left.
 
     Attributes:
         of: The column's type.

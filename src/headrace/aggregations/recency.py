@@ -44,7 +44,7 @@ class Recent(Columnwise):
 
 @dataclass(frozen=True)
 class Recency(Aggregation):
-    """Seconds from the newest event (with `where`: the newest for which it is TRUE) to t; null without any."""
+    """Seconds from the newest event (with `where`: the newest where it is TRUE) to t; null without any."""
 
     kind: ClassVar[str] = "recency"
     windowed: ClassVar[bool] = False

@@ -1,8 +1,8 @@
 """States as columns: what aggregations keep, many rows at once.
 
-A `States` holds n states of one algebra as a struct of arrays. Fixed-width fields are arrays of length n; an algebra
-whose states vary in size adds entries, an Arrow-like list: offsets of length n + 1 over entry arrays. A field that is
-coded holds positions in a dictionary.
+A `States` holds n states of one algebra as a struct of arrays. Fixed-width fields are arrays of length n; an
+algebra whose states vary in size adds entries, an Arrow-like list: offsets of length n + 1 over entry arrays.
+A field that is coded holds positions in a dictionary.
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ _LARGEST_DECIMAL = 38
 
 @dataclass(frozen=True)
 class ExactSum(Columnwise):
-    """State: the total as `high * 2^32 + low`, low in 0 to 2^32 - 1: 96 bits, so that sums of int64 do not overflow.
+    """State: the total as `high * 2^32 + low`, low in 0 to 2^32 - 1.
 
+    That is 96 bits, so that sums of int64 do not overflow.
     Halves of up to 2^31 states are added before the carry is taken, which no table of rows exceeds.
     """
 
@@ -95,7 +96,7 @@ def to_double(states: States, of: Type) -> Array:
     if of.name == "double":
         return states.fixed[0]
     data, upper, overflow = _words(states)
-    # The halves of a number below zero nearly cancel as doubles: put them together as integers where they fit.
+    # The halves of a number below zero nearly cancel as doubles: join them as integers where they fit.
     wide = np.ldexp(upper.astype(np.float64), 64) + data.view(np.uint64)
     total: Array = np.where(overflow, wide, data) / 10**of.scale
     return total
@@ -113,8 +114,8 @@ def _words(states: States) -> tuple[Array, Array, Array]:
 class Sum(Aggregation):
     """The sum of a column; with `by`, a map from key to sum.
 
-    int64 sums are exact, and INVALID where the total leaves 64 bits; decimal sums are exact; doubles agree within 1e-9 of the
-    sum of absolute values. No event gives 0.
+    int64 sums are exact, and INVALID where the total leaves 64 bits; decimal sums are exact; doubles agree
+    within 1e-9 of the sum of absolute values. No event gives 0.
 
     Attributes:
         column: The column summed; nulls are skipped.

@@ -67,7 +67,8 @@ def _said(of: Type) -> str:
             return f"CASE WHEN {_ISO} THEN TRY_CAST({{v}} AS TIMESTAMPTZ) END"
         case "date":  # of an instant its day in UTC, as of any timestamp
             day = "CAST(TRY_CAST({v} AS TIMESTAMPTZ) AS DATE)"
-            return f"CASE WHEN {_ISO} THEN CASE WHEN strlen({{v}}) > 10 THEN {day} ELSE TRY_CAST({{v}} AS DATE) END END"
+            of_text = f"CASE WHEN strlen({{v}}) > 10 THEN {day} ELSE TRY_CAST({{v}} AS DATE) END"
+            return f"CASE WHEN {_ISO} THEN {of_text} END"
         case "list":
             return (
                 "CASE WHEN json_valid({v}) THEN TRY_CAST(TRY_CAST({v} AS JSON) AS VARCHAR[]) "

@@ -1,1 +1,4 @@
-"""The kernel: point-in-time aggregation, latest values, tiles and records. Pure: Arrow and NumPy in, Arrow and NumPy out."""
+"""The kernel: point-in-time aggregation, latest values, tiles and records.
+
+Pure: Arrow and NumPy in, Arrow and NumPy out.
+"""

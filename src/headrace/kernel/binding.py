@@ -1,4 +1,4 @@
-"""Views bound to what the registry knows of them: everything an engine, a load or a read needs, and nothing else."""
+"""Views bound to what the registry knows of them: all that an engine, a load or a read needs, and no more."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class AggregateBinding(Binding):
 
     @cached_property
     def expressions(self) -> Mapping[str, str]:
-        """Row-level expressions to evaluate on each event: derived columns the plan reads, and its conditions."""
+        """Row-level expressions to evaluate on each event: the derived columns and the plan's conditions."""
         derived = {name: text for name, text in self.source.columns.items() if name not in self.schema}
         conditions = {condition_column(where): where for where in self.plan.conditions}
         return {**derived, **conditions}

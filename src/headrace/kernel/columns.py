@@ -37,7 +37,8 @@ class Column(NamedTuple):
     Attributes:
         values: Arrow array; null where there is no value or it is invalid.
         status: uint8, places in `STATUS_NAMES`.
-        newest: The newest event time of the entity in the feature's window, int64 microseconds; FOREVER_AGO without any.
+        newest: The newest event time of the entity in the feature's window, int64 microseconds; FOREVER_AGO
+            without any.
         reason: Why rows are INVALID.
     """
 

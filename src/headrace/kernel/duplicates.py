@@ -1,4 +1,4 @@
-"""De-duplication by event id: of the copies of an event, the one with the smallest (known, event_time, bytes) counts."""
+"""De-duplication by event id: of an event's copies, the one of smallest (known, event_time, bytes) counts."""
 
 from __future__ import annotations
 

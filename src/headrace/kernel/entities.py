@@ -34,7 +34,7 @@ class Entities(NamedTuple):
 
 
 def key_column(rows: pa.Table, keys: Schema) -> pa.Array:
-    """The encoded key of each row, Arrow binary; null where a part of it is null; one empty key for a global entity."""
+    """Each row's encoded key, Arrow binary; null where a part of it is null; all empty for a global entity."""
     if not len(keys):
         return pa.array([b""] * rows.num_rows, type=pa.large_binary())
     columns = [_plain(rows.column(name), of) for name, of in keys.items()]
@@ -77,8 +77,8 @@ def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array
         keys: Their names and types.
 
     Returns:
-        For each row its entity's number, -1 if nobody asked for it; for each question its entity's number, where a
-        question whose key is not whole gets a number of its own; how many numbers there are.
+        For each row its entity's number, -1 if nobody asked for it; for each question its entity's number,
+        where a question whose key is not whole gets a number of its own; how many numbers there are.
     """
     if len(keys) == 1:
         # A single column is its own key: nothing need be encoded.

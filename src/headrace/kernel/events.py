@@ -42,12 +42,13 @@ def rows_of_events(
 
     Args:
         plan: The view's plan.
-        events: `__time`, `__known`, the plan's inputs and conditions (see `condition_column`); all columns of the schema where
-            there is an event id or the plan needs the order of events.
+        events: `__time`, `__known`, the plan's inputs and conditions (see `condition_column`); all columns of
+            the schema where there is an event id or the plan needs the order of events.
         entity: The events' entity codes.
         schema: The source's schema.
         event_id: The column that identifies an event, if any.
-        serving_delay: Microseconds added to every known instant, for training sets that model the lag of ingestion.
+        serving_delay: Microseconds added to every known instant, for training sets that model the lag of
+            ingestion.
         deduplicated: Whether each event is there once already.
 
     Returns:

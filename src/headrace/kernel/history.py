@@ -1,7 +1,7 @@
-"""The whole-column form of the kernel: all events and all questions at once, worked through in parts that fit the caches.
+"""The whole-column form of the kernel: all events and all questions at once.
 
-Entities do not know of each other, so events and questions are cut between entities into parts of about equal size; each
-part is sorted, lifted and answered by itself, on as many threads as there are.
+Entities do not know of each other, so events and questions are cut between entities into parts of about equal
+size that fit the caches; each part is sorted, lifted and answered by itself, on as many threads as there are.
 """
 
 from __future__ import annotations

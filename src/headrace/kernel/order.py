@@ -1,7 +1,7 @@
 """The total order of events, by data only: (event_time, known, event_id if declared, bytes of all columns).
 
-In a table sorted by it the order of an event is its position. Where states leave the table (for a store, for another part)
-the position is replaced by the order key: bytes that compare as the order does.
+In a table sorted by it the order of an event is its position. Where states leave the table (for a store, for
+another part) the position is replaced by the order key: bytes that compare as the order does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["EventOrder", "instant_bytes", "order_keys", "sort_events"]
 
 
 class EventOrder:
-    """The dictionary of order keys of a table in order: the code of an event is its row, its key is made when asked for."""
+    """The dictionary of order keys of a sorted table: an event's code is its row, its key is made when needed."""
 
     def __init__(
         self, table: pa.Table, time: Array, known: Array, schema: Schema, event_id: str | None

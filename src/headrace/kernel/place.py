@@ -28,8 +28,8 @@ class Places:
 
         Args:
             entity: Ascending codes.
-            instants: One for each row. Ascending within an entity, unless `running`: then each row's key is the
-                greatest instant of its entity up to it.
+            instants: One for each row. Ascending within an entity, unless `running`: then each row's key is
+                the greatest instant of its entity up to it.
             running: See `instants`.
         """
         fresh = np.ones(len(entity), dtype=bool)
@@ -52,13 +52,13 @@ class Places:
         return rank, here
 
     def first(self, rank: Array, at: Array) -> Array:
-        """The first row of the entity of this rank whose instant is at or after `at`; the entity's end if none is."""
+        """The first row of the entity of this rank that is at or after `at`; the entity's end if none is."""
         place = np.where(at == FOREVER_AGO, 0, np.clip(at - self._low, 1, self._stride - 1))
         return np.searchsorted(self._keys, rank * self._stride + place)
 
 
 def _reach(instants: Array) -> tuple[int, int]:
-    """An instant before all others, and how many there are from it on; `FOREVER_AGO` itself is left out of account."""
+    """An instant before all others, and how many there are from it on; `FOREVER_AGO` does not count."""
     real = instants[instants > FOREVER_AGO]
     if not len(real):
         return 0, 2

@@ -1,9 +1,9 @@
 """Merging the states of many ranges of rows at once.
 
-A query asks for the merge of rows `lo` to `hi`. Sums of integers answer it by subtracting prefix sums, which is exact. Nothing
-else is ever subtracted: other fixed-width states are cut into blocks, each with its running merges from both ends, and a range is
-the end of one block, the beginning of another and the whole blocks between, found the same way one level up. Ragged
-states pool the entries of the range.
+A query asks for the merge of rows `lo` to `hi`. Sums of integers answer it by subtracting prefix sums, which
+is exact. Nothing else is ever subtracted: other fixed-width states are cut into blocks, each with its running
+merges from both ends, and a range is the end of one block, the beginning of another and the whole blocks
+between, found the same way one level up. Ragged states pool the entries of the range.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POOL = 1 << 22
 
 
 class RangeIndex:
-    """Answers range queries over the rows of one measure; what it builds, it builds at first need and keeps."""
+    """Answers range queries over the rows of one measure; what it builds is built at first need and kept."""
 
     def __init__(self, algebra: Algebra, states: States) -> None:
         """Index the states of an algebra."""

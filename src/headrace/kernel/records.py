@@ -1,9 +1,10 @@
 """Rows as bytes: one packed record for each entity, many entities at a time.
 
-A record is the concatenation of sections: the fixed-width fields of all rows as one packed struct array, then for each measure with
-entries their struct array, then the bytes of every field that has no width of its own. A table of section lengths leads, so that
-a reader cuts records without looking inside and decodes a section of all of them at once. Codes do not leave the
-process: a coded field is written as its value's length, its bytes go to its own section.
+A record is the concatenation of sections: the fixed-width fields of all rows as one packed struct array, then
+for each measure with entries their struct array, then the bytes of every field that has no width of its own.
+A table of section lengths leads, so that a reader cuts records without looking inside and decodes a section
+of all of them at once. Codes do not leave the process: a coded field is written as its value's length, its
+bytes go to its own section.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class RecordFormat:
 
     Attributes:
         plan: The view's plan.
-        pending: Whether rows carry a known instant of their own (events that wait) instead of counting from the start.
+        pending: Whether rows carry a known instant of their own (events that wait) instead of counting from
+            the start.
     """
 
     plan: ViewPlan

@@ -1,7 +1,8 @@
 """Rows: lifted states with an entity and a time, sorted; what every form of the kernel works on.
 
-A raw event lifted by itself is a row; so is a tile, whose time is its start, and an event that waits for its known
-instant. History, the stream's state and a request are the same thing to the kernel: rows, and instants to ask at.
+A raw event lifted by itself is a row; so is a tile, whose time is its start, and an event that waits for its
+known instant. History, the stream's state and a request are the same thing to the kernel: rows, and instants
+to ask at.
 """
 
 from __future__ import annotations

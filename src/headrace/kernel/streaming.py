@@ -1,7 +1,7 @@
-"""The streaming form of the kernel: batches sorted by entity and time in, features out, memory bounded by open windows.
+"""The streaming form of the kernel: batches sorted by entity and time in, features out.
 
-Between batches only the entity that is still open is carried, as tiles: what no later instant can tell apart is merged. The
-features of a batch are computed by the same core as whole columns are.
+Memory is bounded by open windows. Between batches only the entity that is still open is carried, as tiles: what no later instant can tell apart
+is merged. The features of a batch are computed by the same core as whole columns are.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["StreamingKernel"]
 class StreamingKernel:
     """Features over events and instants that arrive sorted by (entity, instant).
 
-    The instant of an event is its known instant, that of a query its `t`; at equal instants queries come first, for an
-    event counts iff `known < t`. Entities ascend and do not return.
+    The instant of an event is its known instant, that of a query its `t`; at equal instants queries come
+    first, for an event counts iff `known < t`. Entities ascend and do not return.
     """
 
     def __init__(self, plan: ViewPlan) -> None:

@@ -1,8 +1,8 @@
 """Tiles: the rows of one entity and one hop merged into one.
 
-Every edge of a window is a multiple of its hop, so rows that share a hop enter and leave together. How wide a tile may be depends
-on which windows still reach it: as the windows that are cut finely pass by, only coarse ones are left. What no window
-reaches any more is dropped, or kept as one state where a lifetime feature needs it.
+Every edge of a window is a multiple of its hop, so rows that share a hop enter and leave together. How wide a
+tile may be depends on which windows still reach it: once those that are cut finely have passed, only coarse
+ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features.
 """
 
 from __future__ import annotations

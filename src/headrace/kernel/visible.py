@@ -1,8 +1,8 @@
 """Which rows count at an instant, where rows become known later than they happen.
 
-Rows are sorted by event time, so a window is a range of them, and up to the first row not yet known at `t` all of it counts. Behind
-that row lies a zone where known and unknown rows are mixed. It is covered by aligned blocks of 1, 2, 4, ... rows; within
-a block, sorted by known instant, the rows that count are a range again.
+Rows are sorted by event time, so a window is a range of them, and up to the first row not yet known at `t`
+all of it counts. Behind that row lies a zone where known and unknown rows are mixed. It is covered by aligned
+blocks of 1, 2, 4, ... rows; within a block, sorted by known instant, the rows that count are a range again.
 """
 
 from __future__ import annotations

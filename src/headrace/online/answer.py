@@ -120,9 +120,14 @@ class OnlineFeatures:
                 if column.status[row] == INVALID:
                     about["reason"] = column.reason
                 yield FeatureValue(
-                    entity, member.output, lists[member.output][row], status, _moment(int(column.newest[row])),
-                    member.reference.version, about,
-                )  # fmt: skip
+                    entity,
+                    member.output,
+                    lists[member.output][row],
+                    status,
+                    _moment(int(column.newest[row])),
+                    member.reference.version,
+                    about,
+                )
 
     def document(self) -> dict[str, Any]:
         """The document of `POST /get-online-features`: one result for each column, entity columns first."""
@@ -153,7 +158,7 @@ def python_values(values: pa.Array) -> list[Any]:
 
 
 def wire_values(column: Column) -> tuple[list[Any], list[str]]:
-    """Values as JSON has them, and their statuses; a double that is not finite is null, INVALID if infinite."""
+    """Values as JSON has them, and their statuses; a double not finite is null, INVALID if infinite."""
     statuses = [STATUS_NAMES[status] for status in column.status]
     values = python_values(column.values)
     for row, value in enumerate(values):

@@ -30,7 +30,7 @@ __all__ = ["LatestStates"]
 
 
 class _Row(NamedTuple):
-    """A row as kept: its place in the order of rows, its instants, its values as the wire types of `_plain`."""
+    """A row as kept: its place in the order of rows, its instants, its values as `_plain` writes them."""
 
     order: bytes
     time: int

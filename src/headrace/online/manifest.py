@@ -1,4 +1,7 @@
-"""The manifest: which generation of each view is served. Replacing it is the switch; a request reads it once."""
+"""The manifest: which generation of each view is served.
+
+Replacing it is the switch; a request reads it once.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The record of an entity: what a generation's segment, or a partition in an epoch, knows of it.
 
-A header (frontier, applied offset, writer, lengths), then the tiles, then the events that still wait for their known instant.
+A header (frontier, applied offset, writer, lengths), then the tiles, then the events that still wait for
+their known instant.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A view's states as records: folding events into them, and reading features from them.
 
-Two kinds of view, one set of verbs. A generation, the stream and a request differ only in which records they touch.
+Two kinds of view, one set of verbs. Generation, stream and request differ only in which records they touch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Binding definitions to what is known of their sources: a view and a frozen schema become what the kernel can run."""
+"""Binding definitions to their sources: a view and a frozen schema become what the kernel can run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def bind(view: View, schema: Schema, zone: str) -> Binding:
         zone: The project's time zone, for views without one of their own.
 
     Raises:
-        DefinitionError: A column, expression or condition does not fit the schema; the text names file and line.
+        DefinitionError: A column, expression or condition does not fit the schema; the text names file and
+            line.
     """
     source = view.source
     zone = getattr(view, "timezone", None) or zone

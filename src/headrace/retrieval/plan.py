@@ -1,4 +1,4 @@
-"""The retrieval plan: which views to read, which functions to run in which order, and the columns that come out."""
+"""The retrieval plan: the views to read, the functions to run, in order, and the columns that come out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class RetrievalPlan:
         views: The views to read.
         functions: The on-demand features to run, each after those it reads.
         members: The output columns, in the order asked.
-        inputs: For each function, parameter -> where its value is: (view's place, feature), or (-1, function's name).
+        inputs: For each function, parameter -> where its value is: (view's place, feature), or (-1,
+            function's name).
         keys: The join keys a request needs, and their types.
         request: The request fields it needs, and their types.
     """

@@ -1,4 +1,4 @@
-"""Settling definitions: sources get their frozen schemas, views are checked against them, all become documents."""
+"""Settling definitions: sources get frozen schemas, views are checked against them, all become documents."""
 
 from __future__ import annotations
 

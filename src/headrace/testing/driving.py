@@ -1,4 +1,4 @@
-"""Driving the kernel with drawn cases: a case as clean events, a bound view and questions, and answers as plain values."""
+"""Driving the kernel with drawn cases: clean events, a bound view, questions; answers as plain values."""
 
 from __future__ import annotations
 

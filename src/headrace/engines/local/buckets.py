@@ -1,4 +1,4 @@
-"""Events by entity, in a memory budget: kept in memory while they fit, else spilled to disk in buckets of entities.
+"""Events by entity, in a memory budget: in memory while they fit, else spilled to disk in entity buckets.
 
 A bucket has all events of its entities, so each can be worked on alone.
 """

@@ -33,7 +33,7 @@ __all__ = ["LocalEngine"]
 
 _DEFAULT_MEMORY = 4 << 30
 _SHARE = 4
-"""What of the budget events may fill: the kernel needs as much again for their states, and answers take their part."""
+"""Events may fill one part in this many of the budget: states need as much again, answers take their part."""
 
 
 class LocalEngine:
@@ -58,7 +58,7 @@ class LocalEngine:
     def _buckets(
         self, binding: Binding, columns: list[str] | None, rejected: list[pa.Table]
     ) -> Iterator[Bucket]:
-        """The clean events of a view's source, bucket by bucket; rejected rows are appended as they are found."""
+        """The clean events of a view's source, bucket by bucket; rejected rows are appended when found."""
         names = no_rejects().column_names
         reading = read(
             binding.source,

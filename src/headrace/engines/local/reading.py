@@ -39,8 +39,8 @@ def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | 
     """The schema of a source's batch, as plan shows and freezes it.
 
     Columns of types that no source column can have (structs, maps, times of day, decimals of more than 18
-    digits) are left out. Of CSV and JSON Lines the types are guessed from the first lines of each file. A date or
-    text that the source names as a time is a timestamp.
+    digits) are left out. Of CSV and JSON Lines the types are guessed from the first lines of each file. A
+    date or text that the source names as a time is a timestamp.
 
     Args:
         source: An event or table source with a batch.
@@ -58,7 +58,8 @@ def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | 
         if number and not sparse:
             _check_same_columns(found, usable, origin)
         for name, of in usable.items():
-            known = TIMESTAMP if name in times and of in {DATE, STRING} else of  # rows that are none are rejected
+            # a row whose time cannot be read as a timestamp is rejected
+            known = TIMESTAMP if name in times and of in {DATE, STRING} else of
             found[name] = (_joined(name, known, origin, found[name]) if name in found else known), origin
     if not found:
         raise DataError(
