@@ -144,6 +144,7 @@ class FeatureStore:
         applied = self.registry.apply(self.plan(given), allow_destructive=allow_destructive)
         if given is not None:
             self._given = (*(self._given or ()), *given)
+        self._names.forget()
         return applied
 
     def list_features(
@@ -236,7 +237,7 @@ class FeatureStore:
         if not bindings:
             raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
         known = None if end is None else instant(end)
-        loaded = load_views(
+        loads = load_views(
             self.online,
             self._engine,
             bindings,
@@ -246,8 +247,10 @@ class FeatureStore:
             self._names.ingest,
             progress,
         )
-        for binding, each in zip(bindings, loaded, strict=True):
+        loaded = []
+        for binding, each in zip(bindings, loads, strict=True):
             self.registry.record_run(key_of(binding), each.known, each.to_dict())
+            loaded.append(each)
         return loaded
 
     def push(self, source: str, rows: Any) -> Pushed:
@@ -290,9 +293,8 @@ class FeatureStore:
             UnknownNameError: A feature or service does not exist.
             DataError: The entities lack a join key or request field.
         """
-        chosen = self._names.choose(features, service)
         given = entity_rows if entities is None else entities
-        served = self._names.served(chosen, full=full_feature_names)
+        served = self._names.request(features, service, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
         with self.online.snapshot() as snapshot:
             return served.answer(snapshot, given or {}, context or {}, self._clock.now(), at)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import time
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import DAY
 from headrace.definitions.on_demand import OnDemandFeature
@@ -11,8 +13,10 @@ from headrace.definitions.service import FeatureService
 from headrace.definitions.source import EventSource, InMemory, Source
 from headrace.definitions.view import View
 from headrace.errors import DataError, StoreError, UnknownNameError
+from headrace.online.earlier import Earlier
 from headrace.online.serve import Served
 from headrace.online.source import SourceStream
+from headrace.online.states import states_of
 from headrace.ports.catalog import Key
 from headrace.retrieval.bind import bind
 from headrace.retrieval.plan import RetrievalPlan, compile_retrieval
@@ -30,6 +34,9 @@ __all__ = ["EPOCH", "Chosen", "Resolution", "has_stream", "key_of"]
 
 EPOCH = DAY
 """The length of an epoch of the stream: a UTC day."""
+
+PATIENCE = 0.5
+"""Seconds for which requests go on with what they know of the registry before they look again."""
 
 
 class Chosen(NamedTuple):
@@ -64,11 +71,38 @@ class Resolution:
         self._bindings: dict[Reference, Binding] = {}
         self._streams: dict[str, SourceStream] = {}
         self._served: dict[tuple[Chosen, bool], Served] = {}
+        self._requests: dict[Any, Served] = {}
+        self._looked = 0.0
 
     def _current(self) -> None:
         counter = self._registry.counter()
+        self._looked = time.monotonic()
         if counter != self._counter:
-            self._bindings, self._streams, self._served, self._counter = {}, {}, {}, counter
+            self.forget()
+            self._counter = counter
+
+    def forget(self) -> None:
+        """Make everything anew at its next use: the registry may have changed."""
+        self._bindings, self._streams, self._served, self._requests = {}, {}, {}, {}
+        self._counter, self._looked = -1, 0.0
+
+    def request(
+        self, features: Sequence[str] | FeatureService | None, service: str | FeatureService | None, *, full: bool
+    ) -> Served:
+        """What answers a request; looks whether the registry has changed once in a while only.
+
+        Raises:
+            DataError: Neither or both are given.
+            UnknownNameError: One does not exist.
+        """
+        if time.monotonic() - self._looked > PATIENCE:
+            self._current()
+        listed = not (features is None or isinstance(features, (str, FeatureService)))
+        key = (tuple(features) if listed else features, service, full)  # type: ignore[arg-type]
+        found = self._requests.get(key)
+        if found is None:
+            found = self._requests[key] = self.served(self.choose(features, service), full=full)
+        return found
 
     def frozen_schemas(self) -> dict[str, Schema]:
         """The schemas frozen by earlier applies, by source."""
@@ -142,13 +176,31 @@ class Resolution:
         """
         key = Reference("view", name, version)
         if key not in self._bindings:
-            definition = self._registry.definition("view", name, version or None)
-            assert isinstance(definition, View)  # noqa: S101 - the registry keeps kinds apart
-            definition = self._with_tables(definition)
-            schema = definition.source.schema
-            assert schema is not None  # noqa: S101 - applying froze it
-            self._bindings[key] = bind(definition, schema, self._zone)
+            self._bindings[key] = self._bound(self._registry.definition("view", name, version or None))
         return self._bindings[key]
+
+    def _bound(self, definition: Definition) -> Binding:
+        assert isinstance(definition, View)  # noqa: S101 - the registry keeps kinds apart
+        definition = self._with_tables(definition)
+        schema = definition.source.schema
+        assert schema is not None  # noqa: S101 - applying froze it
+        return bind(definition, schema, self._zone)
+
+    def earlier(self, binding: Binding, fingerprint: str) -> Earlier | None:
+        """The newest revision of a view's version whose states have a fingerprint; None if none has.
+
+        Features come and go under one version; records that were made before hold what they were made by.
+        """
+        present = self._registry.get("view", binding.name, binding.version).content
+        means = {each.name: each.semantic for each in present.features}
+        for revision in reversed(self._registry.history("view", binding.name)):
+            if revision.version != binding.version or revision.content.core != present.core:
+                continue
+            found = self._bound(self._registry.definition_at(revision))
+            if states_of(found).fingerprint == fingerprint:
+                own = revision.content.features
+                return Earlier(found, frozenset(f.name for f in own if means.get(f.name) == f.semantic))
+        return None
 
     def _with_tables(self, view: View) -> View:
         """The view with its source's table in memory, which the registry does not keep."""
@@ -221,7 +273,7 @@ class Resolution:
         self._current()
         if name not in self._streams:
             source, views = self.of_source(name)
-            self._streams[name] = SourceStream(source, views, EPOCH)
+            self._streams[name] = SourceStream(source, views, EPOCH, self.earlier)
         return self._streams[name]
 
     def ingest(self, name: str) -> Ingest | None:
@@ -234,7 +286,7 @@ class Resolution:
         self._current()
         key = (chosen, full)
         if key not in self._served:
-            self._served[key] = Served(self.retrieval(chosen, full=full), EPOCH)
+            self._served[key] = Served(self.retrieval(chosen, full=full), EPOCH, self.earlier)
         return self._served[key]
 
     def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:

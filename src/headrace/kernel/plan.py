@@ -1,4 +1,4 @@
-"""The plan of a view: which states are kept, over which spans they are merged, and what each feature makes of them."""
+"""The plan of a view: which states it keeps, over which spans they merge, what each feature makes of them."""
 
 from __future__ import annotations
 
@@ -87,8 +87,16 @@ class ViewPlan:
         found = ((m, s) for f in self.features for s in f.spans for m in (*f.measures, self.presence))
         return tuple(dict.fromkeys(found))
 
+    @cached_property
+    def spans_of(self) -> dict[int, tuple[int, ...]]:
+        """The spans each measure is merged over."""
+        found: dict[int, list[int]] = {}
+        for measure, span in self.pairs:
+            found.setdefault(measure, []).append(span)
+        return {measure: tuple(spans) for measure, spans in found.items()}
+
     def only(self, names: Sequence[str]) -> ViewPlan:
-        """The plan of some of the features, by any of their output names; measures and spans keep their places."""
+        """The plan of some features, by any of their output names; measures and spans keep their places."""
         wanted = set(names)
         kept = tuple(f for f in self.features if wanted.intersection(f.names))
         return ViewPlan(self.measures, kept, self.spans, self.zone, self.columns)
@@ -117,7 +125,8 @@ def compile_view(
         zone: The view's zone.
 
     Raises:
-        DefinitionError: An aggregation reads a column or sibling that is not there, or of a type it cannot take.
+        DefinitionError: An aggregation reads a column or sibling that is not there, or of a type it cannot
+            take.
     """
     siblings = {each.name: each for each in aggregations}
     measures: dict[Measure, int] = {PRESENCE: 0}
