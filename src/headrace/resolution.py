@@ -87,7 +87,11 @@ class Resolution:
         self._counter, self._looked = -1, 0.0
 
     def request(
-        self, features: Sequence[str] | FeatureService | None, service: str | FeatureService | None, *, full: bool
+        self,
+        features: Sequence[str] | FeatureService | None,
+        service: str | FeatureService | None,
+        *,
+        full: bool,
     ) -> Served:
         """What answers a request; looks whether the registry has changed once in a while only.
 

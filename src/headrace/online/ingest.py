@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from headrace.kernel.events import KNOWN
 from headrace.online import log
-from headrace.online.manifest import read_manifest
+from headrace.online.earlier import stored_states
+from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.push import Applied, Incoming, apply_events
 from headrace.online.record import Stamp
 from headrace.online.seen import SeenIds
@@ -21,6 +22,7 @@ from headrace.online.states import states_of
 
 if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
+    from headrace.online.states import ViewStates
     from headrace.ports.key_value import Reader, Transactional, Writer
 
 __all__ = ["Evaluate", "Ingest", "Pushed"]
@@ -47,11 +49,25 @@ class Pushed(NamedTuple):
     offset: int
 
 
+class _View(NamedTuple):
+    """A view as one of its definitions has it."""
+
+    binding: Binding
+    states: ViewStates
+    evaluate: Evaluate
+
+
 class Ingest:
     """Takes the events of one source into the states of its views."""
 
     def __init__(
-        self, source: str, views: Sequence[tuple[Binding, Evaluate]], epoch_length: int, *, partition: int = 0
+        self,
+        source: str,
+        views: Sequence[tuple[Binding, Evaluate]],
+        epoch_length: int,
+        *,
+        partition: int = 0,
+        find_earlier: Callable[[Binding, str], tuple[Binding, Evaluate] | None] | None = None,
     ) -> None:
         """For one source.
 
@@ -60,9 +76,13 @@ class Ingest:
             views: Its views, and what evaluates the expressions of each.
             epoch_length: Microseconds of an epoch.
             partition: The partition events come through.
+            find_earlier: Finds the revision of a view whose states have a fingerprint.
         """
         self._source = source
-        self._views = [(binding, states_of(binding), evaluate) for binding, evaluate in views]
+        self._views = [_View(binding, states_of(binding), evaluate) for binding, evaluate in views]
+        self._written = list(self._views)  # by the definitions that the stored records were made by
+        self._find_earlier = find_earlier
+        self._earlier: dict[tuple[str, str], _View] = {}
         self._epoch_length = epoch_length
         self._partition = partition
         self._seen: dict[tuple[str, ...], SeenIds] = {}
@@ -88,23 +108,47 @@ class Ingest:
         """
         if not self._views or not events.num_rows:
             return Pushed(0, 0, 0, 0, -1)
-        prepared = [(binding, states, evaluate(events)) for binding, states, evaluate in self._views]
-        try:
-            with store.transaction() as tx:
-                return self._take(tx, events, prepared, now)
-        except BaseException:
-            # What was remembered in the transaction did not happen.
-            self._forget()
-            raise
+        while True:
+            # The costly part before the transaction, which keeps other writers waiting.
+            prepared = [(view, view.evaluate(events)) for view in self._written]
+            try:
+                with store.transaction() as tx:
+                    if not self._redefined(tx):
+                        return self._take(tx, events, prepared, now)
+            except BaseException:
+                # What was remembered in the transaction did not happen.
+                self._forget()
+                raise
+
+    def _redefined(self, tx: Reader) -> bool:
+        """Whether records were made by other definitions than thought; from now on events are taken by those."""
+        manifest, ids = read_manifest(tx), [view.binding.id for view in self._views]
+        written = [
+            self._writing(view, stored_states(manifest.of(view.binding.id), stream))
+            for view, stream in zip(self._views, read_streams(tx, ids), strict=True)
+        ]
+        changed = any(new is not old for new, old in zip(written, self._written, strict=True))
+        self._written = written
+        return changed
+
+    def _writing(self, view: _View, stored: str) -> _View:
+        """The view as its records have it; the present one where there are none, or nobody knows theirs."""
+        if stored in {"", view.states.fingerprint} or self._find_earlier is None:
+            return view
+        key = view.binding.id, stored
+        if key not in self._earlier:
+            found = self._find_earlier(view.binding, stored)
+            self._earlier[key] = view if found is None else _View(found[0], states_of(found[0]), found[1])
+        return self._earlier[key]
 
     def _take(
-        self, tx: Writer, events: pa.Table, prepared: Sequence[tuple[Binding, object, pa.Table]], now: int
+        self, tx: Writer, events: pa.Table, prepared: Sequence[tuple[_View, pa.Table]], now: int
     ) -> Pushed:
         self._catch_up(tx)
         incoming, fresh_rows = [], 0
-        for binding, states, own in prepared:
-            fresh = self._fresh(binding, own)
-            incoming.append(Incoming(binding, states, fresh, self._epoch_length))  # type: ignore[arg-type]
+        for view, own in prepared:
+            fresh = self._fresh(view.binding, own)
+            incoming.append(Incoming(view.binding, view.states, fresh, self._epoch_length))
             fresh_rows = max(fresh_rows, fresh.num_rows)
         if not fresh_rows:
             return Pushed(0, events.num_rows, 0, 0, -1)
@@ -140,7 +184,7 @@ class Ingest:
             view: `name@version`.
             now: The clock.
         """
-        (found,) = [each for each in self._views if each[0].id == view]
+        (found,) = [each for each in self._views if each.binding.id == view]
         binding, states, evaluate = found
         known = read_manifest(tx).of(view).known
         seen = None

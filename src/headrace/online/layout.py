@@ -1,6 +1,6 @@
 """Where things are in the online store: the keys of manifests, records, logs and quarantine.
 
-Views are named by `name@version`. Records of one generation or epoch share a prefix, so that they go together.
+Views are named by `name@version`. Records of a generation or epoch share a prefix, so that they go together.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ __all__ = [
     "generation_prefix",
     "generations_prefix",
     "late_key",
+    "late_prefix",
+    "loading_key",
     "log_key",
     "log_prefix",
     "quarantine_key",
@@ -32,9 +34,14 @@ def stream_key(view: str) -> bytes:
     return encode_key(("stream", view))
 
 
-def generations_prefix(view: str) -> bytes:
-    """All generations of a view."""
-    return encode_key(("generation", view))
+def loading_key(view: str) -> bytes:
+    """Which load of a view is the newest."""
+    return encode_key(("loading", view))
+
+
+def generations_prefix(view: str, generation: int) -> bytes:
+    """All segments of a generation."""
+    return encode_key(("generation", view, generation))
 
 
 def generation_prefix(view: str, generation: int, segment: int) -> bytes:
@@ -42,9 +49,9 @@ def generation_prefix(view: str, generation: int, segment: int) -> bytes:
     return encode_key(("generation", view, generation, segment))
 
 
-def view_epochs_prefix(view: str) -> bytes:
-    """All epochs of a view."""
-    return encode_key(("epoch", view))
+def view_epochs_prefix(view: str, *epoch: int) -> bytes:
+    """All epochs of a view, or all partitions of one."""
+    return encode_key(("epoch", view, *epoch))
 
 
 def epoch_prefix(view: str, epoch: int, partition: int) -> bytes:
@@ -60,6 +67,11 @@ def log_prefix(source: str) -> bytes:
 def log_key(source: str, offset: int) -> bytes:
     """One entry of the push log."""
     return encode_key((LOG, source, offset))
+
+
+def late_prefix(view: str) -> bytes:
+    """The late log of a view."""
+    return encode_key((LATE, view))
 
 
 def late_key(view: str, offset: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headrace.online.materialize import Loaded, default_end, materialize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from headrace.kernel.binding import Binding
     from headrace.online.ingest import Ingest
@@ -26,8 +26,8 @@ def load_views(
     epoch_length: int,
     ingest_of: Callable[[str], Ingest | None],
     progress: Progress,
-) -> list[Loaded]:
-    """Load views, one after another.
+) -> Iterator[Loaded]:
+    """Load views, one after another; each is served before the next begins.
 
     Args:
         store: The online store.
@@ -42,12 +42,10 @@ def load_views(
     Raises:
         DataError: `end` is no epoch's edge, or a source cannot be read.
     """
-    done = []
     for binding in bindings:
         known = end
         if known is None:
             known = default_end(now, int(getattr(binding.source, "lateness", 0)), epoch_length)
         parts = engine.parts(binding, known)
         ingest = ingest_of(binding.source.name)
-        done.append(materialize(store, binding, parts, known, now, epoch_length, progress, ingest))
-    return done
+        yield materialize(store, binding, parts, known, now, epoch_length, progress, ingest)

@@ -1,7 +1,8 @@
-"""Loading: the events with `known < K` of a view become a new generation, and one manifest write switches to it.
+"""Loading: a view's events with `known < K` become a new generation; one manifest write switches to it.
 
-Until the switch nobody sees the new records; after it nobody reads the old ones, which stay until the next load so that
-requests under way can end. A load that dies leaves records no manifest names; the next one clears them away.
+Until the switch nobody sees the new records; after it nobody reads the old ones, which stay until the next
+load so that requests under way can end. A load that dies leaves records no manifest names; the next one
+clears them away.
 """
 
 from __future__ import annotations
@@ -12,33 +13,25 @@ import msgspec
 import pyarrow as pa
 
 from headrace.clock import format_instant
-from headrace.errors import ConflictError, DataError
+from headrace.errors import DataError
 from headrace.kernel.entities import group_entities
-from headrace.online.layout import (
-    MANIFEST,
-    epoch_prefix,
-    generation_prefix,
-    generations_prefix,
-    stream_key,
-    view_epochs_prefix,
-)
-from headrace.online.manifest import StreamState, ViewManifest, decode_manifest, read_streams
+from headrace.online.generations import begin, forget, switch, write
+from headrace.online.layout import stream_key, view_epochs_prefix
+from headrace.online.manifest import StreamState, read_streams
 from headrace.online.quarantine import quarantine
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from headrace.kernel.binding import Binding
+    from headrace.online.generations import Generation
     from headrace.online.ingest import Ingest
     from headrace.ports.engine import Part, Progress
-    from headrace.ports.key_value import KeyValue, OneHost, Writer
+    from headrace.ports.key_value import OneHost, Reader, Writer
 
 
 __all__ = ["Loaded", "default_end", "materialize", "nearest_edges"]
-
-_BATCH = 512
-"""Records written at once: keeps write transactions short."""
 
 
 class Loaded(NamedTuple):
@@ -94,7 +87,8 @@ def materialize(
         now: The clock.
         epoch_length: Microseconds of an epoch of the stream; K is an edge where the source has a stream.
         progress: Hears how far the load is.
-        ingest: The ingestion of its source, to replay the log where the stream holds states of an older definition.
+        ingest: The ingestion of its source, to replay the log where the stream holds states of an older
+            definition.
 
     Raises:
         ConflictError: Another load of the view ended first.
@@ -102,10 +96,7 @@ def materialize(
     """
     _check_end(binding, known, epoch_length)
     view = binding.id
-    before = store.multi_get([MANIFEST])[0]
-    served = decode_manifest(before).of(view)
-    generation = served.generation + 1
-    _clear(store, view, keep=(served.generation,))
+    generation = begin(store, view, epoch_length)
     states = states_of(binding)
     entities = events = rejected = 0
     for part in parts:
@@ -114,12 +105,8 @@ def materialize(
         if found.keyless is not None:
             clean = clean.filter(pa.array(~found.keyless))
         records = states.load(clean, found.group, len(found.keys), known)
-        prefix = generation_prefix(view, generation, 0)
-        items = [
-            (prefix + key, data) for key, data in zip(found.keys, records, strict=True) if data is not None
-        ]
-        for start in range(0, len(items), _BATCH):
-            store.multi_put(items[start : start + _BATCH])
+        items = [(key, data) for key, data in zip(found.keys, records, strict=True) if data is not None]
+        write(store, generation, items)
         quarantine(store, binding.source.name, part.rejected, now)
         entities, events, rejected = (
             entities + len(items),
@@ -127,15 +114,34 @@ def materialize(
             rejected + part.rejected.num_rows,
         )
         progress(view, part.share)
-    loaded = ViewManifest(known, generation, (0,), states.fingerprint, served.generation, now)
     with store.transaction() as tx:
-        _switch(tx, view, served, loaded)
-        gone = _forget_epochs(tx, view, known, epoch_length, states.fingerprint)
-        if gone and ingest is not None and read_streams(tx, [view])[0].states != states.fingerprint:
-            ingest.replay(tx, view, now)
+        switch(tx, generation, known, states.fingerprint, now)
+        if _is_other(tx, generation, known, states.fingerprint):
+            _replay(tx, view, states.fingerprint, ingest, now)
+        gone = forget(tx, view, known, epoch_length)
     for prefix in gone:
         store.delete_prefix(prefix)
     return Loaded(view, known, entities, events, rejected)
+
+
+def _is_other(tx: Reader, generation: Generation, known: int, fingerprint: str) -> bool:
+    """Whether the stream lacks events from K on, or holds them in states of another definition.
+
+    It lacks what was pushed before the view was there, and what a generation up to a later K has made it forget.
+    """
+    served = generation.served
+    (stream,) = read_streams(tx, [generation.view])
+    return served.generation < 0 or known < served.known or stream.states != fingerprint
+
+
+def _replay(tx: Writer, view: str, fingerprint: str, ingest: Ingest | None, now: int) -> None:
+    """Write the stream's states anew, from the log."""
+    tx.delete_prefix(view_epochs_prefix(view))
+    if ingest is None:
+        tx.delete([stream_key(view)])
+        return
+    tx.multi_put([(stream_key(view), msgspec.json.encode(StreamState(states=fingerprint)))])
+    ingest.replay(tx, view, now)
 
 
 def _check_end(binding: Binding, known: int, epoch_length: int) -> None:
@@ -143,58 +149,8 @@ def _check_end(binding: Binding, known: int, epoch_length: int) -> None:
         return
     lower, upper = nearest_edges(known, epoch_length)
     raise DataError(
-        f"View {binding.id} has a stream, so a load must end at an epoch's edge, not at {format_instant(known)}.",
+        f"View {binding.id} has a stream: a load must end at an edge of its epochs, not {format_instant(known)}.",
         asked=format_instant(known),
         available=[format_instant(lower), format_instant(upper)],
         remedy="Choose one of the edges, or leave end out.",
     )
-
-
-def _switch(tx: Writer, view: str, served: ViewManifest, loaded: ViewManifest) -> None:
-    """Replace the view's entry in the manifest, unless another load has."""
-    manifest = decode_manifest(tx.multi_get([MANIFEST])[0])
-    if manifest.of(view) != served:
-        raise ConflictError(
-            f"Another load of {view} ended first; nothing was switched.",
-            asked=view,
-            remedy="Run it again if needed.",
-        )
-    renewed = msgspec.structs.replace(manifest, views={**manifest.views, view: loaded})
-    tx.multi_put([(MANIFEST, renewed.encode())])
-
-
-def _clear(store: KeyValue, view: str, keep: Sequence[int]) -> None:
-    """Delete the generations nobody reads."""
-    kept = tuple(generation_prefix(view, generation, 0)[:-9] for generation in keep if generation >= 0)
-    doomed: list[bytes] = []
-    for key, _ in store.scan(generations_prefix(view)):
-        if not key.startswith(kept) if kept else True:
-            doomed.append(key)
-    for start in range(0, len(doomed), _BATCH):
-        store.delete(doomed[start : start + _BATCH])
-
-
-def _forget_epochs(tx: Writer, view: str, known: int, epoch_length: int, fingerprint: str) -> list[bytes]:
-    """Let the stream forget the epochs the generation holds, and all of them where they hold other states.
-
-    Returns:
-        The prefixes whose records nobody reads any more. Those of other states are deleted at once, for their epochs
-        are about to be written anew.
-    """
-    (stream,) = read_streams(tx, [view])
-    if not stream.epochs:
-        return []
-    if stream.states != fingerprint:
-        tx.delete_prefix(view_epochs_prefix(view))
-        tx.delete([stream_key(view)])
-        return [epoch_prefix(view, -1, 0)]
-    kept = {e: partitions for e, partitions in stream.epochs.items() if (e + 1) * epoch_length > known}
-    if kept == stream.epochs:
-        return []
-    tx.multi_put([(stream_key(view), msgspec.json.encode(StreamState(kept, fingerprint)))])
-    return [
-        epoch_prefix(view, epoch, partition)
-        for epoch, partitions in stream.epochs.items()
-        if epoch not in kept
-        for partition in partitions
-    ]

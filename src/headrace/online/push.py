@@ -15,6 +15,7 @@ import pyarrow as pa
 from headrace.errors import StoreError
 from headrace.kernel.entities import Entities, group_entities
 from headrace.kernel.events import KNOWN
+from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, late_key, stream_key
 from headrace.online.log import to_ipc
 from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
@@ -81,9 +82,10 @@ def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamSta
     binding, events = incoming.binding, incoming.events
     loaded = manifest.of(binding.id)
     fingerprint = incoming.states.fingerprint
-    if stream.epochs and stream.states != fingerprint:
+    loaded_by, streamed_by = stored_states(loaded, stream), stream.states if stream.epochs else ""
+    if {loaded_by, streamed_by} - {"", fingerprint}:
         raise StoreError(
-            f"The stream's state of view {binding.id} is of another definition.",
+            f"The stored state of view {binding.id} is of another definition.",
             asked=binding.id,
             remedy="Run: headrace materialize, which starts the stream's state anew.",
         )

@@ -10,13 +10,14 @@ import pyarrow as pa
 from headrace.clock import format_instant
 from headrace.errors import AsOfTooEarly, StoreError
 from headrace.kernel.columns import INVALID, Column
+from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, generation_prefix
 from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
 from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
     from headrace.online.states import ViewStates
@@ -27,6 +28,10 @@ __all__ = ["TOO_EARLY", "Asked", "Read", "read"]
 TOO_EARLY = "as_of too early"
 
 
+def _none(_fingerprint: str) -> None:
+    """Know no earlier definition."""
+
+
 class Asked(NamedTuple):
     """One view in a request.
 
@@ -34,13 +39,29 @@ class Asked(NamedTuple):
         view: `name@version`.
         states: Its states, for the features wanted.
         keys: The encoded key of each entity; None where it has a null part and so no events.
-        epoch_of: The epoch of an instant, to tell which epochs a generation covers.
+        epoch_length: Microseconds of an epoch, to tell which epochs a generation covers.
+        earlier: Finds the states of an earlier definition by their fingerprint, for records that were made by it.
     """
 
     view: str
     states: ViewStates
     keys: Sequence[bytes | None]
     epoch_length: int
+    earlier: Callable[[str], ViewStates | None] = _none
+
+
+class _Found(NamedTuple):
+    """The records of one view.
+
+    Attributes:
+        states: What reads them.
+        records: Those of every entity, entities ascending.
+        entity: The entity of each.
+    """
+
+    states: ViewStates
+    records: list[bytes]
+    entity: Array
 
 
 class Read(NamedTuple):
@@ -48,7 +69,7 @@ class Read(NamedTuple):
 
     Attributes:
         t: The instant all of it is as of.
-        columns: For each view asked, feature -> values of the entities.
+        columns: For each view asked, feature -> values of the entities; without those not loaded yet.
     """
 
     t: int
@@ -66,7 +87,7 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
 
     Raises:
         AsOfTooEarly: `as_of` is before the state of every entity.
-        StoreError: A view was never loaded nor pushed to, or its records hold other states than the view now has.
+        StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
     """
     manifest = read_manifest(store)
     streams = read_streams(store, [each.view for each in asked])
@@ -74,8 +95,8 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
     t = _instant(found, now, as_of, [manifest.of(each.view).known for each in asked])
     columns = []
     spoiled = np.zeros(max((len(each.keys) for each in asked), default=0), dtype=bool)
-    for each, (records, entity) in zip(asked, found, strict=True):
-        answer = each.states.read(records, entity, len(each.keys), t)
+    for each, (states, records, entity) in zip(asked, found, strict=True):
+        answer = states.read(records, entity, len(each.keys), t)
         early = _too_early(records, entity, len(each.keys), t, manifest.of(each.view).known)
         if early.any():
             answer = {name: _without(column, early) for name, column in answer.items()}
@@ -86,10 +107,7 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
     return Read(t, tuple(columns))
 
 
-def _records(
-    store: Reader, asked: Asked, manifest: Manifest, stream: StreamState
-) -> tuple[list[bytes], Array]:
-    """The records of every entity, entities ascending, and the entity of each."""
+def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamState) -> _Found:
     loaded = manifest.of(asked.view)
     if loaded.generation < 0 and not stream.epochs:
         raise StoreError(
@@ -97,13 +115,12 @@ def _records(
             asked=asked.view,
             remedy="Run: headrace materialize (or push events).",
         )
-    prefixes = []
-    if loaded.generation >= 0:
-        _same_states(asked, loaded.states)
-        prefixes += [generation_prefix(asked.view, loaded.generation, segment) for segment in loaded.segments]
+    states = _states(asked, stored_states(loaded, stream))
+    prefixes = [generation_prefix(asked.view, loaded.generation, segment) for segment in loaded.segments]
     open_epochs = [epoch for epoch in stream.epochs if (epoch + 1) * asked.epoch_length > loaded.known]
     if open_epochs:
-        _same_states(asked, stream.states)
+        if stream.states != states.fingerprint:
+            raise _unknown_states(asked)
         prefixes += [
             epoch_prefix(asked.view, e, partition) for e in open_epochs for partition in stream.epochs[e]
         ]
@@ -115,22 +132,30 @@ def _records(
     values = store.multi_get(keys)
     held = [i for i, value in enumerate(values) if value is not None]
     records = [value for value in values if value is not None]
-    return records, np.array([entity[i] for i in held], dtype=np.int64)
+    return _Found(states, records, np.array([entity[i] for i in held], dtype=np.int64))
 
 
-def _same_states(asked: Asked, stored: str) -> None:
-    if stored != asked.states.fingerprint:
-        raise StoreError(
-            f"The stored state of view {asked.view} is of another definition.",
-            asked=asked.view,
-            remedy="Run: headrace materialize.",
-        )
+def _states(asked: Asked, stored: str) -> ViewStates:
+    if stored == asked.states.fingerprint:
+        return asked.states
+    earlier = asked.earlier(stored)
+    if earlier is None:
+        raise _unknown_states(asked)
+    return earlier
 
 
-def _instant(found: list[tuple[list[bytes], Array]], now: int, as_of: int | None, known: list[int]) -> int:
+def _unknown_states(asked: Asked) -> StoreError:
+    return StoreError(
+        f"The stored state of view {asked.view} is of another definition.",
+        asked=asked.view,
+        remedy="Run: headrace materialize.",
+    )
+
+
+def _instant(found: list[_Found], now: int, as_of: int | None, known: list[int]) -> int:
     if as_of is not None:
         return as_of
-    frontier = max((frontier_of(data) for records, _ in found for data in records), default=FOREVER_AGO)
+    frontier = max((frontier_of(data) for each in found for data in each.records), default=FOREVER_AGO)
     return max(now, frontier + 1, *known)
 
 
@@ -151,10 +176,10 @@ def _without(column: Column, early: Array) -> Column:
 
 
 def _never_that_early(
-    t: int, found: list[tuple[list[bytes], Array]], manifest: Manifest, asked: Sequence[Asked]
+    t: int, found: list[_Found], manifest: Manifest, asked: Sequence[Asked]
 ) -> AsOfTooEarly:
     known = max(manifest.of(each.view).known for each in asked)
-    frontier = max((frontier_of(data) for records, _ in found for data in records), default=FOREVER_AGO)
+    frontier = max((frontier_of(data) for each in found for data in each.records), default=FOREVER_AGO)
     earliest = format_instant(max(known, frontier + 1))
     return AsOfTooEarly(
         f"The stored state begins after {format_instant(t)}.",

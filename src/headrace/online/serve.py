@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from headrace.casting import cast_column
 from headrace.errors import DataError, UnknownNameError
 from headrace.kernel.entities import key_column
 from headrace.online.answer import OnlineFeatures
+from headrace.online.earlier import not_loaded
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
+    from headrace.kernel.columns import Column
+    from headrace.online.earlier import FindEarlier
+    from headrace.online.states import ViewStates
     from headrace.ports.key_value import Reader
-    from headrace.retrieval.plan import RetrievalPlan
+    from headrace.retrieval.plan import RetrievalPlan, ViewRequest
 
 __all__ = ["Served", "by_column"]
 
@@ -28,16 +33,22 @@ Entities = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 class Served:
     """A retrieval plan, ready to answer requests."""
 
-    def __init__(self, plan: RetrievalPlan, epoch_length: int) -> None:
+    def __init__(
+        self, plan: RetrievalPlan, epoch_length: int, find_earlier: FindEarlier | None = None
+    ) -> None:
         """Compile what does not change between requests.
 
         Args:
             plan: What is asked for.
             epoch_length: Microseconds of an epoch of the stream.
+            find_earlier: Finds the revision of a view that its records were made by; without it, views whose
+                records are of another revision cannot be read.
         """
         self._plan = plan
         self._epoch_length = epoch_length
         self._states = [states_of(each.binding, each.names) for each in plan.views]
+        self._find_earlier = find_earlier
+        self._earlier: dict[tuple[int, str], ViewStates | None] = {}
 
     def answer(
         self, store: Reader, entities: Entities, context: Mapping[str, Any], now: int, as_of: int | None
@@ -61,20 +72,34 @@ class Served:
         keys, request = self._columns(given, context, n)
         asked = [
             Asked(each.binding.id, states, key_column(_chosen(keys, each.binding.keys, n), each.binding.keys).to_pylist(),
-                  self._epoch_length)
-            for each, states in zip(self._plan.views, self._states, strict=True)
+                  self._epoch_length, partial(self._states_of_earlier, place))
+            for place, (each, states) in enumerate(zip(self._plan.views, self._states, strict=True))
         ]  # fmt: skip
         found = read(store, asked, now, as_of)
+        read_columns = [
+            _completed(each, own, n) for each, own in zip(self._plan.views, found.columns, strict=True)
+        ]
         functions = {}
         if self._plan.functions:
-            functions = run_functions(self._plan, found.columns, request, np.full(n, found.t, dtype=np.int64))
+            functions = run_functions(self._plan, read_columns, request, np.full(n, found.t, dtype=np.int64))
         columns = {
             member.output: functions[member.reference.name]
             if member.view < 0
-            else found.columns[member.view][member.reference.feature]
+            else read_columns[member.view][member.reference.feature]
             for member in self._plan.members
         }
         return OnlineFeatures(given, self._plan.members, columns, found.t)
+
+    def _states_of_earlier(self, place: int, fingerprint: str) -> ViewStates | None:
+        """The states of the revision of a view that its records were made by, for the features it has of those wanted."""
+        key = place, fingerprint
+        if key not in self._earlier and self._find_earlier is not None:
+            wanted = self._plan.views[place]
+            found = self._find_earlier(wanted.binding, fingerprint)
+            self._earlier[key] = found and states_of(
+                found.binding, [name for name in wanted.names if name in found.names]
+            )
+        return self._earlier.get(key)
 
     def _columns(
         self, given: Mapping[str, Sequence[Any]], context: Mapping[str, Any], n: int
@@ -124,6 +149,14 @@ class Served:
             )
             request[name] = cast.to_pylist()
         return pa.table(keys) if keys else pa.table({"": pa.nulls(n)}).select([]), request
+
+
+def _completed(of: ViewRequest, columns: Mapping[str, Column], n: int) -> Mapping[str, Column]:
+    """The columns of a view, with those that are not loaded yet."""
+    if all(name in columns for name in of.names):
+        return columns
+    types = of.binding.feature_types
+    return {name: columns[name] if name in columns else not_loaded(n, types[name]) for name in of.names}
 
 
 def by_column(entities: Entities) -> dict[str, Sequence[Any]]:

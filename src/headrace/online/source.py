@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
+    from headrace.online.earlier import FindEarlier
     from headrace.ports.key_value import Transactional
 
 __all__ = ["SourceStream"]
@@ -27,8 +28,20 @@ __all__ = ["SourceStream"]
 class SourceStream:
     """Takes raw rows of one source."""
 
-    def __init__(self, source: Source, views: Sequence[Binding], epoch_length: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        views: Sequence[Binding],
+        epoch_length: int,
+        find_earlier: FindEarlier | None = None,
+    ) -> None:
         """For a source and its live views.
+
+        Args:
+            source: The source.
+            views: The views.
+            epoch_length: Microseconds of an epoch.
+            find_earlier: Finds the revision of a view that its records were made by, where it changed since.
 
         Raises:
             DataError: The source has no stream.
@@ -43,7 +56,17 @@ class SourceStream:
         self._name = source.name
         self._cleaner = Cleaner(source, source.schema, (), what=f"push to {source.name!r}")
         self.failures: list[pa.Table] = []
-        self.ingest = Ingest(source.name, [(each, self._evaluate(each)) for each in views], epoch_length)
+        self._find_earlier = find_earlier
+        self.ingest = Ingest(
+            source.name,
+            [(each, self._evaluate(each)) for each in views],
+            epoch_length,
+            find_earlier=self._earlier,
+        )
+
+    def _earlier(self, binding: Binding, fingerprint: str) -> tuple[Binding, Evaluate] | None:
+        found = None if self._find_earlier is None else self._find_earlier(binding, fingerprint)
+        return None if found is None else (found.binding, self._evaluate(found.binding))
 
     def _evaluate(self, binding: Binding) -> Evaluate:
         evaluator = Evaluator(

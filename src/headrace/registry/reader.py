@@ -10,7 +10,7 @@ from headrace.ports.catalog import Key
 from headrace.registry.entry import Entry
 from headrace.registry.lineage import Lineage, Node, lineage
 from headrace.registry.order import dependency_order
-from headrace.registry.reading import LOADED, definition_of
+from headrace.registry.reading import LOADED, definition_of, revived
 from headrace.registry.search import FeatureEntry, Query, features_of
 from headrace.registry.state import State, closure
 from headrace.registry.versions import natural
@@ -73,6 +73,14 @@ class RegistryReader:
         """
         state = self.state()
         return definition_of(state, found(state, kind, name, version).key)
+
+    def definition_at(self, revision: Entry) -> Definition:
+        """The definition as a revision that `history` gave has it.
+
+        Raises:
+            StoreError: As in `definition`.
+        """
+        return revived(self.state(), revision)
 
     def features(
         self,

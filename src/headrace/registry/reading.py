@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headrace.registry.entry import Entry
     from headrace.registry.state import State
 
-__all__ = ["LOADED", "Wanted", "definition_of", "document_of", "read"]
+__all__ = ["LOADED", "Wanted", "definition_of", "document_of", "read", "revived"]
 
 LOADED = frozenset({"view"})
 """The kinds whose values are stored: they are loaded, backfilled and kept up to date."""
@@ -121,9 +121,17 @@ def definition_of(state: State, key: Key) -> Definition:
     """
     made = state.definitions.get(key)
     if made is None:
-        made = from_document(document_of(state[key]), lambda reference: _pinned(state, state[key], reference))
-        state.definitions[key] = made
+        made = state.definitions[key] = revived(state, state[key])
     return made
+
+
+def revived(state: State, entry: Entry) -> Definition:
+    """The definition of a revision, newest or not, with those definitions inside that its version is pinned to.
+
+    Raises:
+        StoreError: As in `definition_of`.
+    """
+    return from_document(document_of(entry), lambda reference: _pinned(state, entry, reference))
 
 
 def _pinned(state: State, entry: Entry, reference: Reference) -> Definition:

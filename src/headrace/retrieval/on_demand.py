@@ -37,28 +37,43 @@ def run_functions(
         t: The rows' instants.
 
     Returns:
-        Function name -> values; where a function raises, or returns what its type cannot hold, the value is INVALID.
+        Function name -> values; INVALID where a function raises, returns what its type cannot hold, or would read a
+        null that is INVALID itself.
     """
     done: dict[str, Column] = {}
     read: dict[tuple[int, str], list[Any]] = {}
     for function in plan.functions:
         values: dict[str, Sequence[Any]] = {}
+        failed, reason = np.zeros(len(t), dtype=bool), ""
         for parameter, place in plan.inputs[function.name].items():
+            column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
             if place not in read:
-                column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
                 read[place] = column.values.to_pylist()
             values[parameter] = read[place]
+            spoiled = _spoiled(column)
+            if spoiled.any():
+                failed, reason = failed | spoiled, reason or column.reason
         values.update({name: request[name] for name in function.request})
-        done[function.name] = _run(function, values, t)
+        done[function.name] = _run(function, values, t, failed, reason)
     return done
 
 
-def _run(function: OnDemandFeature, values: Mapping[str, Sequence[Any]], t: Array) -> Column:
+def _spoiled(column: Column) -> Array:
+    """Where a value is null because something went wrong, not because there is none."""
+    invalid: Array = column.status == INVALID
+    return invalid & column.values.is_null().to_numpy(zero_copy_only=False) if invalid.any() else invalid
+
+
+def _run(
+    function: OnDemandFeature, values: Mapping[str, Sequence[Any]], t: Array, failed: Array, reason: str
+) -> Column:
+    """The function's results; a row that failed before, for the reason given, is not computed."""
     results: list[Any] = []
-    failed = np.zeros(len(t), dtype=bool)
-    reason = ""
     names = list(values)
     for row, at in enumerate(t.tolist()):
+        if failed[row]:
+            results.append(None)
+            continue
         try:
             result = function.compute({name: values[name][row] for name in names}, at)
             results.append(_fitting(result, function.output))

@@ -1,0 +1,171 @@
+"""A view that changes under its version goes on with the definition that is loaded, until the next load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import headrace as hr
+from headrace import agg
+from headrace.clock import DAY
+from tests.project.market import (
+    FIRST_DAY,
+    KEYS,
+    activity,
+    again,
+    events,
+    newest,
+    offline,
+    online,
+    project,
+    write,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headrace.online.answer import OnlineFeatures
+
+K = FIRST_DAY + 10 * DAY
+OLD = ["activity:events_7d", "activity:spend_7d", "newest:price"]
+AVERAGE = agg.mean("average", "price", windows=["7d"])
+NEW = ["activity:average_7d", "newest:kind"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> hr.FeatureStore:
+    """Loaded up to day 10, and days 10 to 12 pushed."""
+    store = project(tmp_path, events(0, 10))
+    store.apply([activity(), newest()])
+    store.materialize(end=K)
+    store.push("clicks", events(10, 12))
+    write(tmp_path / "events.parquet", events(0, 13))  # what history should say in the end
+    return store
+
+
+def statuses(answer: OnlineFeatures) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for value in answer.values():
+        found.setdefault(value.feature, set()).add((value.status, value.metadata.get("reason", "")))
+    return found
+
+
+def test_reads_and_pushes_go_on_after_a_feature_was_added(store: hr.FeatureStore, tmp_path: Path) -> None:
+    before = online(store, *OLD)
+    store.apply([activity(AVERAGE), newest("kind")])
+    for opened in (store, again(tmp_path)):
+        assert online(opened, *OLD) == before
+    pushed = again(tmp_path).push("clicks", events(12, 13))
+    assert (pushed.accepted, pushed.duplicates) == (5, 0)
+    assert online(store, *OLD) == offline(store, *OLD)
+    assert online(store, *OLD) != before
+
+    store.materialize(end=K)
+    assert online(again(tmp_path), *OLD, *NEW) == offline(store, *OLD, *NEW)
+    store.push("clicks", events(13, 14))
+    write(tmp_path / "events.parquet", events(0, 14))
+    assert online(again(tmp_path), *OLD, *NEW) == offline(store, *OLD, *NEW)
+
+
+def test_what_is_not_loaded_yet_is_invalid_and_says_so(store: hr.FeatureStore, tmp_path: Path) -> None:
+    store.apply([activity(AVERAGE), newest("kind")])
+    for asked in ([*OLD, *NEW], NEW):
+        answer = again(tmp_path).get_online_features(asked, {"user_id": KEYS})
+        for name in ("average_7d", "kind"):
+            assert answer.to_dict()[name] == [None] * len(KEYS)
+            ((status, reason),) = statuses(answer)[name]
+            assert status == "INVALID"
+            assert reason == "not loaded yet: run headrace materialize"
+            assert answer.document()["metadata"]["reasons"][name] == reason
+
+
+def test_what_is_computed_from_it_is_invalid_too(store: hr.FeatureStore, tmp_path: Path) -> None:
+    (tmp_path / "features.py").write_text(
+        "import headrace as hr\n\n\n"
+        '@hr.on_demand(inputs={"average": "activity:average_7d"}, output="double")\n'
+        "def rounded(average):\n"
+        "    return round(average or 0.0)\n"
+    )
+    (rounded,) = again(tmp_path)._definitions()
+    store.apply([activity(AVERAGE), rounded])
+    answer = again(tmp_path).get_online_features(["rounded", "activity:events_7d"], {"user_id": KEYS})
+    assert statuses(answer)["rounded"] == {("INVALID", "not loaded yet: run headrace materialize")}
+    assert {status for status, _ in statuses(answer)["events_7d"]} == {"PRESENT"}
+    store.materialize(end=K)
+    answer = again(tmp_path).get_online_features(["rounded"], {"user_id": KEYS})
+    assert {status for status, _ in statuses(answer)["rounded"]} == {"PRESENT"}
+
+
+def test_a_feature_that_keeps_the_same_states_needs_no_load(store: hr.FeatureStore) -> None:
+    store.apply([activity(agg.sum("paid", "price", windows=["7d"]))])
+    assert online(store, "activity:paid_7d")["paid_7d"] == online(store, "activity:spend_7d")["spend_7d"]
+
+
+def test_a_name_that_came_back_with_another_meaning_is_not_answered_from_old_states(
+    store: hr.FeatureStore,
+) -> None:
+    without = hr.AggregateView(
+        "activity",
+        entity=activity().entity,
+        source=activity().source,
+        features=[agg.count("events", windows=["7d"])],
+    )
+    store.apply([without], allow_destructive=True)
+    assert online(store, "activity:events_7d") == offline(store, "activity:events_7d", as_of=K + 2 * DAY) | {
+        "events_7d": online(store, "activity:events_7d")["events_7d"]
+    }
+    spend = agg.sum("spend", "price", where="kind = 'click'", windows=["7d"])
+    store.apply([hr.AggregateView(
+        "activity", entity=activity().entity, source=activity().source,
+        features=[agg.count("events", windows=["7d"]), spend],
+    )])  # fmt: skip
+    answer = store.get_online_features(["activity:spend_7d", "activity:events_7d"], {"user_id": KEYS})
+    assert {status for status, _ in statuses(answer)["spend_7d"]} == {"INVALID"}
+    assert {status for status, _ in statuses(answer)["events_7d"]} == {"PRESENT"}
+
+
+def test_a_view_that_was_only_pushed_to_goes_on_too(tmp_path: Path) -> None:
+    store = project(tmp_path, events(0, 10))
+    store.apply([activity(), newest()])
+    store.push("clicks", events(10, 12))
+    before = online(store, *OLD)
+    store.apply([activity(AVERAGE, first=[agg.max("most", "price", windows=["1d"])]), newest("kind")])
+    assert online(store, *OLD) == before
+    store.push("clicks", events(12, 13))
+    store.materialize(end=K)
+    write(tmp_path / "events.parquet", events(0, 13))
+    assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)
+
+
+def test_one_who_pushes_notices_that_another_has_loaded_the_new_definition(
+    store: hr.FeatureStore, tmp_path: Path
+) -> None:
+    store.apply([activity(AVERAGE), newest("kind")])
+    store.push("clicks", events(12, 13))  # into states of the old definition
+    again(tmp_path).materialize(end=K)
+    store.push("clicks", events(13, 14))
+    write(tmp_path / "events.parquet", events(0, 14))
+    assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)
+
+
+def test_a_view_added_later_holds_what_was_pushed_before(store: hr.FeatureStore, tmp_path: Path) -> None:
+    view = hr.AggregateView(
+        "later",
+        entity=newest().entity,
+        source=newest().source,
+        features=[agg.count("events", windows=["7d"])],
+    )
+    store.apply([view])
+    store.push("clicks", events(12, 13))
+    store.materialize(end=K, views=["later"])
+    assert online(again(tmp_path), "later:events_7d") == offline(store, "later:events_7d")
+
+
+def test_a_load_up_to_an_earlier_instant_has_the_pushes_after_it(
+    store: hr.FeatureStore, tmp_path: Path
+) -> None:
+    store.push("clicks", events(12, 13))
+    store.materialize(end=K + 2 * DAY)
+    store.materialize(end=K)
+    assert online(again(tmp_path), *OLD) == offline(store, *OLD)
