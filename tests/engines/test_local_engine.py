@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from headrace.definitions.source import EventSource
 from headrace.engines.local.engine import LocalEngine
 from headrace.ports.engine import Asked
 from headrace.retrieval.bind import bind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -77,7 +80,8 @@ def test_some_features_are_answered_as_all_are(log: Path, tmp_path: Path) -> Non
         agg.count(f"f{i}", where=f"event = '{event}'", windows=["7d"])
         for i, event in enumerate(["none", "click", "impression"])
     ]
-    view = bind(AggregateView("w", entity=user, source=source, features=features), engine.infer_schema(source), "UTC")
+    definition = AggregateView("w", entity=user, source=source, features=features)
+    view = bind(definition, engine.infer_schema(source), "UTC")
     keys = pa.table({"user_id": [f"u{i}" for i in range(1, 50)]})
     t = np.full(49, int(START.timestamp() * 1_000_000) + 6 * 86_400_000_000, dtype=np.int64)
     whole, _ = engine.features(Asked(view, ["f0_7d", "f1_7d", "f2_7d"], keys, t), _quiet)

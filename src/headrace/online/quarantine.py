@@ -52,9 +52,7 @@ def quarantine(store: Writer, source: str, rejected: pa.Table, now: int) -> None
     for row, rule, reason in zip(
         *(rejected.column(name).to_pylist() for name in ("row", "rule", "reason")), strict=True
     ):
-        digest = hashlib.sha256(f"{row}\0{rule}\0{reason}".encode("utf-8", "surrogatepass")).hexdigest()[
-            :32
-        ]
+        digest = hashlib.sha256(f"{row}\0{rule}\0{reason}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
         items.append(
             (quarantine_key(source, digest, 0), msgspec.json.encode(Rejected(source, row, rule, reason, now)))
         )
