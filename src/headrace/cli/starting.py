@@ -57,12 +57,6 @@ def init(*, project: Path, as_json: bool, directory: Path | None, name: str | No
 @click.option(
     "--synthetic", type=click.IntRange(min=1), metavar="N", help="Make up N receipt lines, not the real ones."
 )
-@click.option(
-    "--synthetic",
-    type=int,
-    metavar="N",
-    help="Make up N lines of receipts instead of reading the real households.",
-)
 def demo(*, project: Path, as_json: bool, directory: Path, synthetic: int | None) -> int:
     """Tell the whole story on real data: define, apply, train, load, push, read, and check that all agree."""
     from headrace.demo.story import tell
