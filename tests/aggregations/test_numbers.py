@@ -19,7 +19,7 @@ SCHEMA = Schema({"ts": "timestamp", "x": "int64", "y": "double", "d": "decimal(1
 
 
 def finished(feature, column, values, rounds=1):
-    """The feature's value over the values, merged into itself as often as given, each time twice the events."""
+    """The feature's value over the values, doubled by merging it with itself `rounds - 1` times."""
     rows = [{**dict.fromkeys(SCHEMA), "ts": n, column: value} for n, value in enumerate(values)]
     log = accepted(rows, (), "ts", SCHEMA)
     states = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.base import Aggregation
     from headrace.schema import Type
+    from headrace.testing.arguments import Example
     from headrace.testing.formulas import Answer, Event
 
 __all__ = ["Case", "cases", "dimensions", "event_rows", "features", "logs"]
@@ -186,12 +188,12 @@ def cases(draw: st.DrawFn, kinds: Sequence[str] = tuple(CATALOGUE)) -> Case:
         event_id,
         columns,
         zone,
-        draw(st.sampled_from([0, 0, 1, SCALES[scale].hop])),
+        draw(st.sampled_from([0, 1, SCALES[scale].hop])),
         view,
         events,
         [],
     )
-    case.spine.extend(draw(_spines(case)))
+    case.spine.extend(draw(_spines(case, SCALES[scale])))
     return case
 
 
@@ -206,22 +208,30 @@ def features(
     """The aggregations of a view: any kinds over any columns, windows and filters."""
     types = {name: of for name, of in schema.items() if name not in KEYS}
     types |= {name: DERIVED[name].type for name in columns}
-    conditions = [None, None, *(sql for sql, each in CONDITIONS.items() if each.reads(schema))]
+    conditions = [sql for sql, each in CONDITIONS.items() if each.reads(schema)]
     made: list[Aggregation] = []
-    for place in range(draw(st.integers(2, 6))):
-        choices = examples_of(draw(st.sampled_from(list(kinds))), types)
+    few = min(len(kinds), 5)
+    chosen_kinds = draw(st.lists(st.sampled_from(list(kinds)), min_size=few, max_size=few + 3, unique=True))
+    for place, kind in enumerate(chosen_kinds):
+        choices = [each for each in _examples(kind) if all(column in types for column in each.columns())]
         if not choices:
             continue
         decimals = [each for each in choices if any(types[name].name == "decimal" for name in each.columns())]
-        if decimals and draw(st.booleans()):
+        if draw(st.booleans()) and decimals:
             choices = decimals
         example = draw(st.sampled_from(choices))
-        sorts = draw(st.lists(st.sampled_from(sorted(scale.windows)), min_size=2, max_size=6, unique=True))
+        sorts = draw(st.lists(st.sampled_from(sorted(scale.windows)), min_size=3, max_size=6, unique=True))
         chosen = [draw(st.sampled_from(scale.windows[sort])) for sort in sorts]
         alone = draw(st.integers(0, 7)) == 0
-        where = draw(st.sampled_from(conditions))
+        where = draw(st.sampled_from(conditions)) if draw(st.booleans()) and conditions else None
         made += example.make(f"f{place}", chosen[:1] if alone else chosen, where, suffix=not alone)
-    return tuple(made) or examples_of("count", types)[0].make("f0", "1h")
+    return tuple(made) or _examples("count")[0].make("f0", "1h")
+
+
+@lru_cache
+def _examples(kind: str) -> list[Example]:
+    """The examples of a kind over all columns that are ever drawn; a column has one type wherever it is."""
+    return examples_of(kind, {**Schema(COLUMNS), **{name: each.type for name, each in DERIVED.items()}})
 
 
 @st.composite
@@ -245,7 +255,7 @@ def logs(
     instants = [base + each for each in draw(st.lists(offset, min_size=2, max_size=8))]
     vile = draw(st.integers(0, 3)) == 0
     row = event_rows(schema, key_columns, available_at, event_id, instants, lag=scale.length, vile=vile)
-    size = draw(st.sampled_from([0, 2, 5, 8, 13, 21, 34]))
+    size = draw(st.sampled_from([5, 8, 13, 2, 21, 34, 0]))
     rows = draw(st.lists(row, min_size=size, max_size=size))
     for place in draw(st.lists(st.integers(0, max(len(rows) - 1, 0)), max_size=4)) if rows else []:
         rows.append(draw(_copies(rows[place], row, event_id)))
@@ -319,17 +329,18 @@ def _copies(
 
 
 @st.composite
-def _spines(draw: st.DrawFn, case: Case) -> list[dict[str, Any]]:
+def _spines(draw: st.DrawFn, case: Case, scale: Scale) -> list[dict[str, Any]]:
     """Up to 12 rows, duplicates among them, at the instants at which something changes."""
     log = case.accepted()
     edges = sorted({edge for each in case.features for window in each.windows for edge in moments(window)})
-    instants = [event.time for event in log] + [event.known for event in log] or [BASES[case.zone][0]]
+    times = [event.time for event in log] or [BASES[case.zone][0]]
+    instants = st.sampled_from(times + [event.known for event in log])
     moment = st.builds(
         lambda at, edge, hop, jitter: -(-(at + edge) // hop) * hop + jitter,
-        st.sampled_from(instants) | st.just(max(instants)),
-        st.sampled_from([0, case.serving_delay]) | st.sampled_from([0, *edges]),
-        st.sampled_from([1, 1, 1_000_000, 5 * MINUTE, HOUR, DAY]),
-        st.sampled_from([1, 0, 1, -1, 1_000_000, HOUR]),
+        st.one_of(st.just(max(times)), st.sampled_from(times), instants),
+        st.one_of(st.just(case.serving_delay), st.sampled_from([0, scale.hop]), st.sampled_from([0, *edges])),
+        st.sampled_from([1, 1, 1_000_000, scale.hop, DAY]),
+        st.sampled_from([1, 0, 1, -1, 1_000_000, scale.hop]),
     )
     keys = {
         key: st.sampled_from([*VALUES[KEYS[key]].usual, None, VALUES[KEYS[key]].unseen])
