@@ -97,7 +97,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The local day, week (from Monday) or month that runs at `t`; with `offset=n` the n-th whole one before."""
+    """The local day, week (from Monday) or month of `t`, up to `t`; with `offset=n` the n-th whole one before."""
 
     unit: Literal["day", "week", "month"]
     offset: int = 0
@@ -249,7 +249,7 @@ def edges(
 
 
 def tile_hop(of: Sliding | Calendar | Lifetime, zone: str = "UTC") -> int | None:
-    """The tile width that answers the window exactly, microseconds; None where one state per entity will do."""
+    """The tile width, microseconds, that answers the window exactly; None if one state an entity will do."""
     if isinstance(of, Lifetime):
         return None
     if isinstance(of, Calendar):

@@ -151,7 +151,7 @@ class Ragged(Algebra):
         """Canonical form of pooled entries: sorted, combined, and no more than any later merge could need."""
 
     def narrow(self, states: States, starts: Array, stops: Array) -> tuple[Array, Array]:
-        """The spans of entries that answer for those from `starts[i]` to `stops[i]`; all, unless known better."""
+        """The spans of entries that answer for `starts[i]` to `stops[i]`: all those, unless known better."""
         return starts, stops
 
     def merge(self, left: States, right: States) -> States:

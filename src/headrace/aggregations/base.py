@@ -40,7 +40,7 @@ class Measure(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One output column of an aggregation over one window: what it adds to the feature's name, and its type."""
+    """An output column of an aggregation over one window: what it adds to the feature's name; its type."""
 
     companion: str
     type: Type

@@ -43,7 +43,7 @@ class DistinctHashes(Ragged):
         return States(events.n, (), offsets_of(events.counts), (hashes[events.counts],))
 
     def normalise(self, states: States) -> States:
-        """Sorted, without repetition; registers where more than 1,024 hashes or registers are there already."""
+        """Sorted, without repetition; registers where there are some already, or over 1,024 hashes."""
         rows, elements = _distinct(self.rows_of(states), states.entries[0])
         hashed = elements >= np.uint64(_HASH)
         lengths = np.bincount(rows, minlength=states.n)

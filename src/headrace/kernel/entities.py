@@ -34,7 +34,7 @@ class Entities(NamedTuple):
 
 
 def key_column(rows: pa.Table, keys: Schema) -> pa.Array:
-    """Each row's encoded key, Arrow binary; null where a part of it is null; all empty for a global entity."""
+    """Each row's encoded key, Arrow binary; null where a part of it is null; empty for a global entity."""
     if not len(keys):
         return pa.array([b""] * rows.num_rows, type=pa.large_binary())
     columns = [_plain(rows.column(name), of) for name, of in keys.items()]

@@ -1,4 +1,4 @@
-"""Events as rows: de-duplicated, in the total order, lifted. The whole-column form of the kernel starts here."""
+"""Events as rows: de-duplicated, in the total order, lifted; the kernel's whole-column form starts here."""
 
 from __future__ import annotations
 

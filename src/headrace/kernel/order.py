@@ -23,7 +23,7 @@ __all__ = ["EventOrder", "instant_bytes", "order_keys", "sort_events"]
 
 
 class EventOrder:
-    """The dictionary of order keys of a sorted table: an event's code is its row, its key is made when needed."""
+    """The dictionary of a sorted table's order keys: an event's code is its row; keys are made on demand."""
 
     def __init__(
         self, table: pa.Table, time: Array, known: Array, schema: Schema, event_id: str | None

@@ -1,7 +1,8 @@
 """The streaming form of the kernel: batches sorted by entity and time in, features out.
 
-Memory is bounded by open windows. Between batches only the entity that is still open is carried, as tiles: what no later instant can tell apart
-is merged. The features of a batch are computed by the same core as whole columns are.
+Memory is bounded by open windows: between batches only the entity that is still open is carried, as tiles;
+what no later instant can tell apart is merged. The features of a batch are computed by the same core as whole
+columns are.
 """
 
 from __future__ import annotations
