@@ -97,7 +97,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The local day, week (from Monday) or month of `t`, up to `t`; with `offset=n` the n-th whole one before."""
+    """The local day, week (from Monday) or month of `t`, up to `t`; `offset=n`: the n-th before, whole."""
 
     unit: Literal["day", "week", "month"]
     offset: int = 0

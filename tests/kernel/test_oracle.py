@@ -43,8 +43,15 @@ def test_the_streaming_form_equals_the_oracle(case: Case, sizes: list[int]) -> N
     t = np.array([row["t"] for row in case.spine], dtype=np.int64)
     known = events.column("__known").to_numpy() + case.serving_delay
     items = sorted(
-        [(entity, at, 0, place) for place, (entity, at) in enumerate(zip(asked.tolist(), t.tolist(), strict=True))]
-        + [(e, at, 1, place) for place, (e, at) in enumerate(zip(found.tolist(), known.tolist(), strict=True)) if e >= 0]
+        [
+            (entity, at, 0, place)
+            for place, (entity, at) in enumerate(zip(asked.tolist(), t.tolist(), strict=True))
+        ]
+        + [
+            (e, at, 1, place)
+            for place, (e, at) in enumerate(zip(found.tolist(), known.tolist(), strict=True))
+            if e >= 0
+        ]
     )
     kernel = StreamingKernel(binding.plan)
     answers: dict[str, list[object]] = {}

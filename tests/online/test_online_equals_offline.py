@@ -1,19 +1,16 @@
-"""What is served equals what history says: batch by load, the rest by pushes in any order, size and partition."""
+"""What is served equals history: batch by load, the rest by pushes in any order, size and partition."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.clock import DAY, HOUR, FixedClock
-from headrace.errors import AsOfTooEarly
 from headrace.kernel.entities import key_column
-from headrace.kernel.events import KNOWN
 from headrace.online.materialize import materialize
 from headrace.online.push import Incoming, apply_events
 from headrace.online.read import Asked, read
@@ -27,7 +24,9 @@ from headrace.testing.generate import Case, cases
 from tests.effort import cases as effort
 
 pytestmark = pytest.mark.soak
-NOTHING = pa.table({"row": pa.array([], pa.string()), "rule": pa.array([], pa.string()), "reason": pa.array([], pa.string())})
+NOTHING = pa.table(
+    {"row": pa.array([], pa.string()), "rule": pa.array([], pa.string()), "reason": pa.array([], pa.string())}
+)
 
 
 @st.composite
@@ -46,7 +45,7 @@ def served(draw: st.DrawFn) -> tuple[Case, int, int, int, list[Any], list[int], 
 
 @settings(max_examples=effort(500), suppress_health_check=list(HealthCheck))
 @given(drawn=served(), waiting=st.booleans())
-def test_online_equals_offline(drawn: Any, waiting: bool) -> None:
+def test_online_equals_offline(drawn: Any, waiting: bool) -> None:  # noqa: FBT001 - drawn by name
     case, epoch, known, t, order, sizes, partitions = drawn
     binding = bind_case(case)
     states = states_of(binding)
@@ -63,10 +62,7 @@ def test_online_equals_offline(drawn: Any, waiting: bool) -> None:
             apply_events(tx, [Incoming(binding, states, events, epoch)], Stamp(now, turn, 0, partition))
         start, turn = start + size, turn + 1
     keys = key_column(case.spine_table(), binding.keys).to_pylist()
-    expected = [
-        {**row}
-        for row in _expected_at(case, t)
-    ]
+    expected = [{**row} for row in _expected_at(case, t)]
     with store.snapshot() as snapshot:
         answer = read(snapshot, [Asked(binding.id, states, keys, epoch)], now, as_of=t)
     assert differences(expected, answers_of(answer.columns[0])) == []

@@ -87,7 +87,9 @@ def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[in
     for measure, spans in plan.spans_of.items():
         algebra, states = plan.measures[measure].algebra, rows.measures[measure]
         # All spans of a measure in one sweep: what a call costs counts where a request has few rows.
-        lo, hi, zone = (np.concatenate(parts) for parts in zip(*(visible[span] for span in spans), strict=True))
+        lo, hi, zone = (
+            np.concatenate(parts) for parts in zip(*(visible[span] for span in spans), strict=True)
+        )
         found = RangeIndex(algebra, states).over(lo, hi)
         if zones is not None:
             found = add_zones(algebra, found, zones.merged(algebra, states), zone)

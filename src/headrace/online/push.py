@@ -1,7 +1,7 @@
 """The state writer: events from a push or a stream into the states of every view of their source.
 
-All of a batch becomes durable and visible in one transaction: the log entry, the records of every view, the late log and
-which epochs there are.
+All of a batch becomes durable and visible in one transaction: the log entry, the records of every view, the
+late log and which epochs there are.
 """
 
 from __future__ import annotations
