@@ -35,7 +35,7 @@ def event(number: int, at: int, **other: Any) -> dict[str, Any]:
     made = {
         "event_id": f"e{number}",
         "user_id": f"u{number % 3}",
-        "ts": dt.datetime.fromtimestamp(at / 1e6, tz=dt.timezone.utc),
+        "ts": dt.datetime.fromtimestamp(at / 1e6, tz=dt.UTC),
         "price": float(number),
         "kind": "click" if number % 2 else "view",
     }
@@ -91,7 +91,7 @@ def online(store: hr.FeatureStore, *features: str, as_of: int = NOW) -> dict[str
 
 def offline(store: hr.FeatureStore, *features: str, as_of: int = NOW) -> dict[str, list[Any]]:
     """The same from history."""
-    at = dt.datetime.fromtimestamp(as_of / 1e6, tz=dt.timezone.utc)
+    at = dt.datetime.fromtimestamp(as_of / 1e6, tz=dt.UTC)
     spine = [{"user_id": key, "ts": at} for key in KEYS]
     rows = store.get_historical_features(spine, features=list(features)).to_arrow()
     return {name: rows[name].to_pylist() for name in rows.column_names if name != "ts"}

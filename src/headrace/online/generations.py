@@ -1,7 +1,8 @@
 """Generations of a view: begun by a claim, written under it, switched to by one manifest write.
 
-Whoever loads claims the next number first, and each write looks whether the claim still stands. A load that another one
-overtakes ends with an error instead of mixing its records with the other's; one that died is taken over in the same way.
+Whoever loads claims the next number first, and each write looks whether the claim still stands. A load that
+another one overtakes ends with an error instead of mixing its records with the other's; one that died is
+taken over in the same way.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Generation(NamedTuple):
 
 
 def begin(store: OneHost, view: str, epoch_length: int) -> Generation:
-    """Claim the next generation of a view, and clear away what nobody reads: of loads that died, of the last but one.
+    """Claim the next generation of a view, and clear away what nobody reads: what loads that died have left.
 
     Args:
         store: The online store.
@@ -126,7 +127,7 @@ def switch(tx: Writer, generation: Generation, known: int, states: str, now: int
 
 
 def forget(tx: Writer, view: str, known: int, epoch_length: int) -> list[bytes]:
-    """Let the stream forget what a generation up to K holds: epochs before K, and events that came late for the last.
+    """Let the stream forget what a generation up to K holds: epochs before K, and what came late before.
 
     Returns:
         The prefixes of records that nobody reads once the transaction has ended.
@@ -146,7 +147,7 @@ def forget(tx: Writer, view: str, known: int, epoch_length: int) -> list[bytes]:
 
 
 def _clear_epochs(store: KeyValue, view: str, first: int) -> None:
-    """Delete the records of epochs before the first that is read: a load that died after its switch left them."""
+    """Delete the records of epochs before the first that is read: loads that died after a switch left them."""
     prefix = view_epochs_prefix(view)
     dead: dict[int, None] = {}
     for key, _ in store.scan(prefix):

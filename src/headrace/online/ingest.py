@@ -121,7 +121,7 @@ class Ingest:
                 raise
 
     def _redefined(self, tx: Reader) -> bool:
-        """Whether records were made by other definitions than thought; from now on events are taken by those."""
+        """Whether records were made by other definitions than thought; from now on those take the events."""
         manifest, ids = read_manifest(tx), [view.binding.id for view in self._views]
         written = [
             self._writing(view, stored_states(manifest.of(view.binding.id), stream))

@@ -127,7 +127,7 @@ def materialize(
 def _is_other(tx: Reader, generation: Generation, known: int, fingerprint: str) -> bool:
     """Whether the stream lacks events from K on, or holds them in states of another definition.
 
-    It lacks what was pushed before the view was there, and what a generation up to a later K has made it forget.
+    It lacks what was pushed before the view was there, and what a generation up to a later K made it forget.
     """
     served = generation.served
     (stream,) = read_streams(tx, [generation.view])

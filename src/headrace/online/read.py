@@ -40,7 +40,7 @@ class Asked(NamedTuple):
         states: Its states, for the features wanted.
         keys: The encoded key of each entity; None where it has a null part and so no events.
         epoch_length: Microseconds of an epoch, to tell which epochs a generation covers.
-        earlier: Finds the states of an earlier definition by their fingerprint, for records that were made by it.
+        earlier: Finds the states of an earlier definition by their fingerprint, for records it has made.
     """
 
     view: str

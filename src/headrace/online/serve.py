@@ -71,10 +71,15 @@ class Served:
         n = len(next(iter(given.values()))) if given else 1
         keys, request = self._columns(given, context, n)
         asked = [
-            Asked(each.binding.id, states, key_column(_chosen(keys, each.binding.keys, n), each.binding.keys).to_pylist(),
-                  self._epoch_length, partial(self._states_of_earlier, place))
+            Asked(
+                each.binding.id,
+                states,
+                key_column(_chosen(keys, each.binding.keys, n), each.binding.keys).to_pylist(),
+                self._epoch_length,
+                partial(self._states_of_earlier, place),
+            )
             for place, (each, states) in enumerate(zip(self._plan.views, self._states, strict=True))
-        ]  # fmt: skip
+        ]
         found = read(store, asked, now, as_of)
         read_columns = [
             _completed(each, own, n) for each, own in zip(self._plan.views, found.columns, strict=True)
@@ -91,7 +96,7 @@ class Served:
         return OnlineFeatures(given, self._plan.members, columns, found.t)
 
     def _states_of_earlier(self, place: int, fingerprint: str) -> ViewStates | None:
-        """The states of the revision of a view that its records were made by, for the features it has of those wanted."""
+        """The states of the revision that a view's records were made by, for what it has of those wanted."""
         key = place, fingerprint
         if key not in self._earlier and self._find_earlier is not None:
             wanted = self._plan.views[place]

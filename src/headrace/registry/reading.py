@@ -126,7 +126,7 @@ def definition_of(state: State, key: Key) -> Definition:
 
 
 def revived(state: State, entry: Entry) -> Definition:
-    """The definition of a revision, newest or not, with those definitions inside that its version is pinned to.
+    """The definition of a revision, newest or not, with those inside that its version is pinned to.
 
     Raises:
         StoreError: As in `definition_of`.

@@ -37,8 +37,8 @@ def run_functions(
         t: The rows' instants.
 
     Returns:
-        Function name -> values; INVALID where a function raises, returns what its type cannot hold, or would read a
-        null that is INVALID itself.
+        Function name -> values; INVALID where a function raises, returns what its type cannot hold, or would
+        read a null that is INVALID itself.
     """
     done: dict[str, Column] = {}
     read: dict[tuple[int, str], list[Any]] = {}
