@@ -101,7 +101,7 @@ class _Builder:
         if name not in self.ordered:
             own = self._functions[name]
             read = {}
-            for parameter, of in zip(own.inputs, own.references, strict=True):
+            for parameter, of in zip(sorted(own.inputs), own.references, strict=True):
                 read[parameter] = self.feature(of) if of.feature else self.function(of.name, (*path, name))
             self.inputs[name] = read
             self.ordered[name] = own
