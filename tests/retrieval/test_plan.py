@@ -21,7 +21,7 @@ def second(x):
     return 2 * x
 
 
-@pytest.mark.parametrize("names", itertools.permutations(["a", "b"]), ids="".join)
+@pytest.mark.parametrize("names", list(itertools.permutations(["a", "b"])), ids="".join)
 def test_parameters_keep_their_inputs_whatever_their_names_order(names: tuple[str, str]) -> None:
     one, other = names
 
