@@ -59,7 +59,9 @@ class FeatureStore:
             who: Who acts, for history and audit; the user by default.
 
         Raises:
-            StoreError: There is no project, or its settings are wrong.
+            StoreError: There is no project, or its settings cannot be read.
+            UnknownNameError: A section or key of the settings does not exist.
+            DefinitionError: The settings are not TOML, or a value is not what its key needs.
         """
         self.settings = read_settings(Path(path))
         self._clock = clock or SystemClock()
@@ -122,6 +124,8 @@ class FeatureStore:
 
         Raises:
             DefinitionError: A definition is wrong; the text names file and line.
+            UnknownNameError: A definition refers to what is neither given nor registered.
+            DataError: The data of a source without a schema cannot be read.
         """
         from headrace.retrieval.settle import settle
 
@@ -137,6 +141,8 @@ class FeatureStore:
 
         Raises:
             DefinitionError: A definition is wrong, or changed without a new version.
+            UnknownNameError: A definition refers to what is neither given nor registered.
+            DataError: The data of a source without a schema cannot be read.
             DestructiveChangeError: Something would be lost, and that was not allowed.
             ConflictError: Somebody else applied at the same time.
         """
@@ -164,11 +170,17 @@ class FeatureStore:
 
         Raises:
             UnknownNameError: There is none.
+            DefinitionError: The text is no reference.
         """
         return self.registry.feature(name)
 
     def lineage(self, name: str) -> Lineage:
-        """What a definition or feature comes from, and what comes from it."""
+        """What a definition or feature comes from, and what comes from it.
+
+        Raises:
+            UnknownNameError: There is none of that name.
+            DefinitionError: The text is no reference.
+        """
         return self.registry.lineage(name)
 
     # --- history ---
@@ -196,8 +208,11 @@ class FeatureStore:
             progress: Hears how far the work is.
 
         Raises:
-            DataError: The spine or a source cannot be used.
+            DataError: The spine or a source cannot be used; neither or both of features and service are
+                given.
             UnknownNameError: A feature or service does not exist.
+            DefinitionError: Two columns would share a name, or a text is no reference.
+            StoreError: The code of an on-demand feature is not the code that was applied.
         """
         from headrace.offline.historical import Making, historical
         from headrace.offline.spine import Spine
@@ -229,6 +244,8 @@ class FeatureStore:
 
         Raises:
             DataError: There is nothing to load, `end` is no epoch's edge, or a source cannot be read.
+            UnknownNameError: There is no live view of a name.
+            ConflictError: Another load of a view ended first.
         """
         from headrace.online.loading import load_views
         from headrace.resolution import EPOCH, key_of
@@ -291,7 +308,10 @@ class FeatureStore:
         Raises:
             AsOfTooEarly: `as_of` is before the state of every entity.
             UnknownNameError: A feature or service does not exist.
-            DataError: The entities lack a join key or request field.
+            DataError: The entities lack a join key or request field; neither or both of features and service
+                are given.
+            DefinitionError: Two columns would share a name, or a text is no reference.
+            StoreError: The code of an on-demand feature is not the code that was applied.
         """
         given = entity_rows if entities is None else entities
         served = self._names.request(features, service, full=full_feature_names)

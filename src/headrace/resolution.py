@@ -1,9 +1,8 @@
-"""Resolution: names become plans. What the registry knows, joined with what only the project's code can give."""
+"""Resolution: names become plans, of what the registry knows and what only the project's code can give."""
 
 from __future__ import annotations
 
 import time
-
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import DAY
@@ -96,8 +95,10 @@ class Resolution:
         """What answers a request; looks whether the registry has changed once in a while only.
 
         Raises:
-            DataError: Neither or both are given.
+            DataError: Neither or both are given, or the list is empty.
             UnknownNameError: One does not exist.
+            DefinitionError: A text is no reference, or two outputs share a name.
+            StoreError: The code of an on-demand feature is not the code that was applied.
         """
         if time.monotonic() - self._looked > PATIENCE:
             self._current()
@@ -123,8 +124,9 @@ class Resolution:
         """The features asked for, by list or by service.
 
         Raises:
-            DataError: Neither or both are given.
+            DataError: Neither or both are given, or the list is empty.
             UnknownNameError: One does not exist.
+            DefinitionError: A text is no reference.
         """
         if isinstance(features, FeatureService):
             features, service = None, features
@@ -157,7 +159,8 @@ class Resolution:
 
         Raises:
             UnknownNameError: A feature does not exist.
-            DefinitionError: Two outputs share a name.
+            DefinitionError: Two outputs share a name, or functions read each other in a circle.
+            StoreError: The code of an on-demand feature is not the code that was applied.
         """
         self._current()
         functions: dict[str, OnDemandFeature] = {}
@@ -233,7 +236,8 @@ class Resolution:
                     raise StoreError(
                         f"The code of on-demand feature {of.name!r} is not the code that was applied.",
                         asked=of.name,
-                        remedy=f"Bump its version and run headrace apply, or go back to the code at {each.written}.",
+                        remedy="Bump its version and run headrace apply, or go back to the code "
+                        f"at {each.written}.",
                     )
                 return each
         return applied

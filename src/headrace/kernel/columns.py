@@ -35,7 +35,8 @@ class Column(NamedTuple):
     """One feature for n queries.
 
     Attributes:
-        values: Arrow array; null where there is no value or it is invalid.
+        values: Arrow array; null where there is no value or it could not be computed. What is only part of
+            the answer (a map cut to its largest number of keys) is INVALID, but given.
         status: uint8, places in `STATUS_NAMES`.
         newest: The newest event time of the entity in the feature's window, int64 microseconds; FOREVER_AGO
             without any.

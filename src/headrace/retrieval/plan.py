@@ -127,7 +127,8 @@ def compile_retrieval(
 
     Raises:
         UnknownNameError: A view, feature or function does not exist.
-        DefinitionError: Two outputs share a name, or functions read each other in a circle.
+        DefinitionError: Two outputs, or an output and a key or taken column, share a name; or functions read
+            each other in a circle.
     """
     build = _Builder(views, functions)
     places = [build.feature(of) if of.feature else build.function(of.name) for of in members]
