@@ -147,7 +147,7 @@ def forget(tx: Writer, view: str, known: int, epoch_length: int) -> list[bytes]:
 
 
 def _clear_epochs(store: KeyValue, view: str, first: int) -> None:
-    """Delete the records of epochs before the first that is read: loads that died after a switch left them."""
+    """Delete records of epochs before the first that is read: loads that died after a switch left them."""
     prefix = view_epochs_prefix(view)
     dead: dict[int, None] = {}
     for key, _ in store.scan(prefix):

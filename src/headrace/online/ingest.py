@@ -1,7 +1,7 @@
 """Ingestion of one source: from clean events to durable, visible states, each event once.
 
-A push is logged and applied in one transaction. What is needed besides the store (the ids seen) is rebuilt from the log, so
-that any process may push, and any may die.
+A push is logged and applied in one transaction. What is needed besides the store (the ids seen) is rebuilt
+from the log, so that any process may push, and any may die.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Pushed(NamedTuple):
     Attributes:
         accepted: Events that entered the states of at least one view.
         duplicates: Copies of events seen within the horizon, for every view.
-        late: Events that a served generation should hold already; they wait in the late log for the next load.
+        late: Events that a served generation should hold already; they wait in the late log for the next
+            load.
         rejected: Rows that went to quarantine.
         offset: The push's place in the log; -1 where nothing was new.
     """

@@ -149,7 +149,7 @@ def _check_end(binding: Binding, known: int, epoch_length: int) -> None:
         return
     lower, upper = nearest_edges(known, epoch_length)
     raise DataError(
-        f"View {binding.id} has a stream: a load must end at an edge of its epochs, not {format_instant(known)}.",
+        f"View {binding.id} has a stream: a load ends at an epoch's edge, not at {format_instant(known)}.",
         asked=format_instant(known),
         available=[format_instant(lower), format_instant(upper)],
         remedy="Choose one of the edges, or leave end out.",

@@ -1,4 +1,4 @@
-"""Serving: a retrieval plan over the online store. Made once for a list of features, then asked again and again."""
+"""Serving: a retrieval plan over the online store, made once for a list of features, asked many times."""
 
 from __future__ import annotations
 
