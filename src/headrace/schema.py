@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from headrace.errors import DefinitionError, UnknownNameError
@@ -72,24 +73,7 @@ class Type:
 
     def arrow(self) -> pa.DataType:
         """The Arrow type values have at the edges of the kernel."""
-        import pyarrow as pa
-
-        match self.name:
-            case "decimal":
-                return pa.decimal128(self.precision, self.scale)
-            case "list":
-                return pa.list_(self.items[0].arrow())
-            case "map":
-                return pa.map_(self.items[0].arrow(), self.items[1].arrow())
-            case "struct":
-                return pa.struct([(n, t.arrow()) for n, t in zip(self.names, self.items, strict=True)])
-            case "timestamp":
-                return pa.timestamp("us", tz="UTC")
-            case _:
-                simple = {"string": pa.string, "int64": pa.int64, "double": pa.float64, "bool": pa.bool_}
-                return simple.get(
-                    self.name, {"date": pa.date32, "binary": pa.binary}.get(self.name, pa.null)
-                )()
+        return _arrow(self)
 
     def sql(self) -> str:
         """The type in DuckDB's SQL."""
@@ -105,6 +89,27 @@ class Type:
             "binary": "BLOB",
         }
         return simple.get(self.name, {"timestamp": "TIMESTAMPTZ", "date": "DATE"}.get(self.name, ""))
+
+
+@lru_cache(maxsize=1024)
+def _arrow(of: Type) -> pa.DataType:
+    """The Arrow type of a type; asked for at every request, so made once."""
+    import pyarrow as pa
+
+    match of.name:
+        case "decimal":
+            return pa.decimal128(of.precision, of.scale)
+        case "list":
+            return pa.list_(_arrow(of.items[0]))
+        case "map":
+            return pa.map_(_arrow(of.items[0]), _arrow(of.items[1]))
+        case "struct":
+            return pa.struct([(n, _arrow(t)) for n, t in zip(of.names, of.items, strict=True)])
+        case "timestamp":
+            return pa.timestamp("us", tz="UTC")
+        case _:
+            simple = {"string": pa.string, "int64": pa.int64, "double": pa.float64, "bool": pa.bool_}
+            return simple.get(of.name, {"date": pa.date32, "binary": pa.binary}.get(of.name, pa.null))()
 
 
 STRING, INT64, DOUBLE, BOOL = Type("string"), Type("int64"), Type("double"), Type("bool")

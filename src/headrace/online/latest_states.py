@@ -137,23 +137,24 @@ class LatestStates:
         stale = np.zeros(n, dtype=bool)
         if self._binding.ttl is not None:
             stale = (newest > FOREVER_AGO) & (t - newest > self._binding.ttl)
+        status = np.full(n, PRESENT, dtype=np.uint8)
+        status[newest == FOREVER_AGO] = NOT_FOUND
+        status[stale] = OUTSIDE_MAX_AGE
+        rows = [None if row is None or old else row.values for row, old in zip(best, stale.tolist(), strict=True)]
         columns = {}
         for place in self._places:
             name, of = self._columns[place]
-            values = [
-                None if row is None or old else row.values[place]
-                for row, old in zip(best, stale.tolist(), strict=True)
-            ]
-            columns[name] = _column(values, of, newest, stale)
+            values = [None if row is None else row[place] for row in rows]
+            columns[name] = Column(_restored(values, of), _with_nulls(status, values), newest)
         return columns
 
 
-def _column(values: list[Any], of: Type, newest: Array, stale: Array) -> Column:
-    status = np.full(len(values), PRESENT, dtype=np.uint8)
-    status[[value is None for value in values]] = NULL_VALUE
-    status[newest == FOREVER_AGO] = NOT_FOUND
-    status[stale] = OUTSIDE_MAX_AGE
-    return Column(_restored(values, of), status, newest)
+def _with_nulls(status: Array, values: list[Any]) -> Array:
+    """The statuses of rows, with those that are there but null told apart."""
+    if None not in values:
+        return status
+    null = np.array([value is None for value in values])
+    return np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
 
 
 def _encoded(record: Record, best: _Row | None, pending: list[_Row]) -> bytes:
