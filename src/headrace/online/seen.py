@@ -19,6 +19,9 @@ from headrace.kernel.duplicates import first_copies
 
 __all__ = ["SeenIds"]
 
+_KEPT = 1 << 18
+"""How many of the latest ids are remembered at least, whatever the horizon: some 50 MB."""
+
 
 class SeenIds:
     """The ids of one entity's events within the horizon, by (entity, event id).
@@ -33,7 +36,8 @@ class SeenIds:
             keys: The entity's join keys.
             schema: The source's schema.
             event_id: The column that identifies an event.
-            horizon: How long an id is remembered, microseconds of known time.
+            horizon: How long an id is remembered at least, microseconds of known time; a copy known longer
+                after is another event.
         """
         self._keys, self._schema, self._event_id = keys, schema, event_id
         self._horizon = horizon
@@ -55,11 +59,22 @@ class SeenIds:
         known = events.column(KNOWN).to_pylist()
         for key, at in zip(self._ids(events), known, strict=True):
             if key is not None:
-                self._known.setdefault(key, at)
+                # Not the first copy's: whoever comes back after the horizon is remembered from then on.
+                self._known[key] = max(at, self._known.get(key, at))
         newest = max(known, default=self._newest)
         if newest - self._newest > self._horizon:
-            self._known = {key: at for key, at in self._known.items() if at >= newest - self._horizon}
+            self._forget(newest - self._horizon, max(_KEPT, len(known)))
             self._newest = newest
+
+    def _forget(self, before: int, kept: int) -> None:
+        """Forget ids known before an instant, but none of the latest: whoever was not answered sends again.
+
+        A push of a day's events spans many horizons, and the day's first come back as the last do.
+        """
+        late = len(self._known) - kept
+        self._known = {
+            key: at for place, (key, at) in enumerate(self._known.items()) if place >= late or at >= before
+        }
 
     def _first(self, events: pa.Table) -> Array:
         entities = group_entities(events, self._keys)
