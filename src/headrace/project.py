@@ -245,7 +245,7 @@ class FeatureStore:
         Raises:
             DataError: There is nothing to load, `end` is no epoch's edge, or a source cannot be read.
             UnknownNameError: There is no live view of a name.
-            ConflictError: Another load of a view ended first.
+            ConflictError: Another load of a view has begun.
         """
         from headrace.online.loading import load_views
         from headrace.resolution import EPOCH, key_of
@@ -280,6 +280,7 @@ class FeatureStore:
         Raises:
             UnknownNameError: There is no such source.
             DataError: The source has no stream, or the rows lack a column.
+            StoreError: No known definition of a view made its stored records.
         """
         return self._names.stream(source).push_rows(self.online, rows, self._clock.now())
 
@@ -311,7 +312,8 @@ class FeatureStore:
             DataError: The entities lack a join key or request field; neither or both of features and service
                 are given.
             DefinitionError: Two columns would share a name, or a text is no reference.
-            StoreError: The code of an on-demand feature is not the code that was applied.
+            StoreError: A view was never loaded nor pushed to, no known definition of it made its records, or the
+                code of an on-demand feature is not the code that was applied.
         """
         given = entity_rows if entities is None else entities
         served = self._names.request(features, service, full=full_feature_names)

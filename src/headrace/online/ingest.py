@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluate", "Ingest", "Pushed"]
 
 Evaluate = Callable[[pa.Table], pa.Table]
-"""Adds a view's expressions to clean events; rows on which one fails are left out."""
+"""Adds a view's expressions to clean events; where one fails it is null."""
 
 
 class Pushed(NamedTuple):

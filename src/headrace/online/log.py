@@ -1,4 +1,4 @@
-"""The push log: every accepted push, durable before it is acknowledged, kept until a load covers it.
+"""The push log: every accepted push, durable before it is acknowledged, kept until it is trimmed.
 
 It is the stream of pushed events: what restarts, refills and changed definitions replay.
 """

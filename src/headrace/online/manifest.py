@@ -88,7 +88,7 @@ def decode_manifest(data: bytes | None) -> Manifest:
     """The manifest from what is stored.
 
     Raises:
-        StoreError: It is none, or a newer Headrace wrote it.
+        StoreError: It is none, or of another layout.
     """
     if data is None:
         return Manifest()

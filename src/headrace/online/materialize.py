@@ -87,12 +87,12 @@ def materialize(
         now: The clock.
         epoch_length: Microseconds of an epoch of the stream; K is an edge where the source has a stream.
         progress: Hears how far the load is.
-        ingest: The ingestion of its source, to replay the log where the stream holds states of an older
-            definition.
+        ingest: The ingestion of its source, to replay the log where the stream lacks events from K on, or
+            holds states of another definition.
 
     Raises:
-        ConflictError: Another load of the view ended first.
-        DataError: K is before the K that is served, or no epoch's edge.
+        ConflictError: Another load of the view has begun.
+        DataError: The source has a stream, and K is no epoch's edge.
     """
     _check_end(binding, known, epoch_length)
     view = binding.id

@@ -29,7 +29,7 @@ class Rejected(msgspec.Struct, frozen=True):
         row: The row as JSON text.
         rule: What it failed.
         reason: Why, in words.
-        at: When it was put here, microseconds UTC.
+        at: When it was last put here, microseconds UTC.
     """
 
     source: str
@@ -40,7 +40,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 def quarantine(store: Writer, source: str, rejected: pa.Table, now: int) -> None:
-    """Put rows into quarantine; a row that is there already for the same reason stays as it is.
+    """Put rows into quarantine; one that is there already for the same reason is not there twice.
 
     Args:
         store: The store, or a transaction of it.

@@ -83,8 +83,8 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
         store: A snapshot of the store.
         asked: The views.
         now: The clock.
-        as_of: The instant to answer for; None for the present: the clock, or just after the newest event
-            merged.
+        as_of: The instant to answer for; None for the present: the clock, but not before what is loaded, and
+            after the newest event merged.
 
     Raises:
         AsOfTooEarly: `as_of` is before the state of every entity.
