@@ -312,8 +312,8 @@ class FeatureStore:
             DataError: The entities lack a join key or request field; neither or both of features and service
                 are given.
             DefinitionError: Two columns would share a name, or a text is no reference.
-            StoreError: A view was never loaded nor pushed to, no known definition of it made its records, or the
-                code of an on-demand feature is not the code that was applied.
+            StoreError: A view was never loaded nor pushed to, no known definition of it made its records, or
+                the code of an on-demand feature is not the code that was applied.
         """
         given = entity_rows if entities is None else entities
         served = self._names.request(features, service, full=full_feature_names)

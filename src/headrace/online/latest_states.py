@@ -140,7 +140,9 @@ class LatestStates:
         status = np.full(n, PRESENT, dtype=np.uint8)
         status[newest == FOREVER_AGO] = NOT_FOUND
         status[stale] = OUTSIDE_MAX_AGE
-        rows = [None if row is None or old else row.values for row, old in zip(best, stale.tolist(), strict=True)]
+        rows = [
+            None if row is None or old else row.values for row, old in zip(best, stale.tolist(), strict=True)
+        ]
         columns = {}
         for place in self._places:
             name, of = self._columns[place]
