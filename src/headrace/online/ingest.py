@@ -203,3 +203,15 @@ class Ingest:
                 own = Incoming(binding, states, evaluate(events), self._epoch_length)
                 done += apply_events(tx, [own], Stamp(now, entry.offset, 0, self._partition))
         return done
+
+    def trim(self, store: Writer, now: int) -> None:
+        """Forget the pushes that every view has loaded and whose copies are no longer looked for.
+
+        Args:
+            store: The online store.
+            now: The clock.
+        """
+        manifest = read_manifest(store)
+        loaded = min((manifest.of(binding.id).known for binding, _, _ in self._views), default=now)
+        horizon = max((int(getattr(b.source, "dedup_horizon", 0)) for b, _, _ in self._views), default=0)
+        log.trim(store, self._source, min(loaded, now - horizon))

@@ -121,6 +121,8 @@ def materialize(
         gone = forget(tx, view, known, epoch_length)
     for prefix in gone:
         store.delete_prefix(prefix)
+    if ingest is not None:
+        ingest.trim(store, now)
     return Loaded(view, known, entities, events, rejected)
 
 
