@@ -106,9 +106,10 @@ def train(telling: Telling, store: FeatureStore, files: HouseholdFiles, director
         spine = coupon_spine(files)
         parquet.write_table(spine, directory / "data" / "spine.parquet")
         telling.words(
-            "The question: will a household that a campaign reaches redeem one of its coupons within 28 "
-            f"days? Each of the {spine.num_rows:,} rows is one household at the moment one campaign starts. Its "
-            "features hold what was known just before that moment, and nothing later."
+            "The question: will a household that a campaign reaches redeem one of its coupons "
+            "within 28 days? "
+            f"Each of the {spine.num_rows:,} rows is one household at the moment one campaign starts. "
+            "Its features hold what was known just before that moment, and nothing later."
         )
         with telling.watch() as progress:
             made = store.get_historical_features(spine, service=MODEL, progress=progress)
@@ -148,10 +149,11 @@ def model(telling: Telling, rows: pa.Table) -> None:
         trial = without_and_with(rows)
         (trained, redeemed), (tested, expected) = trial.train, trial.test
         telling.words(
-            f"Trained on what was known on {SPLIT.day} {SPLIT:%B %Y} ({trained:,} rows, {redeemed:,} "
-            f"redeemed), tested on the campaigns after ({tested:,} rows, {expected:,} redeemed). Both are the same "
-            "logistic regression; one sees campaign, date and survey, the other also "
-            f"{len(WINDOWED)} features over windows."
+            f"Trained on what was known on {SPLIT.day} {SPLIT:%B %Y} "
+            f"({trained:,} rows, {redeemed:,} redeemed), "
+            f"tested on the campaigns after ({tested:,} rows, {expected:,} redeemed). "
+            "Both are the same logistic regression; one sees campaign, date and survey, "
+            f"the other also {len(WINDOWED)} features over windows."
         )
         if trial.without is None or trial.with_features is None:
             telling.words("So few coupons were redeemed that no figure would mean anything.")
