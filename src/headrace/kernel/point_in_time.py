@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["features_at", "finish", "states_at"]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # sums of doubles may end in infinity, which is their answer
 def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str, Column]:
     """The plan's features for each query.
 

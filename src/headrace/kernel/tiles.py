@@ -52,6 +52,7 @@ def tile_starts(plan: ViewPlan, time: Array, at: int | None = None) -> tuple[Arr
     return starts, reached
 
 
+@np.errstate(over="ignore", invalid="ignore")  # as where features are computed
 def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
     """The rows merged into tiles; all of them count from the start.
 

@@ -1,0 +1,149 @@
+"""Ranges of rows, merged by whatever short cut, are what merging their rows one after another gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from headrace.aggregations.by_key import ByKey
+from headrace.aggregations.count import Counting
+from headrace.aggregations.decay import Decay
+from headrace.aggregations.dictionary import SortedDictionary
+from headrace.aggregations.distinct import DistinctHashes
+from headrace.aggregations.edge import Edge
+from headrace.aggregations.extreme import Extreme
+from headrace.aggregations.last_k import Newest
+from headrace.aggregations.moments import Moments
+from headrace.aggregations.recency import Recent
+from headrace.aggregations.states import Events, States, Values
+from headrace.aggregations.sum import DoubleSum, ExactSum
+from headrace.kernel import ranges
+from headrace.kernel.ranges import BLOCK, RangeIndex
+from headrace.schema import Type
+from headrace.testing.lifting import meaning
+
+INT64, DOUBLE, STRING = Type("int64"), Type("double"), Type("string")
+ALGEBRAS = [
+    Counting(),
+    ExactSum(),
+    DoubleSum(),
+    Extreme(INT64, greatest=True),
+    Extreme(INT64, greatest=False),
+    Extreme(DOUBLE, greatest=False),
+    Extreme(STRING, greatest=True),
+    Extreme(STRING, greatest=False),
+    Recent(),
+    Moments(INT64),
+    Decay(3_600_000_000, INT64),
+    Edge(INT64, newest=True),
+    Edge(STRING, newest=False),
+    Newest(STRING, 3),
+    ByKey(Counting(), STRING, 4),
+    DistinctHashes(),
+]
+SIZES = [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1, 5 * BLOCK, BLOCK * BLOCK + 7, 3000]
+
+
+def lifted(algebra, n, shuffle, *, some=True):
+    """n events as states; with `some`, not all of them count."""
+    numbers = shuffle.integers(-50, 50, n)
+    of = getattr(algebra, "of", getattr(algebra, "key", INT64))
+    if of.is_text:
+        dictionary, codes = SortedDictionary.encode(pa.array([f"w{x % 9}" for x in numbers], pa.binary()))
+        values = Values(codes, of, dictionary)
+    elif of.name == "double" or isinstance(algebra, DoubleSum):
+        values = Values(numbers / 4, DOUBLE)  # quarters add up exactly in any order
+    else:
+        values = Values(numbers, of)
+    counts = shuffle.random(n) < 0.7 if some else None
+    order = np.arange(n, dtype=np.int64)
+    keys = SortedDictionary(pa.array([place.to_bytes(4) for place in range(n)], pa.binary()))
+    time = np.cumsum(shuffle.integers(0, 3, n)) * 1_000_000
+    return algebra.lift(Events(n, counts, (values,), time, order, keys))
+
+
+def by_hand(algebra, states, lo, hi):
+    """The ranges, each reduced by itself."""
+    parts = []
+    for a, b in zip(lo.tolist(), hi.tolist(), strict=True):
+        rows = states.take(np.arange(a, max(a, b)))
+        parts.append(algebra.reduce(rows, np.array([0, rows.n])))
+    return parts
+
+
+def check(algebra, states, lo, hi):
+    found = RangeIndex(algebra, states).over(lo, hi)
+    assert found.n == len(lo)
+    close = isinstance(algebra, (Moments, Decay))
+    for place, expected in enumerate(by_hand(algebra, states, lo, hi)):
+        one = found.take(np.array([place]))
+        if close:
+            for got, want in zip(one.fixed, expected.fixed, strict=True):
+                assert got == pytest.approx(want, rel=1e-9, abs=1e-6), (place, lo[place], hi[place])
+        else:
+            if isinstance(algebra, ExactSum):  # a merge brings the halves of differences into form
+                one = algebra.merge(one, algebra.zero(1))
+            assert meaning(algebra, one) == meaning(algebra, expected), (place, lo[place], hi[place])
+
+
+@pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)
+@pytest.mark.parametrize("n", SIZES)
+def test_ranges_from_anywhere_to_anywhere(algebra, n, seed):
+    shuffle = np.random.default_rng([seed, n])
+    queries = 40 if n < 1000 else 25
+    states = lifted(algebra, n, shuffle, some=n % 2 == 1)
+    lo, hi = shuffle.integers(0, n + 1, (2, queries))
+    check(algebra, states, np.minimum(lo, hi), np.maximum(lo, hi))
+
+
+@pytest.mark.parametrize(
+    "algebra", [Moments(INT64), Extreme(STRING, greatest=False), Edge(INT64, newest=True)], ids=repr
+)
+def test_ranges_that_start_and_end_at_the_edges_of_blocks(algebra, seed):
+    n = 4 * BLOCK + 5
+    states = lifted(algebra, n, np.random.default_rng(seed))
+    edges = [edge + beside for edge in range(0, n, BLOCK) for beside in (-1, 0, 1)] + [n]
+    pairs = [(a, b) for a in edges for b in edges if 0 <= a <= b <= n]
+    lo, hi = np.array(pairs).T
+    check(algebra, states, lo, hi)
+
+
+def test_all_of_many_rows_again_and_again(seed):
+    """The longest ranges over several levels of blocks."""
+    n = BLOCK * BLOCK * 2 + 3
+    states = lifted(Extreme(INT64, greatest=True), n, np.random.default_rng(seed))
+    lo, hi = np.arange(10), n - np.arange(10)
+    check(Extreme(INT64, greatest=True), states, lo, hi)
+
+
+def test_a_range_that_ends_before_it_starts_is_empty():
+    for algebra in (Counting(), Recent(), Newest(STRING, 3)):
+        states = lifted(algebra, 9, np.random.default_rng(0), some=False)
+        found = RangeIndex(algebra, states).over(np.array([5, 3]), np.array([3, 5]))
+        assert meaning(algebra, found)[0] == meaning(algebra, algebra.zero(1))[0]
+        assert (
+            meaning(algebra, found)[1]
+            == meaning(algebra, by_hand(algebra, states, np.array([3]), np.array([5]))[0])[0]
+        )
+
+
+@pytest.mark.parametrize("algebra", [Edge(INT64, newest=True), Newest(STRING, 3), DistinctHashes()], ids=repr)
+@pytest.mark.parametrize("pool", [1, 5, 64])
+def test_what_is_gathered_in_several_steps_is_the_same(algebra, pool, seed, monkeypatch):
+    shuffle = np.random.default_rng([seed, pool])
+    states = lifted(algebra, 50, shuffle)
+    lo = np.sort(shuffle.integers(0, 51, 30))
+    hi = np.minimum(lo + shuffle.integers(0, 9, 30), 50)
+    monkeypatch.setattr(ranges, "POOL", pool)
+    check(algebra, states, lo, hi)
+
+
+def test_flags_of_maps_are_those_of_the_rows_in_the_range():
+    algebra = ByKey(Counting(), INT64, 1)
+    states = lifted(algebra, 6, np.random.default_rng(1), some=False)
+    flagged = States(
+        6, (np.array([0, 1, 0, 0, 1, 0], np.uint8),), states.offsets, states.entries, states.dictionaries
+    )
+    lo, hi = np.array([0, 2, 2, 4, 5, 1]), np.array([1, 3, 2, 5, 6, 2])
+    assert RangeIndex(algebra, flagged).over(lo, hi).fixed[0].tolist() == [0, 0, 0, 1, 0, 1]
