@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headrace.errors import DataError
 from headrace.intake.doubles import settle_array
 from headrace.intake.expressions import Bound, bind_all, first_line
 from headrace.intake.locked import Query, connect, quoted, selection
@@ -78,9 +77,6 @@ class Evaluator:
 
         Args:
             rows: n clean rows with at least the columns in `inputs`.
-
-        Raises:
-            DataError: DuckDB cannot evaluate an expression even row by row.
         """
         n = rows.num_rows
         if not self._names or n == 0:
@@ -93,7 +89,8 @@ class Evaluator:
         try:
             values = dict(zip(self._names, self._query.run(table), strict=True))
             failures: list[pa.Table] = []
-        except duckdb.Error:
+        except duckdb.Error as error:
+            _only_a_row(error)
             values, failures = self._one_by_one(table)
         columns = {name: self._settled(name, values[name], failures) for name in self._names}
         return Evaluated(_table(columns, n), _in_row_order(failures, self._names))
@@ -141,31 +138,42 @@ def _nested(bound: Iterable[Bound]) -> str:
     return rows
 
 
-def _tried(each: Bound, table: pa.Table) -> tuple[pa.Array, list[int]]:
-    """An expression's values, and the rows it fails on."""
+def _tried(each: Bound, rows: pa.Table) -> tuple[pa.Array, list[int]]:
+    """An expression's values, null where it fails, and the rows it fails on."""
     import duckdb
 
-    connection = connect()
-    connection.register("rows", table)
+    value = f"{each.sql} AS value"
     try:
-        return _typed(
-            connection.sql(selection(f"{each.sql} AS value", "rows")).to_arrow_table(), each.type
-        ), []
-    except duckdb.Error:
-        pass  # on some row: found below
-    # A struct around the value tells "failed" (no struct) from "null" (a struct with a null in it).
-    tried = selection(f"TRY({{'value': {each.sql}}}) AS tried", "rows")
-    try:
-        result = connection.sql(selection("tried.value, tried IS NULL", f"({tried})")).to_arrow_table()
+        return _typed(_selected(value, rows), each.type), []
     except duckdb.Error as error:
-        raise DataError(
-            f"The expression {each.name!r} cannot be evaluated: {first_line(error)}.",
-            asked=each.name,
-            remedy="Write it so that it has a value, or null, on every row.",
-        ) from error
-    finally:
-        connection.unregister("rows")
+        _only_a_row(error)
+        if rows.num_rows == 1:
+            return pa.nulls(1, each.type.arrow()), [0]
+    # A struct around the value tells "failed" (no struct) from "null" (a struct with a null in it).
+    tried = f"(SELECT TRY({{'value': {each.sql}}}) AS tried FROM rows)"  # noqa: S608 - a checked expression
+    try:
+        result = _selected("tried.value, tried IS NULL", rows, tried)
+    except duckdb.Error:  # of a kind that TRY lets through: on a row of the first half, or of the second
+        half = rows.num_rows // 2
+        first, early = _tried(each, rows.slice(0, half))
+        second, late = _tried(each, rows.slice(half))
+        return pa.concat_arrays([first, second]), early + [row + half for row in late]
     return _typed(result, each.type), np.flatnonzero(result.column(1).to_numpy()).tolist()
+
+
+def _only_a_row(error: Exception) -> None:
+    """Raise again what no row is to blame for."""
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException | duckdb.InterruptException | duckdb.InternalException):
+        raise error
+
+
+def _selected(columns: str, rows: pa.Table, of: str = "rows") -> pa.Table:
+    """What DuckDB selects from the relation `rows`."""
+    connection = connect()
+    connection.register("rows", rows)
+    return connection.sql(selection(columns, of)).to_arrow_table()
 
 
 def _typed(result: pa.Table, of: Type) -> pa.Array:
@@ -173,17 +181,15 @@ def _typed(result: pa.Table, of: Type) -> pa.Array:
     return (values if values.type == of.arrow() else values.cast(of.arrow())).combine_chunks()
 
 
-def _reasons(each: Bound, table: pa.Table, failed: list[int]) -> list[str]:
+def _reasons(each: Bound, rows: pa.Table, failed: list[int]) -> list[str]:
     """Why an expression fails on rows; DuckDB's message for the first few."""
     import duckdb
 
     plain = f"{each.name} cannot be evaluated"
     reasons = []
-    connection = connect()
     for row in failed[:_WITH_REASONS]:
-        connection.register("rows", table.slice(row, 1))
         try:
-            connection.sql(selection(f"{each.sql} AS value", "rows")).to_arrow_table()
+            _selected(f"{each.sql} AS value", rows.slice(row, 1))
         except duckdb.Error as error:
             reasons.append(f"{plain}: {first_line(error)}")
         else:

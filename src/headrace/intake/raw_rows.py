@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.clock import format_instant, instant
 from headrace.errors import DataError
 from headrace.intake.casts import castable
+from headrace.lazy import compute as pc
 from headrace.lazy import pyarrow as pa
 from headrace.tables import table_of
 
@@ -85,11 +86,19 @@ def _column(values: list[Any], to: Type | None) -> pa.Array:
     if alike and all(to.name in _NATURAL.get(kind, ()) for kind in kinds):
         try:
             array = pa.array(values, pa.timestamp("us", tz="UTC") if kinds == {dt.datetime} else None)
-        except (pa.ArrowException, OverflowError, UnicodeError):
-            array = pa.array([], pa.time32("s"))  # a value is too large for its kind, or no UTF-8
-        if castable(array.type, to):
+        except (pa.ArrowException, OverflowError, TypeError, UnicodeError):
+            array = pa.array([], pa.time32("s"))  # a value is too large for its kind, infinite, or no UTF-8
+        if castable(array.type, to) and (to.name != "timestamp" or _in_four_digits(array)):
             return array
     return _as_texts(values, to, as_bytes=bytes in kinds)
+
+
+def _in_four_digits(array: pa.Array) -> bool:
+    """Whether integers for instants can be written as ISO 8601 texts too."""
+    if not pa.types.is_integer(array.type):
+        return True
+    ends = pc.min_max(array)
+    return all(each.as_py() in _INSTANTS for each in (ends["min"], ends["max"]))
 
 
 def _unboxed(value: Any) -> Any:
@@ -125,8 +134,16 @@ def _as_texts(values: list[Any], to: Type | None, *, as_bytes: bool = False) -> 
         if text_wanted:  # these bytes are no text: cleaning refuses them
             return _as_texts(values, to, as_bytes=True)
         return pa.array(
-            [text and text.encode(errors="backslashreplace").decode() for text in texts], pa.string()
+            [text if text is None or _is_utf8(text) else ascii(text) for text in texts], pa.string()
         )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _as_bytes(value: Any, to: Type | None) -> bytes | None:
@@ -155,14 +172,27 @@ def _as_text(value: Any, to: Type | None) -> str | None:  # noqa: C901, PLR0911 
         case dt.datetime() | dt.date():
             return value.isoformat()
         case bytes():
-            return value.decode(errors="backslashreplace")
+            return str(value)  # b'...': bytes say no number or time
         case list() | tuple() if name == "list" and to is not None:
-            items = [None if item is None else _as_text(_unboxed(item), to.items[0]) for item in value]
-            return json.dumps(items, ensure_ascii=False)
+            return _list_text(value, to.items[0])
         case list() | tuple() | Mapping():
             return json.dumps(value, ensure_ascii=False, default=str)
         case _:
             return str(value)
+
+
+def _list_text(values: Sequence[Any], to: Type) -> str:
+    """A list as JSON of texts."""
+    texts: list[str | None] = []
+    for value in map(_unboxed, values):
+        if isinstance(value, bytes) and to.is_text:
+            try:
+                texts.append(value.decode())
+            except UnicodeError:
+                return f"no list: {values!a}"
+        else:
+            texts.append(None if value is None else _as_text(value, to))
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def _float_text(value: float, to: Type | None) -> str | None:

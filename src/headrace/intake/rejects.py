@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 
@@ -99,15 +101,23 @@ def _row_values(batch: pa.RecordBatch | pa.Table) -> list[dict[str, Any]]:
 
 
 def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    if pa.types.is_temporal(column.type):  # as text: Python's dates end before Arrow's
-        try:
-            column = column.cast(pa.string())
-        except pa.ArrowNotImplementedError:  # intervals
-            return [None if value is None else str(value) for value in column.to_pylist()]
+    """Values that JSON has; Arrow's own text for times, since Python's dates end before Arrow's."""
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        items = iter(
+            _values(column.flatten() if isinstance(column, pa.Array) else column.combine_chunks().flatten())
+        )
+        lengths = pc.list_value_length(column).to_pylist()
+        return [None if length is None else list(islice(items, length)) for length in lengths]
     try:
-        return [_jsonable(value) for value in column.to_pylist()]
-    except (ValueError, OverflowError):  # a value that Python has no object for, deep inside a list
-        return [str(value) for value in column]
+        plain = column.cast(pa.string()) if pa.types.is_temporal(kind) else column
+        return [_jsonable(value) for value in plain.to_pylist()]
+    except (
+        pa.ArrowNotImplementedError,
+        ValueError,
+        OverflowError,
+    ):  # an interval; such a time deep in a struct
+        return [f"<{kind}>" if value.is_valid else None for value in column]
 
 
 def _jsonable(value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
