@@ -24,7 +24,7 @@ demo: $(VENV)/.demo  ## run the story on real data, from definitions to online r
 	$(BIN)/headrace demo
 
 test: $(VENV)/.dev  ## every test, and the examples in docstrings and docs
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 check: $(VENV)/.dev  ## style, types, floors, docs
 	$(BIN)/ruff check
@@ -41,7 +41,7 @@ bench: $(VENV)/.dev  ## rivals and Headrace in one run; writes bench/results.md
 	$(BIN)/python -m bench
 
 soak: $(VENV)/.dev  ## the drawn cases, forty times as many
-	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n $(JOBS) -m soak
+	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m soak
 
 mutants: $(VENV)/.dev  ## plant faults; the tests must catch each
 	$(BIN)/python scripts/mutants.py

@@ -21,6 +21,8 @@ from headrace.errors import ConflictError, DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("demo")  # one worker tells the stories, not each
+
 SOME, MARGIN = 300, 0.05
 LAST_FIELDS = [
     "total_features",
