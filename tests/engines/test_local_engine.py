@@ -89,3 +89,21 @@ def test_some_features_are_answered_as_all_are(log: Path, tmp_path: Path) -> Non
         alone, _ = engine.features(Asked(view, [name], keys, t), _quiet)
         assert alone[name].values.equals(whole[name].values)
     assert sum(whole["f2_7d"].values.to_pylist()) > sum(whole["f1_7d"].values.to_pylist()) > 0
+
+
+def test_the_first_copy_of_a_latest_value_counts_and_no_later_one(tmp_path: Path) -> None:
+    """A copy that says something else, and is known later, changes nothing."""
+    rows = [
+        {"user_id": "u", "id": "a", "ts": START, "seen": START, "plan": "free"},
+        {"user_id": "u", "id": "a", "ts": START, "seen": START + dt.timedelta(hours=1), "plan": "paid"},
+    ]
+    log = pa.Table.from_pylist(rows)
+    user = Entity("user", join_keys={"user_id": "string"})
+    source = EventSource("log", batch=log, timestamp="ts", available_at="seen", event_id="id")
+    engine = LocalEngine(tmp_path)
+    view = bind(
+        LatestView("l", entity=user, source=source, features=["plan"]), engine.infer_schema(source), "UTC"
+    )
+    t = np.array([int(START.timestamp() * 1_000_000) + 7_200_000_000], dtype=np.int64)
+    found, _ = engine.features(Asked(view, ["plan"], pa.table({"user_id": ["u"]}), t), _quiet)
+    assert found["plan"].values.to_pylist() == ["free"]

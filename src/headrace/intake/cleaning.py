@@ -16,6 +16,7 @@ from headrace.intake.casts import cast_all, castable
 from headrace.intake.doubles import settle_array
 from headrace.intake.numbers import data_of, valid_of
 from headrace.intake.rejects import RULES, Fault, no_rejects, rejected
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from headrace.schema import Schema
 
 __all__ = ["KNOWN", "TIME", "Cleaned", "Cleaner", "RawSource", "clean"]
-
-TIME, KNOWN = "__time", "__known"
-"""Columns of clean rows: event time and known instant, int64 microseconds."""
 
 _AHEAD = 5 * MINUTE
 """How far an event may lie after the instant at which it was available; clocks differ."""

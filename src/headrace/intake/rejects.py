@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
 
-__all__ = ["RULES", "Fault", "no_rejects", "rejected", "rejects_of", "row_texts"]
+__all__ = ["RULES", "Fault", "no_rejects", "rejected", "rejects_of", "row_texts", "rows_at"]
 
 RULES = ("malformed", "uncastable", "infinite", "no_time", "no_key", "out_of_range", "future")
 """What a row can break, in the order in which it is looked for; a row is rejected for the first."""
@@ -77,7 +77,7 @@ def rejected(batch: pa.RecordBatch, faults: Sequence[Fault], first: int) -> pa.T
     for place, fault in enumerate(faults):
         cause[fault.mask & (cause < 0)] = place
     at = np.flatnonzero(cause >= 0)
-    values = _row_values(batch.take(pa.array(at)))
+    values = _row_values(rows_at(batch, at))
     causes = [faults[place] for place in cause[at]]
     reasons = [
         fault.reason.replace("{value}", _shown(row.get(fault.column)))
@@ -86,6 +86,24 @@ def rejected(batch: pa.RecordBatch, faults: Sequence[Fault], first: int) -> pa.T
     return rejects_of(
         [_text(row) for row in values], reasons, [fault.rule for fault in causes], (at + first).tolist()
     )
+
+
+def rows_at(batch: pa.RecordBatch, at: Array) -> pa.RecordBatch:
+    """Some rows of a batch of any types.
+
+    Args:
+        batch: The rows.
+        at: Which, int64.
+    """
+    columns = [_taken(column, at) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _taken(column: pa.Array, at: Array) -> pa.Array:
+    try:
+        return column.take(pa.array(at))
+    except pa.ArrowNotImplementedError:  # Arrow does not take from views of texts
+        return pa.array([column[row].as_py() for row in at.tolist()])
 
 
 def row_texts(batch: pa.RecordBatch | pa.Table) -> list[str]:

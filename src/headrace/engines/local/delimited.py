@@ -108,7 +108,12 @@ class DelimitedPiece:
 
 def _header(path: Path, wanted: Sequence[str]) -> tuple[str, list[str]]:
     """The delimiter that gives most of the wanted columns, then most columns; and the columns."""
-    line = first_line_of(path)
+    try:
+        line = first_line_of(path).decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"The file {str(path)!r} is not written in UTF-8.", asked=path, remedy="Convert it to UTF-8."
+        ) from error
     split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: (len(set(split[each]) & set(wanted)), len(split[each])))
     names = [name.strip() for name in split[delimiter]]

@@ -53,7 +53,6 @@ class JsonLinesPiece:
         self._lost = 0
         self.what = f"file {str(path)!r}"
         self.complete = True
-        self._types = {name: "JSON" if of.name == "list" else "VARCHAR" for name, of in schema.items()}
         self.columns = pa.schema([(name, pa.string()) for name in schema])
 
     def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
@@ -65,7 +64,7 @@ class JsonLinesPiece:
         """The objects in their order; those without any of the columns are left to `unreadable`."""
         del names
         first = 0
-        columns = ", ".join(quoted(name) for name in self._types)
+        columns = ", ".join(quoted(name) for name in self.columns.names)
         with reading_of(self._path):
             for rows in self._database.sql(selection(columns, self._scan())).to_arrow_reader(BATCH_ROWS):
                 places = np.arange(first, first + rows.num_rows)
@@ -108,7 +107,7 @@ class JsonLinesPiece:
         return rejects_of(rows, reasons, rules, [None] * len(rows))
 
     def _scan(self) -> str:
-        columns = ", ".join(f"{literal(name)}: '{of}'" for name, of in self._types.items())
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns.names)
         return (
             f"read_json({literal(self._path)}, format = 'newline_delimited', columns = {{{columns}}}, "
             "ignore_errors = true)"
@@ -121,7 +120,7 @@ def refuse_document(path: Path) -> None:
     Raises:
         DataError: It does, or it cannot be read.
     """
-    if first_line_of(path).lstrip()[:1] == "[":
+    if first_line_of(path).lstrip()[:1] == b"[":
         raise DataError(
             f"The file {str(path)!r} is one JSON document, not JSON Lines.",
             asked=path,

@@ -19,20 +19,14 @@ _LONGEST_HEADER = 1 << 20
 _MARK = b"\xef\xbb\xbf"
 
 
-def first_line_of(path: Path) -> str:
+def first_line_of(path: Path) -> bytes:
     """The first line of a text file, without its end and a byte order mark.
 
     Raises:
-        DataError: The file cannot be read, or the line is no UTF-8.
+        DataError: The file cannot be read.
     """
     with _opened(path) as file:
-        line = file.readline(_LONGEST_HEADER)
-    try:
-        return line.removeprefix(_MARK).decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"The file {str(path)!r} is not written in UTF-8.", asked=path, remedy="Convert it to UTF-8."
-        ) from error
+        return file.readline(_LONGEST_HEADER).removeprefix(_MARK).rstrip(b"\r\n")
 
 
 def lines_of(path: Path) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
 from headrace.engines.local.piece import Batch, Place
+from headrace.errors import DataError
 from headrace.intake.casts import certain
 from headrace.intake.locked import quoted, selection
 
@@ -34,9 +35,18 @@ def parquet_pieces(database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -
     for path in paths:
         with reading_of(path):
             empty = database.sql(selection("*", f"{_scan([path])} LIMIT 0")).to_arrow_table()
+            there = database.execute(selection("name", f"parquet_schema({literal(path)})")).fetchall()
             ((count,),) = database.execute(
                 selection("num_rows", f"parquet_file_metadata({literal(path)})")
             ).fetchall()
+        if renamed := [name for name in empty.column_names if (name,) not in there]:
+            raise DataError(
+                f"The file {str(path)!r} has several columns {renamed[0].rpartition('_')[0]!r}, "
+                "which SQL cannot tell apart.",
+                asked=renamed[0],
+                available=[name for (name,) in there],
+                remedy="Rename all but one.",
+            )
         if not groups or groups[-1][0] != empty.schema:
             groups.append((empty.schema, [], []))
         groups[-1][1].append(path)

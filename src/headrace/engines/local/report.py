@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from headrace.intake.rejects import rejects_of, row_texts
+from headrace.intake.rejects import rejects_of, row_texts, rows_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Report:
         at = good[failed.column("ordinal").to_numpy()]
         places = batch.places[at]
         if self._piece.complete:
-            rows = row_texts(batch.rows.take(pa.array(at)))
+            rows = row_texts(rows_at(batch.rows, at))
             self._hand_out(_failures(rows, failed), places)
         else:
             self._failed.append(failed.set_column(0, "ordinal", pa.array(places)))
