@@ -124,9 +124,8 @@ def _restored(state: State, key: Key, now: Content, change: ObjectChange) -> Obj
     kept = key in state.live
     backfill = change.backfill if kept else _stored(key, now.feature_names)
     why = "back in the definitions" + (f"; {_counted(backfill)} to load" if backfill else "")
-    if isinstance(change, DroppedFeatures) and not state.is_gone(
-        key
-    ):  # nothing of a removed one is left to lose
+    loses = isinstance(change, DroppedFeatures) and not state.is_gone(key)  # what is gone has nothing to lose
+    if loses:
         return replace(change, why=f"{why}; {change.why}", backfill=backfill)
     return Restored(key, why=why, fields=change.fields, added=change.added, backfill=backfill)
 
