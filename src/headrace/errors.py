@@ -50,10 +50,10 @@ class HeadraceError(Exception):
         self, message: str, *, asked: object = None, available: Iterable[str] = (), remedy: str = ""
     ) -> None:
         """Build the error; its text is the message, what exists and the remedy."""
-        self.message = message
-        self.asked = None if asked is None else str(asked)
-        self.available = tuple(available)
-        self.remedy = remedy
+        self.message = _printable(message)
+        self.asked = None if asked is None else _printable(str(asked))
+        self.available = tuple(map(_printable, available))
+        self.remedy = _printable(remedy)
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -63,6 +63,11 @@ class HeadraceError(Exception):
         if self.remedy:
             parts.append(self.remedy)
         return " ".join(parts)
+
+
+def _printable(text: str) -> str:
+    """The text as any terminal or file can take it: a name that was asked for may hold half a character."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class DefinitionError(HeadraceError):
