@@ -30,6 +30,7 @@ DAY = 24 * HOUR
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 class Clock(Protocol):
@@ -71,11 +72,18 @@ def instant(value: int | str | dt.datetime | dt.date) -> int:
         value: Microseconds UTC; an ISO 8601 text; a datetime or date. Naive times are UTC.
 
     Raises:
-        DataError: The text is not an ISO 8601 time, or the value has another type.
+        DataError: The text is not an ISO 8601 time, the value has another type, or it is not in the years 1
+            to 9999.
     """
     if isinstance(value, bool):
         raise DataError("A boolean is not an instant.", asked=value, remedy="Give an ISO 8601 time.")
     if isinstance(value, int):
+        if not _FIRST <= value <= _LAST:
+            raise DataError(
+                f"{value} is not an instant: as microseconds UTC it is not in the years 1 to 9999.",
+                asked=value,
+                remedy="Give microseconds UTC or an ISO 8601 time.",
+            )
         return value
     if isinstance(value, str):
         try:

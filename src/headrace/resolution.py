@@ -151,8 +151,21 @@ class Resolution:
 
     def _pinned(self, of: Reference) -> Reference:
         """The reference with the version it stands for now."""
+        if not of.feature and of.name not in self._names("on_demand"):
+            # Whoever writes a bare name means a view or one of its features as often as a function.
+            raise UnknownNameError.of("feature", str(of), self._features())
         entry = self._registry.get(of.kind, of.name, of.version or None)
         return Reference(of.kind, of.name, entry.version, of.feature)
+
+    def _names(self, kind: str) -> set[str]:
+        return {entry.name for entry in self._registry.list(kind, versions=True)}
+
+    def _features(self) -> list[str]:
+        """What may be asked for, as people write it."""
+        return [
+            each.name if each.feature.itself else f"{each.entry.name}:{each.name}"
+            for each in self._registry.features()
+        ]
 
     def retrieval(self, chosen: Chosen, *, full: bool = False, taken: Iterable[str] = ()) -> RetrievalPlan:
         """The plan for what is asked for.
@@ -253,7 +266,7 @@ class Resolution:
         if names is None:
             return [self.view(key.name, key.version) for key in keys]
         chosen = []
-        for name in names:
+        for name in [names] if isinstance(names, str) else names:
             asked = parse_reference(name, "view")
             mine = [k for k in keys if k.name == asked.name and asked.version in {"", k.version}]
             if not mine:

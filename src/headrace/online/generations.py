@@ -27,6 +27,7 @@ from headrace.online.manifest import (
     StreamState,
     ViewManifest,
     decode_manifest,
+    decoded,
     read_manifest,
     read_streams,
 )
@@ -162,7 +163,7 @@ def _clear_epochs(store: KeyValue, view: str, first: int) -> None:
 
 def _claim(store: Reader, view: str) -> _Claim:
     data = store.multi_get([loading_key(view)])[0]
-    return _Claim() if data is None else _CLAIM.decode(data)
+    return _Claim() if data is None else decoded(_CLAIM, data, f"claim of {view}")
 
 
 def _put_claim(tx: Writer, view: str, claim: _Claim) -> None:

@@ -5,7 +5,7 @@ Replacing it is the switch; a request reads it once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -22,9 +22,12 @@ __all__ = [
     "StreamState",
     "ViewManifest",
     "decode_manifest",
+    "decoded",
     "read_manifest",
     "read_streams",
 ]
+
+Kept = TypeVar("Kept")
 
 LAYOUT = 1
 """The version of everything Headrace writes into an online store."""
@@ -92,14 +95,7 @@ def decode_manifest(data: bytes | None) -> Manifest:
     """
     if data is None:
         return Manifest()
-    try:
-        manifest = _MANIFEST.decode(data)
-    except msgspec.MsgspecError as error:
-        raise StoreError(
-            "The online store's manifest cannot be read.",
-            asked=str(error),
-            remedy="Is this a Headrace store?",
-        ) from None
+    manifest = decoded(_MANIFEST, data, "manifest")
     if manifest.layout != LAYOUT:
         raise StoreError(
             f"The online store has layout {manifest.layout}; this Headrace reads layout {LAYOUT}.",
@@ -107,6 +103,22 @@ def decode_manifest(data: bytes | None) -> Manifest:
             remedy="Upgrade Headrace, or point [online] url at an empty store and materialize again.",
         )
     return manifest
+
+
+def decoded(decoder: msgspec.json.Decoder[Kept], data: bytes, what: str) -> Kept:
+    """What is kept as JSON.
+
+    Raises:
+        StoreError: It is not what Headrace writes.
+    """
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            f"The {what} in the online store cannot be read: {error}.",
+            asked=what,
+            remedy="It was changed by other hands: load into an empty store.",
+        ) from None
 
 
 def read_manifest(store: Reader) -> Manifest:
@@ -117,4 +129,7 @@ def read_manifest(store: Reader) -> Manifest:
 def read_streams(store: Reader, views: list[str]) -> list[StreamState]:
     """What the stream has written for each of the views."""
     found = store.multi_get([stream_key(view) for view in views])
-    return [StreamState() if data is None else _STREAM.decode(data) for data in found]
+    return [
+        StreamState() if data is None else decoded(_STREAM, data, f"stream state of {view}")
+        for view, data in zip(views, found, strict=True)
+    ]

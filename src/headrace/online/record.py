@@ -63,8 +63,13 @@ def decode_record(data: bytes) -> Record:
     """The record from what is stored.
 
     Raises:
-        StoreError: Another version of Headrace wrote it.
+        StoreError: Another version of Headrace wrote it, or it is damaged.
     """
+    if len(data) < _HEADER.size:
+        raise StoreError(
+            "A record in the online store is damaged.",
+            remedy="Run: headrace materialize, which writes all records anew.",
+        )
     version, frontier, offset, writer, length = _HEADER.unpack_from(data)
     if version != _VERSION:
         raise StoreError(

@@ -192,9 +192,12 @@ def by_column(entities: Entities) -> dict[str, Sequence[Any]]:
 def _array(values: Sequence[Any]) -> pa.ChunkedArray:
     try:
         return pa.chunked_array([pa.array(values)])
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        reason = " ".join(map(str, error.args)).rstrip(".")
         raise DataError(
-            f"Values of different types in one column: {error}.", remedy="Give values of one type."
+            f"These are not values of one column: {reason}.",
+            asked=list(values)[:5],
+            remedy="Give values of one type.",
         ) from None
 
 

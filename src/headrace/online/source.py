@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.errors import DataError
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
+from headrace.intake.raw_rows import raw_table
 from headrace.intake.rejects import rejects_of, row_texts
 from headrace.online.ingest import Evaluate, Ingest, Pushed
 from headrace.online.quarantine import quarantine
-from headrace.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +56,11 @@ class SourceStream:
             )
         assert source.schema is not None  # noqa: S101 - applying froze it
         self._name = source.name
-        self._cleaner = Cleaner(source, source.schema, (), what=f"push to {source.name!r}")
+        self._schema = source.schema
+        self._cleaner = self._cleaning(source, ())
+        keys = dict.fromkeys(tuple(each.keys) for each in views)
+        self._keyed = [(names, self._cleaning(source, names)) for names in keys if names]
+        self._always_keyed = all(keys)
         self.failures: list[pa.Table] = []
         self._find_earlier = find_earlier
         self.ingest = Ingest(
@@ -63,6 +69,9 @@ class SourceStream:
             epoch_length,
             find_earlier=self._earlier,
         )
+
+    def _cleaning(self, source: Source, keys: Sequence[str]) -> Cleaner:
+        return Cleaner(source, self._schema, keys, what=f"push to {self._name!r}")
 
     def _earlier(self, binding: Binding, fingerprint: str) -> tuple[Binding, Evaluate] | None:
         found = None if self._find_earlier is None else self._find_earlier(binding, fingerprint)
@@ -98,13 +107,28 @@ class SourceStream:
             DataError: The rows lack a column of the source.
         """
         self.failures.clear()
-        cleaned = self._cleaner.clean(table_of(rows, f"push to {self._name!r}"))
-        pushed = self.ingest.push(store, cleaned.rows, now)
-        rejected = pa.concat_tables([cleaned.rejected, *self.failures]) if self.failures else cleaned.rejected
+        raw = raw_table(rows, self._schema, f"push to {self._name!r}")
+        cleaned = self._cleaner.clean(raw)
+        events, keyless = self._with_key(raw, cleaned.rows)
+        pushed = self.ingest.push(store, events, now)
+        rejected = pa.concat_tables([cleaned.rejected, *keyless, *self.failures])
         if rejected.num_rows:
             with store.transaction() as tx:
                 quarantine(tx, self._name, rejected, now)
         return pushed._replace(rejected=rejected.num_rows)
+
+    def _with_key(self, raw: pa.Table, rows: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
+        """The clean rows that some view has an entity for; the raw rows that lack one, entity by entity."""
+        keyless = []
+        useful = np.full(rows.num_rows, not self._always_keyed)
+        for names, cleaner in self._keyed:
+            if not any(rows.column(name).null_count for name in names):
+                useful[:] = True
+                continue
+            useful |= np.logical_and.reduce([rows.column(name).is_valid().to_numpy() for name in names])
+            rejected = cleaner.clean(raw).rejected
+            keyless.append(rejected.filter(pc.equal(rejected.column("rule"), "no_key")))
+        return rows if useful.all() else rows.filter(pa.array(useful)), keyless
 
 
 def _rejects(events: pa.Table, failed: pa.Table) -> pa.Table:
