@@ -11,8 +11,8 @@ from headrace.clock import DAY, HOUR, MINUTE, SECOND
 from headrace.definitions.source import EventSource
 from headrace.definitions.stream import Push
 from headrace.kernel.binding import AggregateBinding, LatestBinding
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
-from headrace.kernel.events import KNOWN, TIME
 from headrace.kernel.plan import compile_view
 from headrace.online.ingest import Ingest
 from headrace.online.materialize import Loaded, materialize

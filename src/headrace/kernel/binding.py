@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from headrace.kernel.events import condition_column
+from headrace.kernel.clean import condition_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,13 +9,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import hash_words
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.row_bytes import row_bytes
 
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Schema
 
-__all__ = ["first_copies"]
+__all__ = ["first_copies", "without_copies"]
+
+
+def without_copies(
+    events: pa.Table, entity: Array, schema: Schema, event_id: str | None
+) -> tuple[pa.Table, Array]:
+    """The events that count, and their entities.
+
+    Args:
+        events: Clean events: `__time`, `__known` and all columns of the schema.
+        entity: Their entity codes.
+        schema: The source's schema.
+        event_id: The column that identifies an event; without one all count.
+    """
+    if event_id is None:
+        return events, entity
+    time, known = (events.column(name).to_numpy() for name in (TIME, KNOWN))
+    counts = first_copies(entity, time, known, events, schema, event_id)
+    return (events, entity) if counts is None else (events.filter(pa.array(counts)), entity[counts])
 
 
 def first_copies(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.duplicates import first_copies
+from headrace.kernel.clean import KNOWN, TIME, condition_column
+from headrace.kernel.duplicates import without_copies
 from headrace.kernel.order import EventOrder, sort_events
 from headrace.kernel.rows import Rows, lift
 
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
     from headrace.kernel.plan import ViewPlan
     from headrace.schema import Schema
 
-__all__ = ["KNOWN", "TIME", "condition_column", "rows_of_events"]
-
-TIME, KNOWN = "__time", "__known"
-"""Columns of clean events: event time and known instant, int64 microseconds."""
-
-
-def condition_column(where: str) -> str:
-    """The column that holds the value of a condition."""
-    return f"__where_{hashlib.sha256(where.encode()).hexdigest()[:16]}"
+__all__ = ["rows_of_events"]
 
 
 def rows_of_events(
@@ -54,12 +46,9 @@ def rows_of_events(
     Returns:
         One row for each event that counts, sorted by entity and the total order.
     """
+    if not deduplicated:
+        events, entity = without_copies(events, entity, schema, event_id)
     time, known = _instants(events, TIME), _instants(events, KNOWN)
-    if event_id is not None and not deduplicated:
-        counts = first_copies(entity, time, known, events, schema, event_id)
-        if counts is not None:
-            events = events.filter(pa.array(counts))
-            entity, time, known = entity[counts], time[counts], known[counts]
     by = sort_events(entity, time, known, events if plan.needs_order else None, schema, event_id)
     events = events.take(pa.array(by))
     entity, time, known = entity[by], time[by], known[by]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.extreme import Extreme
 from headrace.aggregations.states import Array, States
-from headrace.kernel.events import KNOWN, TIME
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.order import instant_bytes
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.row_bytes import row_bytes

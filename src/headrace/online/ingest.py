@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from headrace.kernel.events import KNOWN
+from headrace.kernel.clean import KNOWN
 from headrace.online import log
 from headrace.online.earlier import stored_states
 from headrace.online.manifest import read_manifest, read_streams

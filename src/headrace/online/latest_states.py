@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
-from headrace.kernel.events import KNOWN, TIME
+from headrace.kernel.duplicates import without_copies
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
 from headrace.online.record import Record, Stamp, decode_record, encode_record
@@ -64,6 +65,8 @@ class LatestStates:
 
     def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
         """The records of a generation."""
+        binding = self._binding
+        events, group = without_copies(events, group, binding.schema, binding.event_id)
         newest, frontier = self._newest(events, group, groups)
         return [
             None if row is None else _encoded(Record(frontier=f), row, [])

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.errors import StoreError
+from headrace.kernel.clean import KNOWN
 from headrace.kernel.entities import Entities, group_entities
-from headrace.kernel.events import KNOWN
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, late_key, stream_key
 from headrace.online.log import to_ipc

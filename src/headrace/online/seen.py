@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import group_entities
-from headrace.kernel.events import KNOWN, TIME
 from headrace.keys import encode_keys
 
 if TYPE_CHECKING:

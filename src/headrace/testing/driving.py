@@ -10,8 +10,8 @@ import pyarrow as pa
 from headrace.definitions.source import EventSource
 from headrace.definitions.stream import Push
 from headrace.kernel.binding import AggregateBinding
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.columns import STATUS_NAMES
-from headrace.kernel.events import KNOWN, TIME
 from headrace.kernel.plan import compile_view
 from headrace.schema import Schema
 from headrace.windows import FOREVER_AGO

@@ -13,9 +13,10 @@ from headrace.engines.local.buckets import Bucket, bucket_of, bucketed
 from headrace.engines.local.reading import infer_schema, read
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
+from headrace.kernel.duplicates import without_copies
 from headrace.kernel.entities import match_entities
-from headrace.kernel.events import KNOWN, TIME
 from headrace.kernel.history import History, history, join_columns
 from headrace.kernel.latest import created_instants, latest_rows, sort_latest
 from headrace.ports.engine import Asked, Part, Progress
@@ -140,7 +141,10 @@ class LocalEngine:
     def _latest(self, binding: LatestBinding, asked: Asked, rows: pa.Table) -> dict[str, Column]:
         found, entity, _ = match_entities(rows, asked.keys, binding.keys)
         wanted = found >= 0
-        rows, found = rows.filter(pa.array(wanted)).combine_chunks(), found[wanted]
+        rows, found = without_copies(
+            rows.filter(pa.array(wanted)), found[wanted], binding.schema, binding.event_id
+        )
+        rows = rows.combine_chunks()
         time, known = (rows.column(name).to_numpy() for name in (TIME, KNOWN))
         created = None if binding.created_at is None else created_instants(rows, binding.created_at)
         by = sort_latest(found, time, created, known, rows, binding.schema)

@@ -1,0 +1,15 @@
+"""Clean events: the columns that whoever reads them adds to those of their source."""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = ["KNOWN", "TIME", "condition_column"]
+
+TIME, KNOWN = "__time", "__known"
+"""Columns of clean events: event time and known instant, int64 microseconds."""
+
+
+def condition_column(where: str) -> str:
+    """The column that holds the value of a condition."""
+    return f"__where_{hashlib.sha256(where.encode()).hexdigest()[:16]}"
