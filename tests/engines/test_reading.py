@@ -539,8 +539,8 @@ def test_the_schema_of_csv(tmp_path: Path) -> None:
 
 def test_the_schema_of_json_lines(tmp_path: Path) -> None:
     lines = [
-        {"user": "1", "ts": "2024-01-01T10:00:00Z", "n": 1, "x": 1, "ok": True, "tags": ["a"], "deep": {"a": 1},
-         "none": None},
+        {"user": "1", "ts": "2024-01-01T10:00:00Z", "n": 1, "x": 1, "ok": True, "tags": ["a"],
+         "deep": {"a": 1}, "none": None},
         {"user": "2", "ts": "soon", "n": 2, "x": 1.5, "tags": [None], "day": "2024-01-01", "mixed": 1,
          "pairs": [[1], [2.5]]},
         {"mixed": "x", "ids": "1"},
