@@ -10,6 +10,7 @@ import headrace as hr
 from headrace import agg
 from headrace.clock import DAY
 from headrace.definitions.loading import load_definitions
+from headrace.errors import DataError
 from tests.project.market import (
     FIRST_DAY,
     KEYS,
@@ -166,6 +167,17 @@ def test_a_load_up_to_an_earlier_instant_has_the_pushes_after_it(
     store: hr.FeatureStore, tmp_path: Path
 ) -> None:
     store.push("clicks", events(12, 13))
-    store.materialize(end=K + 2 * DAY)
+    store.materialize(end=K + 2 * DAY, views=["activity"])  # the log is kept for the view that stays behind
     store.materialize(end=K)
+    assert online(again(tmp_path), *OLD) == offline(store, *OLD)
+
+
+def test_no_load_goes_back_to_pushes_that_the_log_has_forgotten(
+    store: hr.FeatureStore, tmp_path: Path
+) -> None:
+    store.push("clicks", events(10, 13))
+    write(tmp_path / "events.parquet", events(0, 13))
+    store.materialize(end=K + 3 * DAY)
+    with pytest.raises(DataError, match="no longer has"):
+        store.materialize(end=K)
     assert online(again(tmp_path), *OLD) == offline(store, *OLD)

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from headrace.kernel.events import KNOWN
+from headrace.kernel.clean import KNOWN
 from headrace.keys import decode_key, encode_key
 from headrace.online.layout import log_key, log_prefix
+from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headrace.ports.key_value import Reader, Writer
 
-__all__ = ["Entry", "append", "entries", "next_offset", "trim"]
+__all__ = ["Entry", "append", "complete_from", "entries", "next_offset", "trim"]
 
 _HEAD = struct.Struct("<q")
 _BATCH = 256
@@ -39,6 +40,10 @@ class Entry(NamedTuple):
 
 def _next_key(source: str) -> bytes:
     return encode_key(("next offset", source))
+
+
+def _trimmed_key(source: str) -> bytes:
+    return encode_key(("trimmed", source))
 
 
 def next_offset(store: Reader, source: str) -> int:
@@ -68,9 +73,20 @@ def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:
 
 def trim(store: Writer, source: str, before: int) -> None:
     """Forget the pushes all of whose events were known before an instant."""
-    old = [key for key, data in store.scan(log_prefix(source)) if _HEAD.unpack_from(data)[0] < before]
+    newest = {key: _HEAD.unpack_from(data)[0] for key, data in store.scan(log_prefix(source))}
+    old = [key for key, known in newest.items() if known < before]
+    if not old:
+        return
+    since = max(complete_from(store, source), 1 + max(newest[key] for key in old))
+    store.multi_put([(_trimmed_key(source), since.to_bytes(8, "little", signed=True))])
     for start in range(0, len(old), _BATCH):
         store.delete(old[start : start + _BATCH])
+
+
+def complete_from(store: Reader, source: str) -> int:
+    """Since when the log is complete: no push with an event known at or after the instant was forgotten."""
+    data = store.multi_get([_trimmed_key(source)])[0]
+    return FOREVER_AGO if data is None else int.from_bytes(data, "little", signed=True)
 
 
 def to_ipc(events: pa.Table) -> bytes:

@@ -17,6 +17,7 @@ from headrace.errors import DataError
 from headrace.kernel.entities import group_entities
 from headrace.online.generations import begin, forget, switch, write
 from headrace.online.layout import stream_key, view_epochs_prefix
+from headrace.online.log import complete_from
 from headrace.online.manifest import StreamState, read_streams
 from headrace.online.quarantine import quarantine
 from headrace.online.states import states_of
@@ -92,13 +93,17 @@ def materialize(
 
     Raises:
         ConflictError: Another load of the view has begun.
-        DataError: The source has a stream, and K is no epoch's edge.
+        DataError: The source has a stream, and K is no epoch's edge, or pushes from K on would be needed that
+            earlier loads have let the log forget; or no row of the source can be used any more.
     """
     _check_end(binding, known, epoch_length)
     view = binding.id
     generation = begin(store, view, epoch_length)
     states = states_of(binding)
+    if _is_other(store, generation, known, states.fingerprint):
+        _check_log(store, binding, known)
     entities = events = rejected = 0
+    reason = ""
     for part in parts:
         found = group_entities(part.events, binding.keys)
         clean = part.events
@@ -113,10 +118,14 @@ def materialize(
             events + clean.num_rows,
             rejected + part.rejected.num_rows,
         )
+        reason = reason or next(iter(part.rejected.column("reason").to_pylist()), "")
         progress(view, part.share)
+    if rejected and not events and generation.served.generation >= 0:
+        raise _useless(binding, known, rejected, reason)
     with store.transaction() as tx:
         switch(tx, generation, known, states.fingerprint, now)
         if _is_other(tx, generation, known, states.fingerprint):
+            _check_log(tx, binding, known)
             _replay(tx, view, states.fingerprint, ingest, now)
         gone = forget(tx, view, known, epoch_length)
     for prefix in gone:
@@ -136,6 +145,20 @@ def _is_other(tx: Reader, generation: Generation, known: int, fingerprint: str) 
     return served.generation < 0 or known < served.known or stream.states != fingerprint
 
 
+def _check_log(store: Reader, binding: Binding, known: int) -> None:
+    """Refuse to build the stream's states anew from a log that has forgotten some of their events."""
+    since = complete_from(store, binding.source.name)
+    if known >= since:
+        return
+    raise DataError(
+        f"The log of {binding.source.name!r} no longer has what was known before {format_instant(since)}: "
+        f"{binding.id} cannot be loaded to {format_instant(known)} only.",
+        asked=format_instant(known),
+        available=[f"from {format_instant(since)}"],
+        remedy="Load to a later end; the batch source holds what was pushed before.",
+    )
+
+
 def _replay(tx: Writer, view: str, fingerprint: str, ingest: Ingest | None, now: int) -> None:
     """Write the stream's states anew, from the log."""
     tx.delete_prefix(view_epochs_prefix(view))
@@ -144,6 +167,16 @@ def _replay(tx: Writer, view: str, fingerprint: str, ingest: Ingest | None, now:
         return
     tx.multi_put([(stream_key(view), msgspec.json.encode(StreamState(states=fingerprint)))])
     ingest.replay(tx, view, now)
+
+
+def _useless(binding: Binding, known: int, rejected: int, reason: str) -> DataError:
+    """The error of a load that would replace what is served by nothing, for no row can be used."""
+    return DataError(
+        f"No row of source {binding.source.name!r} known before {format_instant(known)} can be used, and "
+        f"{rejected} are in quarantine, the first because {reason}; {binding.id} stays as it was.",
+        asked=binding.id,
+        remedy="Has the type of a column changed? Write the batch again.",
+    )
 
 
 def _check_end(binding: Binding, known: int, epoch_length: int) -> None:

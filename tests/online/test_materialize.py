@@ -1,0 +1,210 @@
+"""Loads: a whole generation or none, one winner, and the old one for those who still read it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pyarrow as pa
+import pytest
+
+from headrace import agg
+from headrace.clock import FixedClock
+from headrace.errors import ConflictError, DataError
+from headrace.keys import decode_key, encode_key
+from headrace.online.layout import generation_prefix
+from headrace.online.manifest import read_manifest
+from headrace.online.materialize import default_end, materialize, nearest_edges
+from headrace.online.quarantine import quarantined
+from headrace.ports.engine import Part
+from headrace.stores.memory import MemoryStore
+from tests.online.small import (
+    DAY,
+    EPOCH,
+    HOUR,
+    MIDNIGHT,
+    NOON,
+    Click,
+    clicks,
+    counting,
+    ingest,
+    load,
+    newest,
+    source,
+    values,
+)
+
+VIEW = counting()
+EARLY, LATE = Click(MIDNIGHT - 3 * DAY, amount=1), Click(MIDNIGHT - HOUR, amount=2)
+
+
+@pytest.fixture
+def store():
+    return MemoryStore(FixedClock(NOON))
+
+
+def rejects(*rows):
+    names = ("row", "rule", "reason")
+    return pa.table({name: pa.array([f"{name} {row}" for row in rows], pa.string()) for name in names})
+
+
+def load_in_parts(store, parts, end=MIDNIGHT, *, view=VIEW, progress=lambda *_: None):
+    return materialize(store, view, iter(parts), end, NOON, EPOCH, progress)
+
+
+def generations(store, view=VIEW):
+    """The numbers of the generations that have records."""
+    return sorted({decode_key(key)[2] for key, _ in store.scan(encode_key(("generation", view.id)))})
+
+
+def test_a_load_is_all_its_parts(store):
+    heard = []
+    parts = [
+        Part(clicks(EARLY, LATE), rejects(1), 0.5),
+        Part(clicks(), rejects(), 0.75),
+        Part(clicks(EARLY._replace(user="v"), EARLY._replace(user=None)), rejects(1, 2), 1.0),
+    ]
+    done = load_in_parts(store, parts, progress=lambda *said: heard.append(said))
+    assert done == ("counts@1", MIDNIGHT, 2, 3, 3)
+    assert done.to_dict()["known"] == "2024-10-04T00:00:00Z"
+    assert heard == [("counts@1", share) for share in (0.5, 0.75, 1.0)]
+    assert values(store, VIEW, ["u", "v", "w"], now=NOON)["n_all"] == [2, 1, 0]
+    assert sorted(each.row for each in quarantined(store, "clicks")) == ["row 1", "row 2"]
+
+
+def test_more_entities_than_are_written_at_once(store):
+    users = [f"user {n}" for n in range(1300)]
+    load(store, VIEW, MIDNIGHT, *(Click(MIDNIGHT - HOUR - n, user, n) for n, user in enumerate(users)))
+    assert values(store, VIEW, users, now=NOON)["total_7d"] == list(range(1300))
+
+
+def test_nobody_sees_a_load_before_its_end_nor_one_that_died(store):
+    load(store, VIEW, MIDNIGHT - DAY, EARLY)
+
+    def dying():
+        yield Part(clicks(EARLY, LATE), rejects(), 0.5)
+        assert values(store, VIEW, now=NOON)["n_all"] == [1]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        load_in_parts(store, dying())
+    assert values(store, VIEW, now=NOON)["n_all"] == [1]
+    load_in_parts(store, [Part(clicks(LATE), rejects(), 1.0)])
+    assert values(store, VIEW, now=NOON)["n_all"] == [1]
+    assert values(store, VIEW, now=NOON)["total_7d"] == [2], "nothing is left of the load that died"
+
+
+def test_the_generation_before_stays_until_the_next_load(store):
+    loads = [load(store, VIEW, MIDNIGHT + day * DAY, EARLY, LATE) for day in range(3)]
+    assert [done.known for done in loads] == [MIDNIGHT + day * DAY for day in range(3)]
+    served = read_manifest(store).of(VIEW.id)
+    assert generations(store) == [served.previous, served.generation]
+
+
+def test_a_request_under_way_keeps_its_generation(store):
+    load(store, VIEW, MIDNIGHT - DAY, EARLY)
+    with store.snapshot() as snapshot:
+        before = read_manifest(snapshot).of(VIEW.id)
+        load(store, VIEW, MIDNIGHT, EARLY, LATE)
+        assert read_manifest(snapshot).of(VIEW.id) == before
+    prefix = generation_prefix(VIEW.id, before.generation, 0)
+    assert list(store.scan(prefix)), "even a reader without a snapshot finds what its manifest names"
+
+
+def test_loads_of_one_view_leave_the_others_alone(store):
+    latest = newest()
+    load(store, VIEW, MIDNIGHT, EARLY)
+    load(store, latest, MIDNIGHT, LATE)
+    for day in range(1, 4):
+        load(store, VIEW, MIDNIGHT + day * DAY, EARLY, LATE)
+    assert values(store, latest, now=NOON)["amount"] == [2]
+    assert read_manifest(store).of(latest.id).known == MIDNIGHT
+
+
+def test_of_two_loads_at_once_one_wins_and_the_other_changes_nothing(store):
+    """Whichever ends first: the generation served is whole, and holds what its own load read."""
+
+    def overtaken():
+        yield Part(clicks(EARLY), rejects(), 0.5)
+        load(
+            store,
+            VIEW,
+            MIDNIGHT,
+            EARLY._replace(amount=10),
+            LATE._replace(amount=20),
+            LATE._replace(user="w"),
+        )
+        yield Part(clicks(LATE._replace(user="v"), LATE._replace(user="w", amount=99)), rejects(), 1.0)
+
+    with pytest.raises(ConflictError, match="counts@1"):
+        load_in_parts(store, overtaken())
+    assert values(store, VIEW, ["u", "v", "w"], now=NOON)["total_7d"] == [30, 0, 2]
+
+
+def test_a_load_that_began_earlier_and_ends_first_is_not_half_of_anything(store):
+    first = iter([Part(clicks(EARLY), rejects(), 0.5), Part(clicks(LATE._replace(user="v")), rejects(), 1.0)])
+
+    def second():
+        yield Part(clicks(LATE._replace(user="x")), rejects(), 0.5)
+        with pytest.raises(ConflictError):
+            load_in_parts(store, interrupted())
+
+    def interrupted():
+        yield next(first)
+        load_in_parts(store, [Part(clicks(LATE), rejects(), 1.0)])
+        yield next(first)
+
+    with pytest.raises(ConflictError):
+        load_in_parts(store, second())
+    assert values(store, VIEW, ["u", "v", "x"], now=NOON)["total_7d"] == [2, 0, 0]
+
+
+def test_a_load_may_go_back_and_loses_nothing_that_was_pushed(store):
+    by = ingest(VIEW)
+    by.push(store, clicks(EARLY, LATE, Click(NOON - 1)), NOON)
+    load(store, VIEW, MIDNIGHT, EARLY, LATE, by=by)
+    load(store, VIEW, MIDNIGHT - DAY, EARLY, by=by)
+    assert read_manifest(store).of(VIEW.id).known == MIDNIGHT - DAY
+    assert values(store, VIEW, now=NOON)["n_all"] == [3]
+
+
+def test_a_load_does_not_go_back_to_what_the_log_has_forgotten(store):
+    by = ingest(VIEW)
+    for click in (EARLY, LATE, Click(NOON - 1)):
+        by.push(store, clicks(click), NOON)
+    load(store, VIEW, MIDNIGHT, EARLY, LATE, now=NOON, by=by)
+    with pytest.raises(DataError, match="no longer has") as caught:
+        load(store, VIEW, MIDNIGHT - DAY, EARLY, by=by)
+    assert caught.value.available == ("from 2024-10-03T23:00:00.000001Z",)
+    assert values(store, VIEW, now=NOON)["n_all"] == [3]
+    load(store, VIEW, MIDNIGHT, EARLY, LATE, by=by)
+    assert values(store, VIEW, now=NOON)["n_all"] == [3]
+
+
+def test_with_a_stream_a_load_ends_at_an_epoch_s_edge(store):
+    with pytest.raises(DataError, match="edge") as caught:
+        load(store, VIEW, MIDNIGHT + 1)
+    assert caught.value.available == ("2024-10-04T00:00:00Z", "2024-10-05T00:00:00Z")
+    with pytest.raises(DataError, match="edge"):
+        load(store, VIEW, MIDNIGHT - 1)
+
+
+def test_without_a_stream_a_load_ends_anywhere(store):
+    still = dataclasses.replace(VIEW, source=dataclasses.replace(source(), stream=None))
+    load(store, still, MIDNIGHT + 1, Click(MIDNIGHT), Click(MIDNIGHT + 1, amount=5))
+    assert values(store, still, now=NOON)["n_all"] == [1]
+
+
+def test_the_default_end_and_the_edges_beside_an_instant():
+    assert default_end(NOON, HOUR, DAY) == MIDNIGHT
+    assert default_end(MIDNIGHT + HOUR, HOUR, DAY) == MIDNIGHT
+    assert default_end(MIDNIGHT + HOUR - 1, HOUR, DAY) == MIDNIGHT - DAY
+    assert nearest_edges(NOON, DAY) == (MIDNIGHT, MIDNIGHT + DAY)
+    assert nearest_edges(-1, DAY) == (-DAY, 0)
+
+
+def test_events_of_1969_are_streamed_and_replayed_like_any_others(store):
+    by = ingest(VIEW)
+    by.push(store, clicks(Click(-HOUR, event="e"), Click(-DAY - 1, event="f")), -1)
+    changed = counting([agg.count("n", windows=["all"])])
+    load(store, changed, -DAY, Click(-DAY - 1, event="f"), now=0, by=ingest(changed))
+    assert values(store, changed, now=0)["n_all"] == [2]
