@@ -15,7 +15,7 @@ from headrace.definitions.source import TableSource
 from headrace.errors import AsOfTooEarly
 from headrace.kernel.binding import LatestBinding
 from headrace.kernel.entities import key_column
-from headrace.kernel.events import KNOWN, TIME
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.online.materialize import materialize
 from headrace.online.push import Incoming, apply_events
 from headrace.online.read import Asked, read
