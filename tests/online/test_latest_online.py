@@ -14,8 +14,8 @@ from headrace.clock import DAY, HOUR, FixedClock
 from headrace.definitions.source import TableSource
 from headrace.errors import AsOfTooEarly
 from headrace.kernel.binding import LatestBinding
-from headrace.kernel.entities import key_column
 from headrace.kernel.clean import KNOWN, TIME
+from headrace.kernel.entities import key_column
 from headrace.online.materialize import materialize
 from headrace.online.push import Incoming, apply_events
 from headrace.online.read import Asked, read

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 import headrace as hr
 from headrace import agg
 from headrace.clock import DAY, HOUR, FixedClock, instant
+from headrace.errors import HeadraceError
+from headrace.keys import encode_key
+from headrace.stores.lmdb import LmdbStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 FIRST_DAY = instant("2026-03-01T00:00:00Z")
+K = FIRST_DAY + 10 * DAY
 NOW = FIRST_DAY + 15 * DAY
 KEYS = ["u0", "u1", "u2", "nobody"]
 SCHEMA = pa.schema(
@@ -95,3 +100,19 @@ def offline(store: hr.FeatureStore, *features: str, as_of: int = NOW) -> dict[st
     spine = [{"user_id": key, "ts": at} for key in KEYS]
     rows = store.get_historical_features(spine, features=list(features)).to_arrow()
     return {name: rows[name].to_pylist() for name in rows.column_names if name != "ts"}
+
+
+def refused(error: type[HeadraceError], work: Callable[[], object], *words: str) -> None:
+    """That the work ends with one error of the tree that says this and what to do."""
+    with pytest.raises(HeadraceError) as caught:
+        work()
+    assert type(caught.value) is error, repr(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+    assert caught.value.remedy
+
+
+def state(directory: Path) -> list[tuple[bytes, bytes]]:
+    """All that the online store holds, but for claims of loads: they count, whether the load ends or not."""
+    with LmdbStore(directory / ".headrace" / "online") as store:
+        return [item for item in store.scan(b"") if not item[0].startswith(encode_key(("loading",)))]

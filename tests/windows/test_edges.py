@@ -89,7 +89,7 @@ def test_the_parts_of_a_series_are_the_oracles(length, n, hop, t):
     assert [edges(part, t) for part in parts(of)] == spans(of, t)
 
 
-@settings(max_examples=cases(400))
+@settings(max_examples=cases(300))
 @given(st.sampled_from(UNITS), st.integers(0, 40), anywhere, st.sampled_from(ZONES))
 def test_calendar_edges_are_the_oracles(unit, offset, t, zone):
     assert [edges(calendar(unit, offset), t, zone)] == spans(calendar(unit, offset), t, zone)

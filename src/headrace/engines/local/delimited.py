@@ -10,7 +10,6 @@ import csv
 import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
@@ -67,7 +66,7 @@ class DelimitedPiece:
         first = 0
         with reading_of(self._path):
             for rows in self._database.sql(selection(columns, self._scan())).to_arrow_reader(BATCH_ROWS):
-                yield Batch(rows, np.arange(first, first + rows.num_rows))
+                yield Batch(rows, first)
                 first += rows.num_rows
 
     def whole(self, places: Array) -> pa.Table:

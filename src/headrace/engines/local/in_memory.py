@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from headrace.engines.local.database import BATCH_ROWS
 from headrace.engines.local.piece import Batch, Place
 
@@ -43,7 +41,7 @@ class InMemoryPiece:
         if chunks > 1 and table.num_rows < chunks * 1_000:  # many small pieces cost more than their copy
             table = table.combine_chunks()
         for rows in table.to_batches(max_chunksize=BATCH_ROWS):
-            yield Batch(rows, np.arange(first, first + rows.num_rows))
+            yield Batch(rows, first)
             first += rows.num_rows
 
     def whole(self, places: Array) -> pa.Table:

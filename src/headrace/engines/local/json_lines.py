@@ -67,15 +67,14 @@ class JsonLinesPiece:
         columns = ", ".join(quoted(name) for name in self.columns.names)
         with reading_of(self._path):
             for rows in self._database.sql(selection(columns, self._scan())).to_arrow_reader(BATCH_ROWS):
-                places = np.arange(first, first + rows.num_rows)
-                first += rows.num_rows
                 # DuckDB makes a row of nulls of a line that it cannot read.
                 nothing = functools.reduce(operator.and_, (_null(column) for column in rows.columns))
                 if nothing.any():
                     self._lost += int(nothing.sum())
-                    yield Batch(rows.filter(pa.array(~nothing)), places[~nothing])
+                    yield Batch(rows.filter(pa.array(~nothing)), first, first + np.flatnonzero(~nothing))
                 else:
-                    yield Batch(rows, places)
+                    yield Batch(rows, first)
+                first += rows.num_rows
 
     def whole(self, places: Array) -> pa.Table:
         """Batches are complete."""

@@ -116,7 +116,7 @@ class ParquetPiece:
             for rows in self._database.sql(selection(columns, _scan(self._paths))).to_arrow_reader(
                 BATCH_ROWS
             ):
-                yield Batch(rows, np.arange(first, first + rows.num_rows))
+                yield Batch(rows, first)
                 first += rows.num_rows
 
     def whole(self, places: Array) -> pa.Table:

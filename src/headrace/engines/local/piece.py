@@ -20,11 +20,17 @@ class Batch(NamedTuple):
 
     Attributes:
         rows: The rows.
-        places: The place of each in its piece, int64.
+        first: The place in its piece of the first of them.
+        places: The place of each, int64; None where one follows the other.
     """
 
     rows: pa.RecordBatch
-    places: Array
+    first: int
+    places: Array | None = None
+
+    def at(self, rows: Array) -> Array:
+        """The places of some of the rows."""
+        return rows + self.first if self.places is None else self.places[rows]
 
 
 class Place(NamedTuple):

@@ -281,7 +281,7 @@ class _Run:
             self.counts.update(cleaned.counts)
             spoiled = cleaned.rejected.column("ordinal").to_numpy()
             if len(spoiled):
-                report.rejected(cleaned.rejected, batch.places[spoiled])
+                report.rejected(cleaned.rejected, batch.at(spoiled))
             evaluated = self.evaluator.evaluate(cleaned.rows)
             if evaluated.failed is not None:
                 self.counts["failed"] += evaluated.failed.num_rows

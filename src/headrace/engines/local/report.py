@@ -67,7 +67,7 @@ class Report:
         if self._on_rejected is None:
             return
         at = good[failed.column("ordinal").to_numpy()]
-        places = batch.places[at]
+        places = batch.at(at)
         if self._piece.complete:
             rows = row_texts(rows_at(batch.rows, at))
             self._hand_out(_failures(rows, failed), places)
