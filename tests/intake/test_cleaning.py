@@ -308,6 +308,23 @@ def test_bytes_under_a_null_are_no_value() -> None:
     ]
 
 
+def test_five_minutes_ahead_is_a_clock_and_more_the_future() -> None:
+    times = [NOON + dt.timedelta(minutes=5), NOON + dt.timedelta(minutes=5, microseconds=1), NOON, NOON, None]
+    available = [NOON, NOON, None, NOON + dt.timedelta(hours=1), NOON]
+    raw = table(
+        ts=pa.array(times, pa.timestamp("us", "UTC")), at=pa.array(available, pa.timestamp("us", "UTC"))
+    )
+    cleaned = clean(raw, Source(available_at="at"), SCHEMA, ["user"])
+    assert cleaned.rejected.select(["rule", "ordinal"]).to_pylist() == [
+        {"rule": "future", "ordinal": 1},
+        {"rule": "no_time", "ordinal": 4},
+    ]
+    noon = (NOON - dt.datetime(1970, 1, 1, tzinfo=UTC)) // dt.timedelta(microseconds=1)
+    assert cleaned.rows.column("__time").to_pylist() == [noon + 5 * MINUTE, noon, noon]
+    assert cleaned.rows.column("__known").to_pylist() == [noon + 5 * MINUTE, noon, noon + 60 * MINUTE]
+    assert clean(raw, Source(), SCHEMA, ["user"]).counts["future"] == 0
+
+
 def test_all_keys_count_and_none_is_one_global_row() -> None:
     raw = table(user=["u", None], n=[None, 1])
     assert clean(raw, Source(), SCHEMA, ["user", "n"]).counts["no_key"] == 2

@@ -1,7 +1,9 @@
-"""Verbs of a project in a process with little room: `python -m tests.project.narrow_child WHERE DIRECTORY ...`.
+"""Verbs of a project in a process with little room.
 
-WHERE is `full`, where files may not become larger, or `nobody`, a user who may write nothing. On standard output
-it says, as JSON, what each verb came to.
+`python -m tests.project.narrow_child WHERE DIRECTORY ...`
+
+WHERE is `full`, where files may not become larger, or `nobody`, a user who may write nothing. On standard
+output it says, as JSON, what each verb came to.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ def full(market: Path, other: Path) -> dict[str, str]:
     return said | {"push with room": came_to("push", other)}
 
 
-def nobody(market: Path) -> dict[str, str]:
+def nobody(market: Path, other: Path) -> dict[str, str]:
+    """First all of it elsewhere: what is to be imported may lie where nobody may look."""
+    assert {came_to(verb, other) for verb in VERBS} == {"done"}
     if os.getuid() == 0:
         os.setuid(NOBODY)
     return {verb: came_to(verb, market) for verb in VERBS}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -40,6 +39,7 @@ from tests.project.market import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Change = Callable[[Path], object]
 
@@ -165,7 +165,7 @@ NAMES: dict[str, tuple[type[HeadraceError], list[str]]] = {
     "nothing_like_it": (UnknownNameError, ["activity:events_7d"]),
     "a:b:c": (DefinitionError, ["is not a reference", "view:feature"]),
     "": (DefinitionError, ["is not a reference"]),
-    "\ud800": (DefinitionError, [r"\ud800"]),
+    "\ud800": (UnknownNameError, [r"\ud800"]),
 }
 
 
@@ -254,7 +254,7 @@ def test_entities_that_cannot_be_used(loaded: Path, what: str) -> None:
         refused(error, lambda: store.get_online_features(FEATURES, entities), *words)
 
 
-@pytest.mark.parametrize("rows", [None, "rows", 5, [object()]], ids=repr)
+@pytest.mark.parametrize("rows", [None, "rows", 5, [object()]], ids=["none", "text", "number", "objects"])
 def test_what_is_pushed_has_to_be_rows(loaded: Path, rows: Any) -> None:
     with again(loaded) as store:
         refused(DataError, lambda: store.push("clicks", rows), "push to 'clicks'", "a list of dicts")

@@ -185,7 +185,11 @@ def by_column(entities: Entities) -> dict[str, Sequence[Any]]:
         raise DataError("Entities are columns or rows.", remedy='Give {"user_id": ["u1", "u2"]}.')
     names = list(rows[0]) if rows else []
     if any(set(row) != set(names) for row in rows):
-        raise DataError("The entities' rows differ in their columns.", available=names)
+        raise DataError(
+            "The entities' rows differ in their columns.",
+            available=names,
+            remedy="Give every row the same keys.",
+        )
     return {name: [row[name] for row in rows] for name in names}
 
 
