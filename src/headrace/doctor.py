@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
 from headrace.errors import HeadraceError
+from headrace.online.earlier import stored_states
 from headrace.online.manifest import read_manifest, read_streams
+from headrace.online.states import states_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from headrace.ports.key_value import Transactional
 
 __all__ = ["Check", "Patient", "examine"]
+
+
+_LOAD = "Run: headrace materialize."
 
 
 class Check(NamedTuple):
@@ -91,8 +96,10 @@ def _online(patient: Patient) -> Iterator[Check]:
     for view, stream in zip(views, streams, strict=True):
         loaded = manifest.of(view.id)
         if loaded.generation < 0 and not stream.epochs:
-            remedy = "Run: headrace materialize."
-            yield Check(f"view {view.id}", ok=False, detail="has no state online", remedy=remedy)
+            yield Check(f"view {view.id}", ok=False, detail="has no state online", remedy=_LOAD)
+        elif stored_states(loaded, stream) != states_of(view).fingerprint:
+            detail = "its state is of an earlier definition; new features wait for a load"
+            yield Check(f"view {view.id}", ok=False, detail=detail, remedy=_LOAD)
         elif loaded.generation < 0:
             yield Check(f"view {view.id}", ok=True, detail="pushed events only, nothing loaded")
         else:

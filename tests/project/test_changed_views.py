@@ -82,6 +82,17 @@ def test_what_is_not_loaded_yet_is_invalid_and_says_so(store: hr.FeatureStore, t
             assert answer.document()["metadata"]["reasons"][name] == reason
 
 
+def test_the_doctor_tells_of_a_load_that_is_due(store: hr.FeatureStore) -> None:
+    def wrong() -> list[str]:
+        return [check.name for check in store.doctor() if not check.ok and check.name.startswith("view ")]
+
+    assert wrong() == []
+    store.apply([activity(AVERAGE)])
+    assert wrong() == ["view activity@1"]
+    store.materialize(end=K)
+    assert wrong() == []
+
+
 def test_what_is_computed_from_it_is_invalid_too(store: hr.FeatureStore, tmp_path: Path) -> None:
     (tmp_path / "features.py").write_text(
         "import headrace as hr\n\n\n"
