@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("kill")]  # they share a scene
 
 MOMENTS = 50 if SOAKING else 6
 """Drawn moments for each of the two works."""

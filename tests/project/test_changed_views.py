@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,3 +193,16 @@ def test_no_load_goes_back_to_pushes_that_the_log_has_forgotten(
     with pytest.raises(DataError, match="no longer has"):
         store.materialize(end=K)
     assert online(again(tmp_path), *OLD) == offline(store, *OLD)
+
+
+def test_threads_that_push_while_another_process_loads_the_new_definition(
+    store: hr.FeatureStore, tmp_path: Path
+) -> None:
+    store.apply([activity(AVERAGE), newest("kind")])
+    store.push("clicks", events(12, 13))
+    with ThreadPoolExecutor(4) as pool:
+        pushes = [pool.submit(store.push, "clicks", [each]) for each in events(13, 14)]
+        again(tmp_path).materialize(end=K)
+        assert [push.result().accepted for push in pushes] == [1] * len(pushes)
+    write(tmp_path / "events.parquet", events(0, 14))
+    assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)

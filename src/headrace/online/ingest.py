@@ -111,26 +111,25 @@ class Ingest:
             return Pushed(0, 0, 0, 0, -1)
         while True:
             # The costly part before the transaction, which keeps other writers waiting.
-            prepared = [(view, view.evaluate(events)) for view in self._written]
+            written = self._written
+            prepared = [(view, view.evaluate(events)) for view in written]
             try:
                 with store.transaction() as tx:
-                    if not self._redefined(tx):
+                    self._written = self._written_by(tx)
+                    if all(new is old for new, old in zip(self._written, written, strict=True)):
                         return self._take(tx, events, prepared, now)
             except BaseException:
                 # What was remembered in the transaction did not happen.
                 self._forget()
                 raise
 
-    def _redefined(self, tx: Reader) -> bool:
-        """Whether records were made by other definitions than thought; from now on those take the events."""
+    def _written_by(self, tx: Reader) -> list[_View]:
+        """The views by the definitions that their records were made by."""
         manifest, ids = read_manifest(tx), [view.binding.id for view in self._views]
-        written = [
+        return [
             self._writing(view, stored_states(manifest.of(view.binding.id), stream))
             for view, stream in zip(self._views, read_streams(tx, ids), strict=True)
         ]
-        changed = any(new is not old for new, old in zip(written, self._written, strict=True))
-        self._written = written
-        return changed
 
     def _writing(self, view: _View, stored: str) -> _View:
         """The view as its records have it; the present one where there are none, or nobody knows theirs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class SourceStream:
         self._keyed = [(names, self._cleaning(source, names)) for names in keys if names]
         self._always_keyed = all(keys)
         self.failures: list[pa.Table] = []
+        self._pushing = threading.Lock()  # of threads that push, each has its own failures
         self._find_earlier = find_earlier
         self.ingest = Ingest(
             source.name,
@@ -106,6 +108,10 @@ class SourceStream:
         Raises:
             DataError: The rows lack a column of the source.
         """
+        with self._pushing:
+            return self._push(store, rows, now)
+
+    def _push(self, store: Transactional, rows: Any, now: int) -> Pushed:
         self.failures.clear()
         raw = raw_table(rows, self._schema, f"push to {self._name!r}")
         cleaned = self._cleaner.clean(raw)
