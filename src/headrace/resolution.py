@@ -71,6 +71,7 @@ class Resolution:
         self._streams: dict[str, SourceStream] = {}
         self._served: dict[tuple[Chosen, bool], Served] = {}
         self._requests: dict[Any, Served] = {}
+        self._earlier: dict[tuple[str, str], Earlier | None] = {}
         self._looked = 0.0
 
     def _current(self) -> None:
@@ -83,6 +84,7 @@ class Resolution:
     def forget(self) -> None:
         """Make everything anew at its next use: the registry may have changed."""
         self._bindings, self._streams, self._served, self._requests = {}, {}, {}, {}
+        self._earlier = {}
         self._counter, self._looked = -1, 0.0
 
     def request(
@@ -211,6 +213,12 @@ class Resolution:
 
         Features come and go under one version; records that were made before hold what they were made by.
         """
+        key = binding.id, fingerprint
+        if key not in self._earlier:
+            self._earlier[key] = self._revision(binding, fingerprint)
+        return self._earlier[key]
+
+    def _revision(self, binding: Binding, fingerprint: str) -> Earlier | None:
         present = self._registry.get("view", binding.name, binding.version).content
         means = {each.name: each.semantic for each in present.features}
         for revision in reversed(self._registry.history("view", binding.name)):

@@ -206,3 +206,14 @@ def test_threads_that_push_while_another_process_loads_the_new_definition(
         assert [push.result().accepted for push in pushes] == [1] * len(pushes)
     write(tmp_path / "events.parquet", events(0, 14))
     assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)
+
+
+def test_one_who_reads_need_not_notice_that_another_applied_and_loaded(
+    store: hr.FeatureStore, tmp_path: Path
+) -> None:
+    before = online(store, *OLD)
+    other = again(tmp_path)
+    other.apply([activity(AVERAGE, first=[agg.max("most", "price", windows=["1d"])]), newest("kind")])
+    other.materialize(end=K)
+    assert online(store, *OLD) == before
+    assert online(store, *NEW) == online(other, *NEW)
