@@ -31,6 +31,7 @@ ALGEBRAS = [
     Extreme(INT64, greatest=True),
     Extreme(INT64, greatest=False),
     Extreme(DOUBLE, greatest=False),
+    Extreme(DOUBLE, greatest=True),
     Extreme(STRING, greatest=True),
     Extreme(STRING, greatest=False),
     Recent(),
@@ -107,6 +108,17 @@ def test_ranges_that_start_and_end_at_the_edges_of_blocks(algebra, seed):
     pairs = [(a, b) for a in edges for b in edges if 0 <= a <= b <= n]
     lo, hi = np.array(pairs).T
     check(algebra, states, lo, hi)
+
+
+@pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)
+def test_ranges_of_tiles(algebra, seed):
+    """States of several events each, as loads and pushes leave them."""
+    shuffle = np.random.default_rng([seed, 7])
+    events = lifted(algebra, 400, shuffle)
+    cuts = np.sort(shuffle.choice(400, 120, replace=False))
+    tiles = algebra.reduce(events, np.concatenate([[0], cuts, [400]]))
+    lo = shuffle.integers(0, tiles.n, 60)
+    check(algebra, tiles, lo, np.minimum(lo + shuffle.integers(0, 9, 60), tiles.n))
 
 
 def test_all_of_many_rows_again_and_again(seed):
