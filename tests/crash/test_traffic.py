@@ -16,7 +16,7 @@ from tests.crash import traffic_child as traffic
 from tests.effort import SOAKING
 
 ROOT = Path(__file__).parents[2]
-LOADS, PUSHES = (36, 400) if SOAKING else (4, 16)
+LOADS, PUSHES = (36, 400) if SOAKING else (3, 10)
 
 
 class Worker:
