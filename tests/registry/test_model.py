@@ -338,4 +338,4 @@ def _documents(views: Mapping[Version, Spec], services: Mapping[str, str]) -> li
 
 
 TestRegistryMachine = pytest.mark.soak(RegistryMachine.TestCase)
-TestRegistryMachine.settings = settings(max_examples=cases(60), stateful_step_count=15)
+TestRegistryMachine.settings = settings(max_examples=cases(40), stateful_step_count=15)
