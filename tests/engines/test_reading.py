@@ -239,6 +239,45 @@ def test_rejected_rows_are_whole_and_say_where_they_lie(tmp_path: Path) -> None:
     assert reading.counts == Counter(rows=n, good=n - 3, rejected=3, uncastable=2, infinite=1)
 
 
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "memory"])
+def test_a_failing_expression_names_its_row_among_rejected_ones(tmp_path: Path, kind: str) -> None:
+    rows = table(6, n=[None, 0, 3, 0, 5, 0], user=["a", None, "c", "d", None, "f"])
+    rejects: list[pa.Table] = []
+    batch = WRITERS[kind](rows, tmp_path)
+    reading = read(
+        source(batch), SCHEMA, keys=["user"], expressions={"m": "1 % n"}, on_rejected=rejects.append
+    )
+    assert reading.whole().column("m").to_pylist() == [None, 1, None, None]
+    told = [row for part in rejects for row in part.to_pylist()]
+    assert sorted((row["ordinal"], row["rule"], json.loads(row["row"])["user"]) for row in told) == [
+        (1, "no_key", None),
+        (3, "expression", "d"),
+        (4, "no_key", None),
+        (5, "expression", "f"),
+    ]
+
+
+def test_the_first_and_last_rows_of_files_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        parquet(tmp_path / f"{name}.parquet", table(3, user=[None, "u", None], n=[1, 0, 1]))
+    rejects: list[pa.Table] = []
+    reading = read(
+        source(str(tmp_path / "*.parquet")), SCHEMA, columns=[], keys=["user"], expressions={"m": "1 % n"},
+        on_rejected=rejects.append,
+    )  # fmt: skip
+    assert reading.whole().num_rows == 3
+    told = [
+        (Path(row["origin"]).stem, row["ordinal"], row["rule"])
+        for part in rejects
+        for row in part.to_pylist()
+    ]
+    assert sorted(told) == [
+        (name, place, "expression" if place == 1 else "no_key")
+        for name in ("a", "b", "c")
+        for place in range(3)
+    ]
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
 @pytest.mark.parametrize("statistics", [True, False])
 def test_a_column_that_is_not_asked_for_still_spoils_its_row(

@@ -23,7 +23,13 @@ FLOATS = (
     | st.integers(-100, 100).map(float)
     | st.sampled_from([-0.0, 2.5, -(2.0**63), 2.0**63])
 )
-DECIMALS = st.integers(-(10**12), 10**12).map(lambda whole: Decimal(whole).scaleb(-4))
+EDGES = [
+    Decimal(edge)
+    for edge in ("9999999999.99", "10000000000", "-10000000000", "99999", "100000", "-99999", "0.5")
+]
+DECIMALS = st.integers(-(10**12), 10**12).map(lambda whole: Decimal(whole).scaleb(-4)) | st.sampled_from(
+    EDGES
+)
 DATES = st.dates(dt.date(1, 1, 1), dt.date(9999, 12, 31))
 INSTANTS = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001 - both kinds are drawn
 ISO = st.builds(
@@ -39,7 +45,7 @@ ISO = st.builds(
 )
 WORDS = st.sampled_from(
     [
-        "", " ", "x", "-", ".", "1", " 7 ", "+5", "-0", "1.0", "1.5", ".5", "5.", "1e3", "007", "true", "F",
+        "", " ", "x", "-", ".", "1", " 7 ", "+5", "-0", "1.0", "1.5", ".5", "5.", "1e3", "1E3", "007", "true", "F",
         "Yes", "2", "9223372036854775807", "9223372036854775808", "99999999.9999", "nan", "inf", "-Infinity",
         "epoch", "infinity", "2020-02-30", "2020-01-01", "1969-12-31", "2020-01-01T24:30", "2020-13-01",
         "12:00", "2020-01-01T10:00",
@@ -63,7 +69,7 @@ ARROW: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "int32": (pa.int32(), st.integers(-(2**31), 2**31 - 1)),
     "int64": (pa.int64(), INT64),
     "uint32": (pa.uint32(), st.integers(0, 2**32 - 1)),
-    "uint64": (pa.uint64(), st.integers(0, 2**64 - 1) | st.integers(0, 2)),
+    "uint64": (pa.uint64(), st.integers(0, 2**64 - 1) | st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1])),
     "float": (pa.float32(), st.floats(width=32)),
     "double": (pa.float64(), FLOATS),
     "bool": (pa.bool_(), st.booleans()),

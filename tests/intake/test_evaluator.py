@@ -178,6 +178,15 @@ def test_what_one_expression_shares_with_another_does_not_spoil_it() -> None:
     assert failed.select(["ordinal", "expression"]).to_pylist() == [{"ordinal": 1, "expression": "bold"}]
 
 
+def test_try_holds_within_one_expression_too() -> None:
+    rows = pa.table({"text": ["1", "x"]})
+    columns, failed = Evaluator(
+        Schema({"text": "string"}), {"v": "[TRY(text::INT + 1), TRY(text::INT)]"}
+    ).evaluate(rows)
+    assert columns.column("v").to_pylist() == [[2, 1], [None, None]]
+    assert failed is None
+
+
 def test_reasons_are_duckdbs_for_the_first_rows_only() -> None:
     rows = pa.table({"text": ["x"] * 50})
     failed = Evaluator(Schema({"text": "string"}), {"number": "text::INT"}).evaluate(rows).failed
