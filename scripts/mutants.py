@@ -260,8 +260,12 @@ def _run(copy: Path, tests: Sequence[str], effort: Effort) -> Outcome:
                 os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
             return Outcome("out of time", "", time.monotonic() - begun, output)
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
-    verdict = {PASSED: SURVIVED, FAILED: CAUGHT}.get(process.returncode, f"exit code {process.returncode}")
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+::\S+)", output, re.MULTILINE)
+    verdict = f"exit code {process.returncode}"
+    if process.returncode == PASSED:
+        verdict = SURVIVED
+    elif process.returncode == FAILED and failed:  # else nothing could be collected
+        verdict = CAUGHT
     return Outcome(verdict, failed[1] if failed else "", time.monotonic() - begun, output)
 
 
@@ -275,7 +279,7 @@ def _report(faults: Sequence[Fault], outcomes: Iterator[Outcome]) -> int:
         if outcome.verdict != CAUGHT:
             print(f"    {fault.file}: {fault.breaks}", flush=True)
             if outcome.verdict != SURVIVED:
-                print(outcome.output[-4000:], flush=True)
+                print(outcome.output[-1500:], flush=True)
             open_.append(fault.name)
     caught = len(faults) - len(open_)
     print(f"{caught} of {len(faults)} planted faults caught in {time.monotonic() - begun:.0f} s")

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from headrace.kernel.duplicates import first_copies
 from headrace.kernel.order import EventOrder, instant_bytes, order_keys, sort_events
+from headrace.kernel.row_bytes import row_bytes
+from headrace.schema import Schema
 from headrace.testing.driving import bind_case, clean_events
 from headrace.testing.generate import cases
 from headrace.testing.oracle import deduplicated
@@ -121,6 +123,33 @@ def test_many_entities_over_all_the_years_there_are(seed):
     time = shuffle.choice([-62_135_596_800_000_000, 0, 253_402_300_799_999_999], 120)
     by = sort_events(entity, time, time, None, SCHEMA, None)
     assert list(zip(entity[by], time[by], strict=True)) == sorted(zip(entity, time, strict=True))
+
+
+COPIES = [  # the one that counts first
+    Click(NOON + 5, known=NOON + 6, event="e", amount=9),
+    Click(NOON - 9, known=NOON + 7, event="e", amount=None),
+    Click(NOON - 9, known=NOON + 7, event="e", amount=1),
+    Click(NOON - 8, known=NOON + 7, event="e", amount=0),
+    Click(NOON - 20, known=NOON + 8, event="e", amount=0),
+]
+
+
+@pytest.mark.parametrize("first", range(len(COPIES)))
+def test_the_copy_of_smallest_known_then_event_time_then_bytes_counts(first, seed):
+    copies = COPIES[first:]
+    shuffled = [copies[place] for place in np.random.default_rng(seed).permutation(len(copies))]
+    table = clicks(*shuffled)
+    time, known = (table.column(name).to_numpy() for name in ("__time", "__known"))
+    found = first_copies(np.zeros(len(copies), np.int64), time, known, table, SCHEMA, "event")
+    kept = [True] if found is None else found.tolist()
+    assert [click for click, counts in zip(shuffled, kept, strict=True) if counts] == [COPIES[first]]
+
+
+def test_minus_zero_is_zero():
+    rows = pa.table({"x": pa.array([-0.0, 0.0, -5e-324, 5e-324])})
+    minus, zero, below, above = row_bytes(rows, Schema({"x": "double"})).to_pylist()
+    assert minus == zero
+    assert below < zero < above
 
 
 def test_instants_as_bytes_compare_as_they_do():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,6 +100,14 @@ def test_every_view_of_the_source_gets_the_events(store):
     assert count(store) == 2
     assert values(store, by_item, ["a", "b"], now=NOON)["total_7d"] == [3, 1]
     assert values(store, latest, now=NOON)["item"] == ["b"]
+
+
+def test_a_push_may_touch_several_epochs_of_several_entities(store):
+    days = (MIDNIGHT - DAY + 1, MIDNIGHT + 1)
+    events = [Click(day, user, amount) for day in days for user, amount in (("u", 1), ("v", 5))]
+    push(store, ingest(VIEW), *events)
+    assert values(store, VIEW, ["u", "v"], now=NOON)["total_7d"] == [2, 10]
+    assert list(read_streams(store, [VIEW.id])[0].epochs) == [MIDNIGHT // DAY - 1, MIDNIGHT // DAY]
 
 
 def test_an_event_ahead_of_the_clock_waits_until_it_is_known(store):
@@ -211,6 +220,25 @@ def test_a_push_that_fails_is_forgotten_whole(store):
     assert count(store) == 2
 
 
+def test_a_push_that_could_not_be_committed_is_no_copy_of_itself():
+    class FullDisk(MemoryStore):
+        full = True
+
+        @contextmanager
+        def transaction(self):
+            with super().transaction() as tx:
+                yield tx
+                if self.full:
+                    raise StoreError("The disk is full.")
+
+    disk, by = FullDisk(FixedClock(NOON)), ingest(VIEW)
+    with pytest.raises(StoreError, match="full"):
+        push(disk, by, Click(NOON - 1, event="e"))
+    disk.full = False
+    assert push(disk, by, Click(NOON - 1, event="e"))[:2] == (1, 0)
+    assert count(disk) == 1
+
+
 # --- loads ---
 
 
@@ -251,7 +279,8 @@ def test_an_event_before_the_load_s_end_is_late_and_waits_in_the_late_log(store)
     assert push(store, by, late, edge) == (1, 0, 1, 0, 0)
     assert values(store, VIEW, now=NOON)["total_7d"] == [1 + 8]
     assert late_log(store) == [7]
-    assert read_streams(store, [VIEW.id])[0].late == 1
+    stream = read_streams(store, [VIEW.id])[0]
+    assert (stream.late, list(stream.epochs)) == (1, [MIDNIGHT // DAY])
     assert push(store, by, late._replace(amount=9)) == (0, 0, 1, 0, 1)
     assert late_log(store) == [7, 9]
     assert values(store, VIEW, now=NOON)["total_7d"] == [1 + 8]

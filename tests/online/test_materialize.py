@@ -61,7 +61,7 @@ def test_a_load_is_all_its_parts(store):
     parts = [
         Part(clicks(EARLY, LATE), rejects(1), 0.5),
         Part(clicks(), rejects(), 0.75),
-        Part(clicks(EARLY._replace(user="v"), EARLY._replace(user=None)), rejects(1, 2), 1.0),
+        Part(clicks(EARLY._replace(user=None), EARLY._replace(user="v")), rejects(1, 2), 1.0),
     ]
     done = load_in_parts(store, parts, progress=lambda *said: heard.append(said))
     assert done == ("counts@1", MIDNIGHT, 2, 3, 3)
@@ -91,6 +91,7 @@ def test_nobody_sees_a_load_before_its_end_nor_one_that_died(store):
     load_in_parts(store, [Part(clicks(LATE), rejects(), 1.0)])
     assert values(store, VIEW, now=NOON)["n_all"] == [1]
     assert values(store, VIEW, now=NOON)["total_7d"] == [2], "nothing is left of the load that died"
+    assert generations(store) == [0, 2]
 
 
 def test_the_generation_before_stays_until_the_next_load(store):

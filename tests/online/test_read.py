@@ -8,7 +8,8 @@ import pytest
 from headrace import agg
 from headrace.clock import FixedClock
 from headrace.errors import AsOfTooEarly, StoreError
-from headrace.online.layout import MANIFEST
+from headrace.online.layout import MANIFEST, stream_key
+from headrace.online.manifest import read_streams
 from headrace.online.read import TOO_EARLY, Asked, read
 from headrace.online.states import states_of
 from headrace.stores.memory import MemoryStore
@@ -162,6 +163,25 @@ def test_every_partition_of_every_epoch_is_read(store):
         "total_7d": [0 + 1 + 2 + 3],
         "newest_7d": [3],
     }
+
+
+def test_partials_are_read_in_the_order_of_time_whatever_their_own(store):
+    times = [NOON - MINUTE, NOON - 3 * HOUR, NOON - 2 * MINUTE, NOON - 2 * DAY]
+    for partition, time in enumerate(times):
+        late = Click(time, known=NOON - 9 + partition, amount=partition)
+        ingest(VIEW, partition=partition).push(store, clicks(late), NOON)
+    found = values(store, VIEW, now=NOON)
+    assert [found[name][0] for name in ("n_1h", "n_7d", "n_all", "newest_7d")] == [2, 4, 4, 0]
+
+
+def test_epochs_of_another_definition_are_not_read_with_this_one_s(store):
+    load(store, VIEW, MIDNIGHT, Click(MIDNIGHT - 2))
+    push(store, Click(NOON - 5))
+    (stream,) = read_streams(store, [VIEW.id])
+    other = msgspec.structs.replace(stream, states="of another definition")
+    store.multi_put([(stream_key(VIEW.id), msgspec.json.encode(other))])
+    with pytest.raises(StoreError, match="another definition"):
+        values(store, VIEW, now=NOON)
 
 
 def test_one_tile_in_a_generation_and_two_partials_is_whole(store):
