@@ -115,13 +115,25 @@ def windowed(
 ) -> Callable[[], pa.Table]:
     """Historical features of a named set for every spine row; files are read, as the rivals do."""
     store, names = _store_of_events(inputs, features, windows)
-    return lambda: store.get_historical_features(str(inputs.spine), features=names, timestamp="ts").to_arrow()
+    return _historical(store, inputs, names)
 
 
 def latest(inputs: Inputs) -> Callable[[], pa.Table]:
     """The newest profile before each spine row's instant, all columns."""
     store, names = _store_of_profiles(inputs)
-    return lambda: store.get_historical_features(str(inputs.spine), features=names, timestamp="ts").to_arrow()
+    return _historical(store, inputs, names)
+
+
+def _historical(store: Any, inputs: Inputs, names: Sequence[str]) -> Callable[[], pa.Table]:
+    """Every spine row's features; the rivals too return them without the spine's own columns."""
+
+    def join() -> pa.Table:
+        found: pa.Table = store.get_historical_features(
+            str(inputs.spine), features=names, timestamp="ts"
+        ).to_arrow()
+        return found.select([name for name in found.column_names if name not in {"user_id", "ts"}])
+
+    return join
 
 
 def read_latest(inputs: Inputs, *, entities: int = 1) -> Callable[[], dict[str, list[Any]]]:

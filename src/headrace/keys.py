@@ -95,7 +95,7 @@ def _utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise DataError(
-            "A key's text holds half a surrogate pair, which UTF-8 cannot write.",
+            f"A key's text holds half a surrogate pair, which UTF-8 cannot write: {text!r}.",
             asked=repr(text),
             remedy="Decode the text with its real encoding.",
         ) from error

@@ -19,7 +19,7 @@ import pytest
 from headrace import agg
 from headrace.errors import DefinitionError
 from headrace.kernel.plan import compile_view
-from headrace.kernel.point_in_time import finish
+from headrace.kernel.point_in_time import Merged, finish
 from headrace.schema import Schema, Type
 from headrace.testing.formulas import FORMULAS, Asked, Event, Result
 
@@ -152,7 +152,10 @@ def _describes(cell: str, output: Type, column: str) -> bool:
 def _no_event(aggregation: Aggregation, of: str) -> Any:
     """The value of no event at all; a map as a dict."""
     plan = _plan(aggregation, of)
-    merged = {(m, span): plan.measures[m].algebra.zero(1) for m, span in plan.pairs}
+    merged = {
+        measure: Merged(spans, plan.measures[measure].algebra.zero(len(spans)))
+        for measure, spans in plan.spans_of.items()
+    }
     feature = plan.features[-1]
     value = finish(plan, merged, np.zeros(1, dtype=np.int64))[feature.names[0]].values.to_pylist()[0]
     return dict(value) if feature.types[0].name == "map" else value

@@ -19,7 +19,7 @@ from headrace.aggregations.recency import Recent
 from headrace.aggregations.states import Events, States, Values
 from headrace.aggregations.sum import DoubleSum, ExactSum
 from headrace.kernel import ranges
-from headrace.kernel.ranges import BLOCK, RangeIndex
+from headrace.kernel.ranges import BLOCK, RangeIndex, Ranges
 from headrace.schema import Type
 from headrace.testing.lifting import meaning
 
@@ -74,7 +74,7 @@ def by_hand(algebra, states, lo, hi):
 
 
 def check(algebra, states, lo, hi):
-    found = RangeIndex(algebra, states).over(lo, hi)
+    found = RangeIndex(algebra, states).over(Ranges(lo, hi))
     assert found.n == len(lo)
     close = isinstance(algebra, (Moments, Decay))
     for place, expected in enumerate(by_hand(algebra, states, lo, hi)):
@@ -132,7 +132,7 @@ def test_all_of_many_rows_again_and_again(seed):
 def test_a_range_that_ends_before_it_starts_is_empty():
     for algebra in (Counting(), Recent(), Newest(STRING, 3)):
         states = lifted(algebra, 9, np.random.default_rng(0), some=False)
-        found = RangeIndex(algebra, states).over(np.array([5, 3]), np.array([3, 5]))
+        found = RangeIndex(algebra, states).over(Ranges(np.array([5, 3]), np.array([3, 5])))
         assert meaning(algebra, found)[0] == meaning(algebra, algebra.zero(1))[0]
         assert (
             meaning(algebra, found)[1]
@@ -158,4 +158,4 @@ def test_flags_of_maps_are_those_of_the_rows_in_the_range():
         6, (np.array([0, 1, 0, 0, 1, 0], np.uint8),), states.offsets, states.entries, states.dictionaries
     )
     lo, hi = np.array([0, 2, 2, 4, 5, 1]), np.array([1, 3, 2, 5, 6, 2])
-    assert RangeIndex(algebra, flagged).over(lo, hi).fixed[0].tolist() == [0, 0, 0, 1, 0, 1]
+    assert RangeIndex(algebra, flagged).over(Ranges(lo, hi)).fixed[0].tolist() == [0, 0, 0, 1, 0, 1]

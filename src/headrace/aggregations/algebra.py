@@ -24,7 +24,7 @@ from headrace.lazy import numpy as np
 if TYPE_CHECKING:
     from headrace.schema import Type
 
-__all__ = ["Algebra", "Columnwise", "Fixed", "Ragged", "storage"]
+__all__ = ["Algebra", "Columnwise", "Fixed", "Ragged", "reduce_groups", "storage"]
 
 
 class Algebra(ABC):
@@ -58,7 +58,10 @@ class Algebra(ABC):
 
 
 class Fixed(Algebra):
-    """Fixed-width states with a merge of their own."""
+    """Fixed-width states with a merge of their own.
+
+    An algebra that can reduce whole groups in one pass overrides `reduce`; the suites hold it to `merge`.
+    """
 
     def reduce(self, states: States, offsets: Array) -> States:
         """Merge neighbours pairwise to one state for every group: log2 of the longest group rounds."""
@@ -114,24 +117,11 @@ class Columnwise(Fixed):
 
     def reduce(self, states: States, offsets: Array) -> States:
         """Reduce each field over the groups; an empty group gets zero."""
-        n = len(offsets) - 1
-        present = offsets[1:] > offsets[:-1]
-        whole = bool(present.all())
-        starts = offsets[:-1] if whole else offsets[:-1][present]
-        columns = []
-        for ufunc, zero, column in zip(self.ufuncs, self.zeros, states.fixed, strict=True):
-            if not len(starts):
-                columns.append(np.full(n, zero, column.dtype))
-                continue
-            # reduceat's last group runs to the end of the array, which may lie past the last offset.
-            reduced = ufunc.reduceat(column[: offsets[-1]], starts)
-            if whole:
-                columns.append(reduced)
-            else:
-                filled = np.full(n, zero, column.dtype)
-                filled[present] = reduced
-                columns.append(filled)
-        return States(n, tuple(columns), None, (), states.dictionaries)
+        columns = tuple(
+            reduce_groups(ufunc, column, offsets, zero)
+            for ufunc, zero, column in zip(self.ufuncs, self.zeros, states.fixed, strict=True)
+        )
+        return States(len(offsets) - 1, columns, None, (), states.dictionaries)
 
 
 class Ragged(Algebra):
@@ -190,3 +180,25 @@ def storage(of: Type, name: str = "value") -> Field:
     if of.is_text:
         return Field(name, "<i8", coded=True)
     return Field(name, "<f8" if of.name == "double" else "<i8")
+
+
+def reduce_groups(ufunc: np.ufunc, column: Array, offsets: Array, zero: float) -> Array:
+    """A column reduced over consecutive groups of rows.
+
+    Args:
+        ufunc: What combines two values.
+        column: n values.
+        offsets: Group i is rows `offsets[i]` to `offsets[i + 1]`; ascending.
+        zero: What an empty group gets.
+    """
+    starts = offsets[:-1]
+    present = offsets[1:] > starts
+    # reduceat's last group runs to the end of the array, which may lie past the last offset.
+    inside = column[: offsets[-1]]
+    if present.all() and len(starts):
+        whole: Array = ufunc.reduceat(inside, starts)
+        return whole
+    reduced = np.full(len(starts), zero, column.dtype)
+    if present.any():
+        reduced[present] = ufunc.reduceat(inside, starts[present])
+    return reduced

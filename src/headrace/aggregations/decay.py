@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.aggregations.algebra import Fixed
+from headrace.aggregations.algebra import Fixed, reduce_groups
 from headrace.aggregations.base import Aggregation, Measure, Output
 from headrace.aggregations.states import Array, Events, Field, Finished, States
 from headrace.errors import DefinitionError
@@ -52,6 +52,15 @@ class Decay(Fixed):
         reference = np.maximum(left.fixed[1], right.fixed[1])
         total = self.at(left, reference) + self.at(right, reference)
         return States(left.n, (total, reference))
+
+    def reduce(self, states: States, offsets: Array) -> States:
+        """All states of a group as of its latest reference."""
+        inside = slice(int(offsets[0]), int(offsets[-1]))
+        value, own = (column[inside] for column in states.fixed)
+        groups = offsets - offsets[0]
+        reference = reduce_groups(np.maximum, own, groups, FOREVER_AGO)
+        aged = self.at(States(len(own), (value, own)), np.repeat(reference, np.diff(groups)))
+        return States(len(reference), (reduce_groups(np.add, aged, groups, 0.0), reference))
 
     def at(self, states: States, t: Array) -> Array:
         """The sums as of `t`."""

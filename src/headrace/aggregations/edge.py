@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.aggregations.algebra import Fixed, storage
+from headrace.aggregations.algebra import Fixed, reduce_groups, storage
 from headrace.aggregations.base import Aggregation, Measure, Output
 from headrace.aggregations.states import Array, Events, Field, Finished, States
 from headrace.lazy import numpy as np
@@ -70,6 +70,25 @@ class Edge(Fixed):
         ours = left.fixed[0] >= right.fixed[0] if self.newest else left.fixed[0] <= right.fixed[0]
         columns = tuple(np.where(ours, a, b) for a, b in zip(left.fixed, right.fixed, strict=True))
         return States(left.n, columns, None, (), left.dictionaries)
+
+    def reduce(self, states: States, offsets: Array) -> States:
+        """The one nearest the end of each group."""
+        inside = slice(int(offsets[0]), int(offsets[-1]))
+        order, value = (column[inside] for column in states.fixed)
+        groups = offsets - offsets[0]
+        best = reduce_groups(np.maximum if self.newest else np.minimum, order, groups, self.nothing)
+        # The first row of a group that holds its best order; those after it are the same event.
+        at = np.flatnonzero(order == np.repeat(best, np.diff(groups)))
+        if not len(at):
+            return self._like(self.zero(len(best)), states)
+        row = at[np.minimum(np.searchsorted(at, groups[:-1]), len(at) - 1)]
+        empty = np.array(self._no_value, value.dtype)
+        data = np.where(groups[1:] > groups[:-1], value[row], empty)
+        return States(len(best), (best, data), None, (), states.dictionaries)
+
+    @staticmethod
+    def _like(zero: States, states: States) -> States:
+        return States(zero.n, zero.fixed, None, (), states.dictionaries)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.aggregations.algebra import Fixed
+from headrace.aggregations.algebra import Fixed, reduce_groups
 from headrace.aggregations.base import Aggregation, Measure, Output
 from headrace.aggregations.states import Array, Events, Field, Finished, States
 from headrace.lazy import numpy as np
@@ -53,6 +53,21 @@ class Moments(Fixed):
         m2 = m2_left + m2_right + apart * share * n_left * apart
         # With nothing on the left the share is one, but left + (right - left) need not be right.
         return States(left.n, (n, np.where(n_left == 0, mean_right, mean_left + apart * share), m2))
+
+    def reduce(self, states: States, offsets: Array) -> States:
+        """The weighted mean first, then the deviations from it: two passes, none of which cancels."""
+        inside = slice(int(offsets[0]), int(offsets[-1]))
+        size, mean, m2 = (column[inside] for column in states.fixed)
+        groups, lengths = offsets - offsets[0], np.diff(offsets)
+        n = reduce_groups(np.add, size, groups, 0)
+        # Measured from one of the means: equal values then deviate by nothing at all.
+        one = reduce_groups(np.maximum, np.where(size > 0, mean, -np.inf), groups, 0.0)
+        one = np.where(n > 0, one, 0.0)
+        # Shares, not totals: a sum of huge values would overflow where their mean does not.
+        share = size / np.repeat(np.maximum(n, 1), lengths)
+        middle = one + reduce_groups(np.add, (mean - np.repeat(one, lengths)) * share, groups, 0.0)
+        apart = mean - np.repeat(middle, lengths)
+        return States(len(n), (n, middle, reduce_groups(np.add, m2 + apart * size * apart, groups, 0.0)))
 
 
 @dataclass(frozen=True)

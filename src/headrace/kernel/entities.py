@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.keys import encode_key_column
+from headrace.keys import encode_key, encode_key_column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.aggregations.states import Array
     from headrace.schema import Schema, Type
 
-__all__ = ["Entities", "group_entities", "key_column", "match_entities"]
+__all__ = ["Entities", "group_entities", "key_column", "match_entities", "plain_keys"]
+
+_FEW = 256
+_PYTHON: Mapping[str, type] = {"string": str, "int64": int, "binary": bytes}
+"""The types of join keys whose values Python has as they are encoded."""
 
 
 class Entities(NamedTuple):
@@ -47,6 +51,28 @@ def key_column(rows: pa.Table, keys: Schema) -> pa.Array:
     if null is None:
         return encoded
     return pc.if_else(null.combine_chunks() if isinstance(null, pa.ChunkedArray) else null, None, encoded)
+
+
+def plain_keys(columns: Sequence[Sequence[Any]], keys: Schema, n: int) -> list[bytes] | None:
+    """The encoded keys of a few entities given as Python values, without a detour over Arrow.
+
+    Args:
+        columns: n values for each join key.
+        keys: The join keys' names and types.
+        n: How many entities.
+
+    Returns:
+        n keys; None where they are many, or a value is not exactly of Python's own type for the key's.
+    """
+    if not columns:
+        return [b""] * n
+    if n > _FEW:
+        return None
+    for column, of in zip(columns, keys.values(), strict=True):
+        kind = _PYTHON.get(of.name)
+        if any(type(value) is not kind for value in column):
+            return None
+    return [encode_key(parts) for parts in zip(*columns, strict=True)]
 
 
 def _plain(column: pa.ChunkedArray, of: Type) -> pa.ChunkedArray:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.columns import Column
+from headrace.kernel.columns import ArrowColumn, Column
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.point_in_time import features_at
 
@@ -134,7 +134,7 @@ def _joined(parts: Sequence[Column], back: Array) -> Column:
     values = pa.chunked_array([part.values for part in parts]).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks)
-    return Column(
+    return ArrowColumn(
         values.take(pa.array(back)),
         np.concatenate([part.status for part in parts])[back],
         np.concatenate([part.newest for part in parts])[back],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import accumulate, groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.aggregations.base import Aggregation, Measure
 from headrace.aggregations.recency import Recent
@@ -41,6 +42,22 @@ class FeaturePlan:
     window: Window
     measures: tuple[int, ...]
     spans: tuple[int, ...]
+
+
+class Finishing(NamedTuple):
+    """The features of one aggregation, finished together.
+
+    Attributes:
+        aggregation: What finishes them.
+        measures: Positions of the measures it reads.
+        spans: The spans of its windows, one window's after another's.
+        features: Each feature, and the place of its first span among `spans`.
+    """
+
+    aggregation: Aggregation
+    measures: tuple[int, ...]
+    spans: tuple[int, ...]
+    features: tuple[tuple[FeaturePlan, int], ...]
 
 
 @dataclass(frozen=True)
@@ -82,18 +99,36 @@ class ViewPlan:
         return self.measures.index(PRESENCE)
 
     @cached_property
-    def pairs(self) -> tuple[tuple[int, int], ...]:
-        """The (measure, span) pairs the features read, each once."""
-        found = ((m, s) for f in self.features for s in f.spans for m in (*f.measures, self.presence))
-        return tuple(dict.fromkeys(found))
+    def spans_of(self) -> dict[int, tuple[int, ...]]:
+        """The spans each measure is merged over, in the order of `spans`."""
+        found: dict[int, set[int]] = {}
+        for feature in self.features:
+            for measure in (*feature.measures, self.presence):
+                found.setdefault(measure, set()).update(feature.spans)
+        return {measure: tuple(sorted(spans)) for measure, spans in found.items()}
 
     @cached_property
-    def spans_of(self) -> dict[int, tuple[int, ...]]:
-        """The spans each measure is merged over."""
-        found: dict[int, list[int]] = {}
-        for measure, span in self.pairs:
-            found.setdefault(measure, []).append(span)
-        return {measure: tuple(spans) for measure, spans in found.items()}
+    def used_spans(self) -> tuple[int, ...]:
+        """The spans the features read, ascending."""
+        return tuple(sorted({span for feature in self.features for span in feature.spans}))
+
+    @cached_property
+    def finishings(self) -> tuple[Finishing, ...]:
+        """The features by aggregation."""
+        found = []
+        for _, of_one in groupby(self.features, key=lambda each: (id(each.aggregation), each.measures)):
+            features = tuple(of_one)
+            first = features[0]
+            ends = list(accumulate(len(each.spans) for each in features))
+            spans = tuple(span for each in features for span in each.spans)
+            starts = zip(features, [0, *ends], strict=False)
+            found.append(Finishing(first.aggregation, first.measures, spans, tuple(starts)))
+        return tuple(found)
+
+    @cached_property
+    def used(self) -> tuple[int, ...]:
+        """The measures the features read, ascending."""
+        return tuple(sorted({m for f in self.features for m in f.measures} | {self.presence}))
 
     def only(self, names: Sequence[str]) -> ViewPlan:
         """The plan of some features, by any of their output names; measures and spans keep their places."""
@@ -103,7 +138,7 @@ class ViewPlan:
 
     def trimmed(self) -> ViewPlan:
         """The same features over only the measures they read, for work that keeps no state."""
-        used = sorted({m for f in self.features for m in f.measures} | {self.presence})
+        used = self.used
         place = {old: new for new, old in enumerate(used)}
         features = tuple(
             FeaturePlan(

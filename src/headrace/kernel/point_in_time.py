@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from headrace.aggregations.states import Array, States
-from headrace.kernel.columns import Column, to_arrow
+from headrace.aggregations.states import Array, States, expand
+from headrace.kernel.finished import Stack, StackedColumn, series_column
 from headrace.kernel.place import Places, entity_chunks
-from headrace.kernel.ranges import RangeIndex
-from headrace.kernel.visible import Knowledge, Visible, Zones, add_zones
+from headrace.kernel.ranges import RangeIndex, Ranges, Square
+from headrace.kernel.visible import Knowledge, Zones, add_zones
 from headrace.windows import Series, edges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from headrace.kernel.plan import FeaturePlan, ViewPlan
+    from headrace.kernel.columns import Column
+    from headrace.kernel.plan import ViewPlan
     from headrace.kernel.rows import Rows
 
-__all__ = ["features_at", "finish", "states_at"]
+__all__ = ["Merged", "features_at", "finish", "states_at"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # sums of doubles may end in infinity, which is their answer
@@ -39,87 +41,154 @@ def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str
     return finish(plan, merged, t)
 
 
-def finish(plan: ViewPlan, merged: Mapping[tuple[int, int], States], t: Array) -> dict[str, Column]:
-    """The features of merged states: (measure, span) -> one state for each query."""
+def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, Column]:
+    """The features of merged states.
+
+    Args:
+        plan: The view's plan.
+        merged: For each measure the features read, its states.
+        t: The queries' instants.
+    """
+    n = len(t)
     outputs: dict[str, Column] = {}
-    for feature in plan.features:
-        newest = _newest(plan, feature, merged)
-        parts = [
-            feature.aggregation.finish(tuple(merged[m, span] for m in feature.measures), t, plan.columns)
-            for span in feature.spans
-        ]
-        for place, (name, of) in enumerate(zip(feature.names, feature.types, strict=True)):
-            outputs[name] = to_arrow(
-                [part[place] for part in parts], of, newest, listed=isinstance(feature.window, Series)
-            )
+    for finishing in plan.finishings:
+        spans = finishing.spans
+        newest = merged[plan.presence].over(spans, n).fixed[0]
+        states = tuple(merged[measure].over(spans, n) for measure in finishing.measures)
+        parts = finishing.aggregation.finish(states, np.tile(t, len(spans)), plan.columns)
+        stacks: dict[int, Stack] = {}
+        for feature, first in finishing.features:
+            listed = isinstance(feature.window, Series)
+            for place, (name, of) in enumerate(zip(feature.names, feature.types, strict=True)):
+                if place not in stacks:
+                    stacks[place] = Stack(parts[place], of.items[0] if listed else of, newest)
+                stack, start = stacks[place], first * n
+                outputs[name] = (
+                    series_column(stack, start, len(feature.spans), n, of)
+                    if listed
+                    else StackedColumn(stack, start, start + n)
+                )
     return outputs
 
 
-def _newest(plan: ViewPlan, feature: FeaturePlan, merged: Mapping[tuple[int, int], States]) -> Array:
-    newest: Array = merged[plan.presence, feature.spans[0]].fixed[0]
-    for span in feature.spans[1:]:
-        newest = np.maximum(newest, merged[plan.presence, span].fixed[0])
-    return newest
+class Merged(NamedTuple):
+    """The merged states of a measure: for each of some spans one for each query, span after span."""
+
+    spans: tuple[int, ...]
+    states: States
+
+    def over(self, spans: tuple[int, ...], n: int) -> States:
+        """Those of some of its spans, for n queries."""
+        if spans == self.spans:
+            return self.states
+        places = [self.spans.index(span) for span in spans]
+        return States.concat([self.states.slice(place * n, (place + 1) * n) for place in places])
 
 
-def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[int, int], States]:
-    """The merged states of every (measure, span) the plan's features read, one for each query."""
-    by = np.lexsort((t, entity))
-    back = np.empty(len(by), dtype=np.int64)
-    back[by] = np.arange(len(by))
-    entity, t = entity[by], t[by]
+def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, Merged]:
+    """The merged states of every measure the plan's features read, over their spans."""
+    n = len(t)
+    back = None
+    if not (entity[1:] > entity[:-1]).all():
+        by = np.lexsort((t, entity))
+        back = np.empty(n, dtype=np.int64)
+        back[by] = np.arange(n)
+        entity, t = entity[by], t[by]
     chunks = entity_chunks(
         rows.entity, rows.time if rows.known is None else np.concatenate([rows.time, rows.known])
     )
-    cuts: Iterable[int] = (
-        np.searchsorted(entity, [rows.entity[start] for start, _ in chunks[1:]]) if len(rows) else ()
-    )
-    bounds = [0, *(int(cut) for cut in cuts), len(entity)]
-    parts = []
-    for (start, stop), low, high in zip(chunks, bounds, bounds[1:], strict=False):
-        own = rows if len(chunks) == 1 else rows.take(np.arange(start, stop))
-        parts.append(_chunk(plan, own, entity[low:high], t[low:high]))
-    return {pair: States.concat([part[pair] for part in parts]).take(back) for pair in plan.pairs}
+    if len(chunks) == 1:
+        merged = _chunk(plan, rows, entity, t)
+    else:
+        cuts = np.searchsorted(entity, [rows.entity[start] for start, _ in chunks[1:]])
+        bounds = [0, *cuts.tolist(), n]
+        parts = [
+            _chunk(plan, rows.take(np.arange(start, stop)), entity[low:high], t[low:high])
+            for (start, stop), (low, high) in zip(chunks, pairwise(bounds), strict=True)
+        ]
+        merged = {measure: _joined([part[measure] for part in parts], bounds) for measure in parts[0]}
+    if back is None:
+        return merged
+    return {
+        measure: Merged(spans, states.take((back + n * np.arange(len(spans))[:, None]).reshape(-1)))
+        for measure, (spans, states) in merged.items()
+    }
 
 
-def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[tuple[int, int], States]:
+def _joined(parts: list[Merged], bounds: list[int]) -> Merged:
+    """The states of chunks of queries, span after span again."""
+    spans = parts[0].spans
+    sizes = np.diff(bounds)
+    # Where a chunk's states of a span lie among the states of all chunks, chunk after chunk.
+    starts = len(spans) * np.array(bounds[:-1]) + np.arange(len(spans))[:, None] * sizes
+    at = expand(starts.reshape(-1), np.tile(sizes, len(spans)))
+    return Merged(spans, States.concat([part.states for part in parts]).take(at))
+
+
+def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, Merged]:
     visible, zones = _visible(plan, rows, entity, t)
+    ranges: dict[tuple[int, ...], tuple[Ranges, Array | None]] = {}
     merged = {}
     for measure, spans in plan.spans_of.items():
         algebra, states = plan.measures[measure].algebra, rows.measures[measure]
-        # All spans of a measure in one sweep: what a call costs counts where a request has few rows.
-        lo, hi, zone = (
-            np.concatenate(parts) for parts in zip(*(visible[span] for span in spans), strict=True)
-        )
-        found = RangeIndex(algebra, states).over(lo, hi)
-        if zones is not None:
+        if spans not in ranges:
+            # All spans of a measure in one sweep: what a call costs counts where a request has few rows.
+            lo, hi, zone = visible.over([plan.used_spans.index(span) for span in spans])
+            ranges[spans] = Ranges(lo, hi), zone
+        of, zone = ranges[spans]
+        found = RangeIndex(algebra, states).over(of)
+        if zones is not None and zone is not None:
             found = add_zones(algebra, found, zones.merged(algebra, states), zone)
-        for place, span in enumerate(spans):
-            merged[measure, span] = found.slice(place * len(t), (place + 1) * len(t))
+        merged[measure] = Merged(spans, found)
     return merged
 
 
-def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> tuple[dict[int, Visible], Zones | None]:
-    """For each span the features read, the rows that count for each query; and the zones they end in."""
+class _Visible(NamedTuple):
+    """The rows that count: for each span (first axis) and query.
+
+    Attributes:
+        lo: Where the range starts in which every row counts.
+        hi: Where it ends.
+        zone: The zone behind it, a place among the `Zones`, -1 for none; None where there is none at all.
+    """
+
+    lo: Square
+    hi: Square
+    zone: Square | None
+
+    def over(self, spans: list[int]) -> tuple[Array, Array, Array | None]:
+        """Those of some spans, span after span."""
+        some = slice(None) if len(spans) == len(self.lo) else spans
+        zone = None if self.zone is None else self.zone[some].reshape(-1)
+        return self.lo[some].reshape(-1), self.hi[some].reshape(-1), zone
+
+
+def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> tuple[_Visible, Zones | None]:
+    """The rows that count for each query over the spans the features read; and the zones they end in."""
     places = Places(rows.entity, rows.time)
     rank, here = places.rank(entity)
     before_t = places.first(rank, t)
-    certain = before_t
-    if rows.known is not None:
-        # Up to the first row whose known instant, or an earlier row's, is at or after t, everything is known.
-        certain = np.minimum(before_t, Places(rows.entity, rows.known, running=True).first(rank, t))
-    found: dict[int, Visible] = {}
+    spans = plan.used_spans
+    starts, ends = zip(*(edges(plan.spans[span], t, plan.zone) for span in spans), strict=True)
+    shape = (len(spans), len(t))
+    lo = places.first(np.tile(rank, len(spans)), np.concatenate(starts)).reshape(shape)
+    hi = np.broadcast_to(before_t, shape)
+    closed = [place for place, end in enumerate(ends) if end is not None]
+    if closed:
+        hi = hi.copy()
+        past = places.first(np.tile(rank, len(closed)), np.concatenate([ends[place] for place in closed]))
+        hi[closed] = np.minimum(before_t, past.reshape(len(closed), len(t)))
+    hi = np.where(here, hi, lo)
+    if rows.known is None:
+        return _Visible(lo, np.maximum(lo, hi), None), None
+    # Up to the first row whose known instant, or an earlier row's, is at or after t, everything is known.
+    certain = np.minimum(before_t, Places(rows.entity, rows.known, running=True).first(rank, t))
+    sure = np.maximum(lo, np.minimum(certain, hi))
     zoned = _ZoneList(certain, before_t)
-    for span in dict.fromkeys(span for _, span in plan.pairs):
-        start, end = edges(plan.spans[span], t, plan.zone)
-        lo = places.first(rank, start)
-        hi = before_t if end is None else np.minimum(before_t, places.first(rank, end))
-        hi = np.where(here, hi, lo)
-        sure = np.maximum(lo, np.minimum(certain, hi))
-        found[span] = Visible(lo, sure, zoned.add(sure, hi))
+    zone = np.stack([zoned.add(*pair) for pair in zip(sure, hi, strict=True)])
     if not zoned.any:
-        return found, None
-    return found, Zones(Knowledge(rows.known), *zoned.ranges(), t[zoned.queries()])  # type: ignore[arg-type]
+        return _Visible(lo, sure, None), None
+    return _Visible(lo, sure, zone), Zones(Knowledge(rows.known), *zoned.ranges(), t[zoned.queries()])
 
 
 class _ZoneList:

@@ -8,6 +8,7 @@ between, found the same way one level up. Ragged states pool the entries of the 
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,13 +20,43 @@ from headrace.aggregations.states import Array, States, expand, offsets_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["RangeIndex"]
+__all__ = ["RangeIndex", "Ranges", "Square"]
 
 Square: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 BLOCK = 32
+GATHERED = 4
+"""Up to how many rows a row and range are gathered one by one; beyond, blocks are merged once and shared."""
 POOL = 1 << 22
 """How many entries or rows are gathered at once: bounds the memory of one step."""
+
+
+class Ranges:
+    """Ranges of rows, and what every measure that is merged over them needs to know of them."""
+
+    def __init__(self, lo: Array, hi: Array) -> None:
+        """Rows `lo[i]` to `hi[i]` for each i; none where `hi <= lo`."""
+        self.lo = lo
+        self.hi = np.maximum(lo, hi)
+
+    def __len__(self) -> int:
+        """How many ranges."""
+        return len(self.lo)
+
+    @cached_property
+    def lengths(self) -> Array:
+        """How many rows each has."""
+        return self.hi - self.lo
+
+    @cached_property
+    def total(self) -> int:
+        """How many rows all have."""
+        return int(self.lengths.sum())
+
+    @cached_property
+    def gathered(self) -> tuple[Array, Array]:
+        """The rows of all ranges, one range after another, and where each range's begin."""
+        return expand(self.lo, self.lengths), offsets_of(self.lengths)
 
 
 class RangeIndex:
@@ -38,15 +69,14 @@ class RangeIndex:
         self._prefixes: tuple[Array | None, ...] | None = None
         self._blocks: tuple[States, States, RangeIndex] | None = None
 
-    def over(self, lo: Array, hi: Array) -> States:
-        """The merged states of rows `lo[i]` to `hi[i]`, one for each i; zero where `hi <= lo`."""
-        hi = np.maximum(lo, hi)
+    def over(self, ranges: Ranges) -> States:
+        """The merged states of the rows of each range; zero where it has none."""
         if isinstance(self.algebra, Columnwise) and self.algebra.subtractable:
-            return self._by_prefix(lo, hi)
+            return self._by_prefix(ranges.lo, ranges.hi)
         if isinstance(self.algebra, Fixed):
-            return self._by_block(self.algebra, lo, hi)
+            return self._by_block(self.algebra, ranges)
         assert isinstance(self.algebra, Ragged)  # noqa: S101 - the three shapes there are
-        return self._by_pool(self.algebra, lo, hi)
+        return self._by_pool(self.algebra, ranges.lo, ranges.hi)
 
     def _by_prefix(self, lo: Array, hi: Array) -> States:
         if self._prefixes is None:
@@ -59,19 +89,19 @@ class RangeIndex:
             )
         return States(len(lo), tuple(columns))
 
-    def _by_block(self, algebra: Fixed, lo: Array, hi: Array) -> States:
-        lengths = hi - lo
-        if int(lengths.sum()) <= 2 * (self.states.n + len(lo)) or self.states.n <= 2 * BLOCK:
-            return self._by_gather(algebra, lo, lengths)
+    def _by_block(self, algebra: Fixed, ranges: Ranges) -> States:
+        if ranges.total <= GATHERED * (self.states.n + len(ranges)) or self.states.n <= 2 * BLOCK:
+            return self._by_gather(algebra, ranges)
+        lo, hi = ranges.lo, ranges.hi
         first, last = lo // BLOCK, (hi - 1) // BLOCK
-        far = (lengths > 0) & (first < last)
+        far = (lo < hi) & (first < last)
         near = np.flatnonzero(~far)
         across = np.flatnonzero(far)
         from_start, to_end, blocks = self._built(algebra)
         outer = algebra.merge(to_end.take(lo[across]), from_start.take(hi[across] - 1))
-        between = blocks.over(first[across] + 1, last[across])
+        between = blocks.over(Ranges(first[across] + 1, last[across]))
         result = States.concat(
-            [algebra.merge(outer, between), self._by_gather(algebra, lo[near], lengths[near])]
+            [algebra.merge(outer, between), self._by_gather(algebra, Ranges(lo[near], hi[near]))]
         )
         place = np.empty(len(lo), dtype=np.int64)
         place[across] = np.arange(len(across))
@@ -104,12 +134,16 @@ class RangeIndex:
     def _flat(self, square: tuple[Square, ...], n: int) -> States:
         return States(n, tuple(column.reshape(-1) for column in square), None, (), self.states.dictionaries)
 
-    def _by_gather(self, algebra: Fixed, lo: Array, lengths: Array) -> States:
-        def part(start: int, stop: int) -> States:
-            offsets = offsets_of(lengths[start:stop])
-            return algebra.reduce(self.states.take(expand(lo[start:stop], lengths[start:stop])), offsets)
+    def _by_gather(self, algebra: Fixed, ranges: Ranges) -> States:
+        if ranges.total <= POOL:
+            at, offsets = ranges.gathered
+            return algebra.reduce(self.states.take(at), offsets)
 
-        return _in_pools(part, lengths)
+        def part(start: int, stop: int) -> States:
+            at, offsets = Ranges(ranges.lo[start:stop], ranges.hi[start:stop]).gathered
+            return algebra.reduce(self.states.take(at), offsets)
+
+        return _in_pools(part, ranges.lengths)
 
     def _by_pool(self, algebra: Ragged, lo: Array, hi: Array) -> States:
         offsets = self.states.offsets

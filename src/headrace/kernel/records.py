@@ -21,7 +21,6 @@ import pyarrow as pa
 from headrace.aggregations.dictionary import Dictionary, SortedDictionary
 from headrace.aggregations.states import Array, Field, States, offsets_of
 from headrace.kernel.rows import Rows
-from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +39,8 @@ class RecordFormat:
 
     Attributes:
         plan: The view's plan.
-        pending: Whether rows carry a known instant of their own (events that wait) instead of counting from
-            the start.
+        pending: Whether rows carry a known instant of their own (events that wait). Tiles need none: they
+            hold what is known, and begin before any instant that may be asked at.
     """
 
     plan: ViewPlan
@@ -120,12 +119,13 @@ class RecordFormat:
             )
         ]
 
-    def unpack(self, records: Sequence[bytes], entity: Array) -> Rows:
+    def unpack(self, records: Sequence[bytes], entity: Array, measures: Sequence[int] | None = None) -> Rows:
         """The rows of records, one record after another.
 
         Args:
             records: As `pack` made them.
             entity: The entity code of each record.
+            measures: The measures to read, by their places; None for all.
         """
         table = self._table
         cut: list[list[bytes]] = [[] for _ in range(table.size // 4)]
@@ -144,16 +144,11 @@ class RecordFormat:
         texts = dict(
             zip(((i, place) for i, place, _ in self._texts), joined[1 + len(entries) :], strict=True)
         )
-        measures = tuple(
-            self._states(i, fixed, entries.get(i), texts) for i in range(len(self.plan.measures))
-        )
+        places = range(len(self.plan.measures)) if measures is None else measures
+        states = tuple(self._states(i, fixed, entries.get(i), texts) for i in places)
         time = np.ascontiguousarray(fixed["time"])
-        known = (
-            np.ascontiguousarray(fixed["known"])
-            if self.pending
-            else np.full(len(time), FOREVER_AGO, np.int64)
-        )
-        return Rows(np.repeat(entity, counts), time, known, measures)
+        known = np.ascontiguousarray(fixed["known"]) if self.pending else None
+        return Rows(np.repeat(entity, counts), time, known, states)
 
     def _states(
         self, i: int, fixed: Array, entries: Array | None, texts: dict[tuple[int, int], bytes]
@@ -161,7 +156,6 @@ class RecordFormat:
         algebra = self.plan.measures[i].algebra
         columns: list[Array] = []
         dictionaries: list[Dictionary | None] = []
-        zero = algebra.zero(1)
         for place, field in enumerate((*algebra.fixed, *algebra.entries)):
             in_entries = place >= len(algebra.fixed)
             if in_entries:
@@ -170,7 +164,7 @@ class RecordFormat:
             else:
                 raw = fixed[f"{i}.{field.name}"]
             if field.coded:
-                absent = -1 if in_entries else int(zero.fixed[place][0])
+                absent = -1 if in_entries else int(algebra.zero(1).fixed[place][0])
                 dictionary, codes = _decode(raw, texts[i, place], absent)
                 columns.append(codes)
                 dictionaries.append(dictionary)

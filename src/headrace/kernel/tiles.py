@@ -54,7 +54,7 @@ def tile_starts(plan: ViewPlan, time: Array, at: int | None = None) -> tuple[Arr
 
 @np.errstate(over="ignore", invalid="ignore")  # as where features are computed
 def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
-    """The rows merged into tiles; all of them count from the start.
+    """The rows merged into tiles, which count from their start.
 
     Args:
         plan: The view's plan.
@@ -70,4 +70,4 @@ def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
     first = np.flatnonzero(fresh)
     offsets = np.append(first, len(rows))
     measures = tuple(m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True))
-    return Rows(rows.entity[first], starts[first], np.full(len(first), FOREVER_AGO, np.int64), measures)
+    return Rows(rows.entity[first], starts[first], None, measures)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from headrace.aggregations.states import Array, States, expand, offsets_of
-from headrace.kernel.ranges import RangeIndex
+from headrace.kernel.ranges import RangeIndex, Ranges
 
 if TYPE_CHECKING:
     from headrace.aggregations.algebra import Algebra
 
-__all__ = ["Knowledge", "Piece", "Visible", "Zones", "add_zones", "pieces"]
+__all__ = ["Knowledge", "Piece", "Zones", "add_zones", "pieces"]
 
 
 class Knowledge:
@@ -64,20 +64,6 @@ class Piece(NamedTuple):
     zone: Array
 
 
-class Visible(NamedTuple):
-    """The rows that count for each of n queries over one span.
-
-    Attributes:
-        lo: Where the range starts in which every row counts.
-        hi: Where it ends.
-        zone: The zone behind it, a place among the `Zones`; -1 for none.
-    """
-
-    lo: Array
-    hi: Array
-    zone: Array
-
-
 class Zones:
     """The zones of some queries: ranges of rows of which those known before an instant count.
 
@@ -104,7 +90,8 @@ class Zones:
         if not self._pieces:
             return algebra.zero(self.n)
         parts = [
-            RangeIndex(algebra, states.take(piece.rows)).over(piece.lo, piece.hi) for piece in self._pieces
+            RangeIndex(algebra, states.take(piece.rows)).over(Ranges(piece.lo, piece.hi))
+            for piece in self._pieces
         ]
         return algebra.reduce(States.concat(parts).take(self._by_zone), self._ends)
 

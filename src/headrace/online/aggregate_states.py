@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.errors import ConflictError
+from headrace.kernel.columns import Columns
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
@@ -19,11 +20,10 @@ from headrace.online.record import NO_OFFSET, Record, Stamp, decode_record, enco
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import AggregateBinding
-    from headrace.kernel.columns import Column
 
 __all__ = ["AggregateStates", "apply_to", "refuse_newer"]
 
@@ -35,7 +35,8 @@ class AggregateStates:
         """Compile what reads and writes need."""
         self._binding = binding
         self._plan = binding.plan
-        self._wanted = binding.plan if names is None else binding.plan.only(names)
+        wanted = binding.plan if names is None else binding.plan.only(names)
+        self._used, self._wanted = wanted.used, wanted.trimmed()
         self._tiles = RecordFormat(self._plan)
         self._waiting = RecordFormat(self._plan, pending=True)
 
@@ -63,12 +64,13 @@ class AggregateStates:
         schema, event_id = self._binding.schema, self._binding.event_id
         rows = rows_of_events(self._plan, events, group, schema, event_id, deduplicated=True)
         groups = np.arange(len(before), dtype=np.int64)
-        waiting = self._pending(before, groups)
+        waiting = self._rows(self._waiting, [record.pending for record in before], groups)
         known = rows.time if rows.known is None else rows.known
         due, later = np.flatnonzero(known <= stamp.now), np.flatnonzero(known > stamp.now)
         ripe, green = np.flatnonzero(waiting.known <= stamp.now), np.flatnonzero(waiting.known > stamp.now)  # type: ignore[operator]
         fresh = Rows.merged([rows.take(due), waiting.take(ripe)])
-        tiles = tile(self._plan, Rows.merged([self._tiled(before, groups), fresh]))
+        old = self._rows(self._tiles, [record.tiles for record in before], groups)
+        tiles = tile(self._plan, Rows.merged([old, fresh]))
         pending = Rows.merged([rows.take(later), waiting.take(green)])
         frontier = np.maximum([record.frontier for record in before], _newest_known(fresh, len(before)))
         after = [
@@ -77,13 +79,16 @@ class AggregateStates:
         ]
         return self._packed(after, tiles, pending)
 
-    def _tiled(self, records: Sequence[Record], entity: Array) -> Rows:
-        held = [i for i, record in enumerate(records) if record.tiles]
-        return self._tiles.unpack([records[i].tiles for i in held], entity[held])
-
-    def _pending(self, records: Sequence[Record], entity: Array) -> Rows:
-        held = [i for i, record in enumerate(records) if record.pending]
-        return self._waiting.unpack([records[i].pending for i in held], entity[held])
+    def _rows(
+        self,
+        form: RecordFormat,
+        parts: Sequence[bytes],
+        entity: Array,
+        measures: Sequence[int] | None = None,
+    ) -> Rows:
+        """The rows of one part (tiles, or what waits) of some records."""
+        held = [i for i, part in enumerate(parts) if part]
+        return form.unpack([parts[i] for i in held], entity[held], measures)
 
     def _packed(self, records: Sequence[Record], tiles: Rows, pending: Rows | None) -> list[bytes | None]:
         numbers = np.arange(len(records) + 1)
@@ -105,15 +110,18 @@ class AggregateStates:
             for record, data, any_, rest in zip(records, packed, held.tolist(), waiting, strict=True)
         ]
 
-    def read(self, records: Sequence[bytes], entity: Array, n: int, t: int) -> Mapping[str, Column]:
+    def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
         """The view's features at one instant."""
         decoded = [decode_record(data) for data in records]
-        rows = self._tiled(decoded, entity)
+        owner = np.array(entity, dtype=np.int64)
+        rows = self._rows(self._tiles, [record.tiles for record in decoded], owner, self._used)
         if any(record.pending for record in decoded):
-            rows = Rows.merged([rows, self._pending(decoded, entity)])
-        elif bool((entity[1:] == entity[:-1]).any()):
+            waiting = [record.pending for record in decoded]
+            rows = Rows.merged([rows, self._rows(self._waiting, waiting, owner, self._used)])
+        elif len(set(entity)) < len(entity):
             rows = rows.in_order()
-        return features_at(self._wanted, rows, np.arange(n, dtype=np.int64), np.full(n, t, dtype=np.int64))
+        asked = np.arange(n, dtype=np.int64)
+        return Columns(features_at(self._wanted, rows, asked, np.full(n, t, dtype=np.int64)))
 
 
 def _newest_known(rows: Rows, groups: int) -> Array:

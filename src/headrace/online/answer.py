@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import DataError
-from headrace.kernel.columns import INVALID, STATUS_NAMES, Column
+from headrace.kernel.columns import INVALID, STATUS_NAMES, Column, Columns
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from headrace.retrieval.plan import Member
 
-__all__ = ["FeatureValue", "OnlineFeatures"]
+__all__ = ["FeatureValue", "MemberColumns", "OnlineFeatures"]
 
 
 class FeatureValue(NamedTuple):
@@ -46,6 +46,38 @@ class FeatureValue(NamedTuple):
     metadata: Mapping[str, Any]
 
 
+class MemberColumns(Columns):
+    """The output columns of a request, each from where its view or function has it."""
+
+    def __init__(self, members: Sequence[Member], views: Sequence[Columns], functions: Columns) -> None:
+        """Over what was read and what was run."""
+        self._members = {member.output: member for member in members}
+        self._views = views
+        self._functions = functions
+
+    def __getitem__(self, name: str) -> Column:
+        member = self._members[name]
+        if member.view < 0:
+            return self._functions[member.reference.name]
+        return self._views[member.view][member.reference.feature]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def to_lists(self) -> Mapping[str, list[Any]]:
+        """Every column's values as Python has them."""
+        views = [each.to_lists() for each in self._views]
+        return {
+            name: self._functions[member.reference.name].to_list()
+            if member.view < 0
+            else views[member.view][member.reference.feature]
+            for name, member in self._members.items()
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class OnlineFeatures:
     """Features of n entities at one instant.
@@ -59,7 +91,7 @@ class OnlineFeatures:
 
     entities: Mapping[str, Sequence[Any]]
     members: Sequence[Member]
-    columns: Mapping[str, Column]
+    columns: Columns
     t: int
 
     @property
@@ -74,7 +106,7 @@ class OnlineFeatures:
     def to_dict(self) -> dict[str, list[Any]]:
         """Column -> n Python values: the entities, then the features."""
         keys = {name: list(values) for name, values in self.entities.items()}
-        return {**keys, **{name: python_values(column.values) for name, column in self.columns.items()}}
+        return {**keys, **self.columns.to_lists()}
 
     def to_arrow(self) -> pa.Table:
         """The features as an Arrow table, entity columns first."""
@@ -110,7 +142,7 @@ class OnlineFeatures:
 
     def values(self) -> Iterator[FeatureValue]:
         """Every value by itself, entity by entity."""
-        lists = {name: python_values(column.values) for name, column in self.columns.items()}
+        lists = self.columns.to_lists()
         for row in range(len(self)):
             entity = {name: values[row] for name, values in self.entities.items()}
             for member in self.members:
@@ -151,16 +183,10 @@ class OnlineFeatures:
         return {"metadata": metadata, "results": results}
 
 
-def python_values(values: pa.Array) -> list[Any]:
-    """An Arrow array as Python values; maps as dicts."""
-    found: list[Any] = values.to_pylist(maps_as_pydicts="strict")
-    return found
-
-
 def wire_values(column: Column) -> tuple[list[Any], list[str]]:
     """Values as JSON has them, and their statuses; a double not finite is null, INVALID if infinite."""
     statuses = [STATUS_NAMES[status] for status in column.status]
-    values = python_values(column.values)
+    values = column.to_list()
     for row, value in enumerate(values):
         if isinstance(value, float) and not math.isfinite(value):
             statuses[row] = "INVALID" if math.isinf(value) else "NULL_VALUE"

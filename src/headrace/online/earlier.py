@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.columns import INVALID, Column
+from headrace.kernel.columns import INVALID, ArrowColumn, Column
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -50,4 +50,4 @@ def stored_states(loaded: ViewManifest, stream: StreamState) -> str:
 def not_loaded(n: int, of: Type) -> Column:
     """The column of a feature that no stored state knows yet, for n entities."""
     status = np.full(n, INVALID, dtype=np.uint8)
-    return Column(pa.nulls(n, of.arrow()), status, np.full(n, FOREVER_AGO, dtype=np.int64), NOT_LOADED)
+    return ArrowColumn(pa.nulls(n, of.arrow()), status, np.full(n, FOREVER_AGO, dtype=np.int64), NOT_LOADED)

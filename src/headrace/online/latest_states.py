@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import decimal
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -13,33 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.kernel.clean import KNOWN, TIME
-from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
+from headrace.online.latest_columns import KeptRow, LatestColumns
 from headrace.online.record import Record, Stamp, decode_record, encode_record
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import LatestBinding
+    from headrace.kernel.columns import Columns
     from headrace.schema import Type
 
 __all__ = ["LatestStates"]
 
 
-class _Row(NamedTuple):
-    """A row as kept: its place in the order of rows, its instants, its values as `_plain` writes them."""
-
-    order: bytes
-    time: int
-    known: int
-    values: list[Any]
-
-
-def _order(row: _Row) -> bytes:
+def _order(row: KeptRow) -> bytes:
     return row.order
 
 
@@ -54,8 +45,12 @@ class LatestStates:
     def __init__(self, binding: LatestBinding, names: Sequence[str] | None = None) -> None:
         """Compile what reads and writes need."""
         self._binding = binding
-        self._places = [i for i, name in enumerate(binding.features) if names is None or name in names]
         self._columns = list(binding.features.items())
+        self._features = {
+            name: (place, of)
+            for place, (name, of) in enumerate(self._columns)
+            if names is None or name in names
+        }
 
     @cached_property
     def fingerprint(self) -> str:
@@ -83,7 +78,7 @@ class LatestStates:
         known = events.column(KNOWN).to_numpy()
         due = known <= stamp.now
         newest, frontier = self._newest(events.filter(pa.array(due)), group[due], len(before))
-        waiting: list[list[_Row]] = [[] for _ in before]
+        waiting: list[list[KeptRow]] = [[] for _ in before]
         for row, place in zip(self._rows(events.filter(pa.array(~due))), group[~due].tolist(), strict=True):
             waiting[place].append(row)
         records: list[bytes | None] = []
@@ -99,10 +94,10 @@ class LatestStates:
             records.append(_encoded(after, best, [row for row in pending if row.known > stamp.now]))
         return records
 
-    def _newest(self, events: pa.Table, group: Array, groups: int) -> tuple[list[_Row | None], list[int]]:
+    def _newest(self, events: pa.Table, group: Array, groups: int) -> tuple[list[KeptRow | None], list[int]]:
         """The greatest row of each group and the newest known instant."""
         frontier = np.full(groups, FOREVER_AGO, dtype=np.int64)
-        newest: list[_Row | None] = [None] * groups
+        newest: list[KeptRow | None] = [None] * groups
         if not len(group):
             return newest, frontier.tolist()
         np.maximum.at(frontier, group, events.column(KNOWN).to_numpy())
@@ -115,64 +110,39 @@ class LatestStates:
             newest[place] = row
         return newest, frontier.tolist()
 
-    def _rows(self, events: pa.Table) -> list[_Row]:
+    def _rows(self, events: pa.Table) -> list[KeptRow]:
         if not events.num_rows:
             return []
         order = latest_keys(events, self._binding.schema, self._binding.created_at).to_pylist()
         columns = [_plain(events.column(name), of) for name, of in self._columns]
         values = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in order]
         time, known = events.column(TIME).to_pylist(), events.column(KNOWN).to_pylist()
-        return [_Row(*row) for row in zip(order, time, known, values, strict=True)]
+        return [KeptRow(*row) for row in zip(order, time, known, values, strict=True)]
 
-    def read(self, records: Sequence[bytes], entity: Array, n: int, t: int) -> Mapping[str, Column]:
+    def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
         """The view's features at one instant."""
-        best: list[_Row | None] = [None] * n
-        for data, place in zip(records, entity.tolist(), strict=True):
+        best: list[KeptRow | None] = [None] * n
+        for data, place in zip(records, entity, strict=True):
             record = decode_record(data)
             for row in (_decoded(record), *_decoded_pending(record)):
-                if (
-                    row is not None
-                    and row.known < t
-                    and (best[place] is None or row.order > best[place].order)
-                ):
-                    best[place] = row
-        newest = np.array([FOREVER_AGO if row is None else row.time for row in best], dtype=np.int64)
-        stale = np.zeros(n, dtype=bool)
-        if self._binding.ttl is not None:
-            stale = (newest > FOREVER_AGO) & (t - newest > self._binding.ttl)
-        status = np.full(n, PRESENT, dtype=np.uint8)
-        status[newest == FOREVER_AGO] = NOT_FOUND
-        status[stale] = OUTSIDE_MAX_AGE
-        rows = [
-            None if row is None or old else row.values for row, old in zip(best, stale.tolist(), strict=True)
-        ]
-        columns = {}
-        for place in self._places:
-            name, of = self._columns[place]
-            values = [None if row is None else row[place] for row in rows]
-            columns[name] = Column(_restored(values, of), _with_nulls(status, values), newest)
-        return columns
+                if row is not None and row.known < t:
+                    other = best[place]
+                    if other is None or row.order > other.order:
+                        best[place] = row
+        return LatestColumns(self._features, best, t, self._binding.ttl)
 
 
-def _with_nulls(status: Array, values: list[Any]) -> Array:
-    """The statuses of rows, with those that are there but null told apart."""
-    if None not in values:
-        return status
-    null = np.array([value is None for value in values])
-    return np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
-
-
-def _encoded(record: Record, best: _Row | None, pending: list[_Row]) -> bytes:
+def _encoded(record: Record, best: KeptRow | None, pending: list[KeptRow]) -> bytes:
     tiles = b"" if best is None else _ENCODER.encode(best)
     return encode_record(record._replace(tiles=tiles, pending=_ENCODER.encode(pending) if pending else b""))
 
 
-def _decoded(record: Record) -> _Row | None:
-    return _Row(*_ROW.decode(record.tiles)) if record.tiles else None
+def _decoded(record: Record) -> KeptRow | None:
+    return KeptRow(*_ROW.decode(record.tiles)) if record.tiles else None
 
 
-def _decoded_pending(record: Record) -> list[_Row]:
-    return [_Row(*row) for row in _ROWS.decode(record.pending)] if record.pending else []
+def _decoded_pending(record: Record) -> list[KeptRow]:
+    return [KeptRow(*row) for row in _ROWS.decode(record.pending)] if record.pending else []
 
 
 def _plain(column: pa.ChunkedArray, of: Type) -> list[Any]:
@@ -184,14 +154,3 @@ def _plain(column: pa.ChunkedArray, of: Type) -> list[Any]:
     elif of.name == "decimal":
         column = column.cast(pa.string())
     return list(column.to_pylist())
-
-
-def _restored(values: list[Any], of: Type) -> pa.Array:
-    """The Arrow array of values as `_plain` made them."""
-    if of.name == "timestamp":
-        return pa.array(values, type=pa.int64()).cast(of.arrow())
-    if of.name == "date":
-        return pa.array(values, type=pa.int32()).cast(of.arrow())
-    if of.name == "decimal":
-        return pa.array([None if v is None else decimal.Decimal(v) for v in values], type=of.arrow())
-    return pa.array(values, type=of.arrow())

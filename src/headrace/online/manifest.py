@@ -5,6 +5,7 @@ Replacing it is the switch; a request reads it once.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -24,10 +25,14 @@ __all__ = [
     "decode_manifest",
     "decoded",
     "read_manifest",
+    "read_served",
     "read_streams",
 ]
 
 Kept = TypeVar("Kept")
+
+_REMEMBERED = 256
+"""How many texts are remembered as decoded: they change with loads, and every request reads them."""
 
 LAYOUT = 1
 """The version of everything Headrace writes into an online store."""
@@ -82,7 +87,7 @@ class StreamState(msgspec.Struct, frozen=True):
     late: int = 0
 
 
-_NOTHING = ViewManifest()
+_NOTHING, _NO_MANIFEST, _NO_STREAM = ViewManifest(), Manifest(), StreamState()
 _MANIFEST = msgspec.json.Decoder(Manifest)
 _STREAM = msgspec.json.Decoder(StreamState)
 
@@ -93,8 +98,11 @@ def decode_manifest(data: bytes | None) -> Manifest:
     Raises:
         StoreError: It is none, or of another layout.
     """
-    if data is None:
-        return Manifest()
+    return _NO_MANIFEST if data is None else _manifest(data)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _manifest(data: bytes) -> Manifest:
     manifest = decoded(_MANIFEST, data, "manifest")
     if manifest.layout != LAYOUT:
         raise StoreError(
@@ -129,7 +137,21 @@ def read_manifest(store: Reader) -> Manifest:
 def read_streams(store: Reader, views: list[str]) -> list[StreamState]:
     """What the stream has written for each of the views."""
     found = store.multi_get([stream_key(view) for view in views])
-    return [
-        StreamState() if data is None else decoded(_STREAM, data, f"stream state of {view}")
-        for view, data in zip(views, found, strict=True)
+    return [_decode_stream(data, view) for view, data in zip(views, found, strict=True)]
+
+
+def read_served(store: Reader, views: list[str]) -> tuple[Manifest, list[StreamState]]:
+    """The manifest, and what the stream has written for each of the views: one look into the store."""
+    manifest, *streams = store.multi_get([MANIFEST, *map(stream_key, views)])
+    return decode_manifest(manifest), [
+        _decode_stream(data, view) for view, data in zip(views, streams, strict=True)
     ]
+
+
+def _decode_stream(data: bytes | None, view: str) -> StreamState:
+    return _NO_STREAM if data is None else _stream(data, view)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _stream(data: bytes, view: str) -> StreamState:
+    return decoded(_STREAM, data, f"stream state of {view}")

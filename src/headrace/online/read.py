@@ -9,17 +9,18 @@ import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import AsOfTooEarly, StoreError
-from headrace.kernel.columns import INVALID, Column
+from headrace.kernel.columns import INVALID, ArrowColumn, Columns
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, generation_prefix
-from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
+from headrace.online.manifest import Manifest, StreamState, read_served
 from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from headrace.aggregations.states import Array
+    from headrace.kernel.columns import Column
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import Reader
 
@@ -61,7 +62,7 @@ class _Found(NamedTuple):
 
     states: ViewStates
     records: list[bytes]
-    entity: Array
+    entity: list[int]
 
 
 class Read(NamedTuple):
@@ -69,11 +70,11 @@ class Read(NamedTuple):
 
     Attributes:
         t: The instant all of it is as of.
-        columns: For each view asked, feature -> values of the entities; without those not loaded yet.
+        columns: For each view asked, its features, one value for each entity; without those not loaded yet.
     """
 
     t: int
-    columns: tuple[Mapping[str, Column], ...]
+    columns: tuple[Columns, ...]
 
 
 def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = None) -> Read:
@@ -90,8 +91,7 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
         AsOfTooEarly: `as_of` is before the state of every entity.
         StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
     """
-    manifest = read_manifest(store)
-    streams = read_streams(store, [each.view for each in asked])
+    manifest, streams = read_served(store, [each.view for each in asked])
     found = [_records(store, each, manifest, stream) for each, stream in zip(asked, streams, strict=True)]
     t = _instant(found, now, as_of, [manifest.of(each.view).known for each in asked])
     columns = []
@@ -99,8 +99,8 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
     for each, (states, records, entity) in zip(asked, found, strict=True):
         answer = states.read(records, entity, len(each.keys), t)
         early = _too_early(records, entity, len(each.keys), t, manifest.of(each.view).known)
-        if early.any():
-            answer = {name: _without(column, early) for name, column in answer.items()}
+        if early is not None:
+            answer = Columns({name: _without(column, early) for name, column in answer.items()})
             spoiled |= early
         columns.append(answer)
     if len(spoiled) and spoiled.all():
@@ -133,7 +133,7 @@ def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamStat
     values = store.multi_get(keys)
     held = [i for i, value in enumerate(values) if value is not None]
     records = [value for value in values if value is not None]
-    return _Found(states, records, np.array([entity[i] for i in held], dtype=np.int64))
+    return _Found(states, records, [entity[i] for i in held])
 
 
 def _states(asked: Asked, stored: str) -> ViewStates:
@@ -160,20 +160,23 @@ def _instant(found: list[_Found], now: int, as_of: int | None, known: list[int])
     return max(now, frontier + 1, *known)
 
 
-def _too_early(records: list[bytes], entity: Array, n: int, t: int, known: int) -> Array:
-    """Which entities have merged an event the instant must not see."""
+def _too_early(records: list[bytes], entity: list[int], n: int, t: int, known: int) -> Array | None:
+    """Which entities have merged an event the instant must not see; None if none has."""
     if t < known:
         return np.ones(n, dtype=bool)
-    frontier = np.full(n, FOREVER_AGO, dtype=np.int64)
-    np.maximum.at(frontier, entity, np.array([frontier_of(data) for data in records], dtype=np.int64))
-    return frontier >= t
+    late = [owner for data, owner in zip(records, entity, strict=True) if frontier_of(data) >= t]
+    if not late:
+        return None
+    early = np.zeros(n, dtype=bool)
+    early[late] = True
+    return early
 
 
 def _without(column: Column, early: Array) -> Column:
     """The column with no value where the instant is too early."""
     values = column.values.take(pa.array(np.arange(len(early)), mask=early))
     status = np.where(early, np.uint8(INVALID), column.status)
-    return Column(values, status, np.where(early, FOREVER_AGO, column.newest), TOO_EARLY)
+    return ArrowColumn(values, status, np.where(early, FOREVER_AGO, column.newest), TOO_EARLY)
 
 
 def _never_that_early(

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from headrace.casting import cast_column
 from headrace.errors import DataError, UnknownNameError
-from headrace.kernel.entities import key_column
-from headrace.online.answer import OnlineFeatures
+from headrace.kernel.columns import Columns
+from headrace.kernel.entities import key_column, plain_keys
+from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.earlier import not_loaded
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
@@ -46,9 +47,14 @@ class Served:
         """
         self._plan = plan
         self._epoch_length = epoch_length
-        self._states = [states_of(each.binding, each.names) for each in plan.views]
         self._find_earlier = find_earlier
         self._earlier: dict[tuple[int, str], ViewStates | None] = {}
+        self._views = [
+            (each.binding, states_of(each.binding, each.names), partial(self._states_of_earlier, place))
+            for place, each in enumerate(plan.views)
+        ]
+        self._known = {*plan.keys, *plan.request}
+        self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
 
     def answer(
         self, store: Reader, entities: Entities, context: Mapping[str, Any], now: int, as_of: int | None
@@ -70,31 +76,22 @@ class Served:
         """
         given = by_column(entities)
         n = len(next(iter(given.values()))) if given else 1
-        keys, request = self._columns(given, context, n)
+        self._check(given, context, n)
+        keys = self._keys(given, n)
         asked = [
-            Asked(
-                each.binding.id,
-                states,
-                key_column(_chosen(keys, each.binding.keys, n), each.binding.keys).to_pylist(),
-                self._epoch_length,
-                partial(self._states_of_earlier, place),
-            )
-            for place, (each, states) in enumerate(zip(self._plan.views, self._states, strict=True))
+            Asked(binding.id, states, keys[tuple(binding.keys)], self._epoch_length, earlier)
+            for binding, states, earlier in self._views
         ]
         found = read(store, asked, now, as_of)
-        read_columns = [
+        columns = [
             _completed(each, own, n) for each, own in zip(self._plan.views, found.columns, strict=True)
         ]
-        functions = {}
+        functions: Mapping[str, Column] = {}
         if self._plan.functions:
-            functions = run_functions(self._plan, read_columns, request, np.full(n, found.t, dtype=np.int64))
-        columns = {
-            member.output: functions[member.reference.name]
-            if member.view < 0
-            else read_columns[member.view][member.reference.feature]
-            for member in self._plan.members
-        }
-        return OnlineFeatures(given, self._plan.members, columns, found.t)
+            request = self._request(given, context, n)
+            functions = run_functions(self._plan, columns, request, np.full(n, found.t, dtype=np.int64))
+        members = MemberColumns(self._plan.members, columns, Columns(functions))
+        return OnlineFeatures(given, self._plan.members, members, found.t)
 
     def _states_of_earlier(self, place: int, fingerprint: str) -> ViewStates | None:
         """The states of the revision that a view's records were made by, for what it has of those wanted."""
@@ -107,15 +104,11 @@ class Served:
             )
         return self._earlier.get(key)
 
-    def _columns(
-        self, given: Mapping[str, Sequence[Any]], context: Mapping[str, Any], n: int
-    ) -> tuple[pa.Table, dict[str, list[Any]]]:
-        """The join keys, typed, and the request fields."""
-        plan = self._plan
-        known = {*plan.keys, *plan.request}
+    def _check(self, given: Mapping[str, Sequence[Any]], context: Mapping[str, Any], n: int) -> None:
+        """Whether these are the columns and fields the plan asks for, n values each."""
         for name in (*given, *context):
-            if name not in known:
-                raise UnknownNameError.of("join key or request field", name, known)
+            if name not in self._known:
+                raise UnknownNameError.of("join key or request field", name, self._known)
         for name, values in given.items():
             if len(values) != n:
                 raise DataError(
@@ -123,20 +116,37 @@ class Served:
                     asked=name,
                     remedy="Give each column one value for each entity.",
                 )
-        missing = [name for name in plan.keys if name not in given]
-        if missing:
-            raise DataError(
-                f"The entities have no column {missing[0]!r}.",
-                asked=missing[0],
-                available=list(given),
-                remedy=f"Give entities={{{missing[0]!r}: [...]}}.",
-            )
-        keys = {
-            name: cast_column(_array(given[name]), of, f"The entities' column {name!r}")
-            for name, of in plan.keys.items()
-        }
+        for name in self._plan.keys:
+            if name not in given:
+                raise DataError(
+                    f"The entities have no column {name!r}.",
+                    asked=name,
+                    available=list(given),
+                    remedy=f"Give entities={{{name!r}: [...]}}.",
+                )
+
+    def _keys(
+        self, given: Mapping[str, Sequence[Any]], n: int
+    ) -> Mapping[tuple[str, ...], Sequence[bytes | None]]:
+        """The encoded keys of the entities, for each combination of join keys the views have."""
+        found: dict[tuple[str, ...], Sequence[bytes | None]] = {}
+        for names, types in self._key_schemas.items():
+            plain = plain_keys([given[name] for name in names], types, n)
+            if plain is None:
+                cast = {
+                    name: cast_column(_array(given[name]), of, f"The entities' column {name!r}")
+                    for name, of in types.items()
+                }
+                plain = key_column(pa.table(cast), types).to_pylist()
+            found[names] = plain
+        return found
+
+    def _request(
+        self, given: Mapping[str, Sequence[Any]], context: Mapping[str, Any], n: int
+    ) -> dict[str, list[Any]]:
+        """The request fields, n values each."""
         request = {}
-        for name, of in plan.request.items():
+        for name, of in self._plan.request.items():
             if name in given:
                 values = _array(given[name])
             elif name in context:
@@ -154,15 +164,17 @@ class Served:
                 else cast_column(values, of, f"The request's field {name!r}")
             )
             request[name] = cast.to_pylist()
-        return pa.table(keys) if keys else pa.table({"": pa.nulls(n)}).select([]), request
+        return request
 
 
-def _completed(of: ViewRequest, columns: Mapping[str, Column], n: int) -> Mapping[str, Column]:
+def _completed(of: ViewRequest, columns: Columns, n: int) -> Columns:
     """The columns of a view, with those that are not loaded yet."""
-    if all(name in columns for name in of.names):
+    if len(columns) >= len(of.names) and all(name in columns for name in of.names):
         return columns
     types = of.binding.feature_types
-    return {name: columns[name] if name in columns else not_loaded(n, types[name]) for name in of.names}
+    return Columns(
+        {name: columns[name] if name in columns else not_loaded(n, types[name]) for name in of.names}
+    )
 
 
 def by_column(entities: Entities) -> dict[str, Sequence[Any]]:
@@ -203,7 +215,3 @@ def _array(values: Sequence[Any]) -> pa.ChunkedArray:
             asked=list(values)[:5],
             remedy="Give values of one type.",
         ) from None
-
-
-def _chosen(keys: pa.Table, names: Mapping[str, Any], n: int) -> pa.Table:
-    return keys.select(list(names)) if names else pa.table({"": pa.nulls(n)})

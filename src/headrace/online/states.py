@@ -12,12 +12,12 @@ from headrace.online.aggregate_states import AggregateStates
 from headrace.online.latest_states import LatestStates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Column
+    from headrace.kernel.columns import Columns
     from headrace.online.record import Stamp
 
 __all__ = ["ViewStates", "states_of"]
@@ -61,7 +61,7 @@ class ViewStates(Protocol):
         """
         ...
 
-    def read(self, records: Sequence[bytes], entity: Array, n: int, t: int) -> Mapping[str, Column]:
+    def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
         """The view's features at one instant.
 
         Args:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.errors import DataError
-from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, Column
+from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -37,15 +37,16 @@ def run_functions(
         t: The rows' instants.
 
     Returns:
-        Function name -> values; INVALID where a function raises, returns what its type cannot hold, or would
-        read a null that is INVALID itself.
+        Name -> values of those that are asked for, which differ in their names; INVALID where a function
+        raises, returns what its type cannot hold, or would read a null that is INVALID itself.
     """
     done: dict[str, Column] = {}
     read: dict[tuple[int, str], list[Any]] = {}
     for function in plan.functions:
+        own = str(function.reference)
         values: dict[str, Sequence[Any]] = {}
         failed, reason = np.zeros(len(t), dtype=bool), ""
-        for parameter, place in plan.inputs[function.name].items():
+        for parameter, place in plan.inputs[own].items():
             column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
             if place not in read:
                 read[place] = column.values.to_pylist()
@@ -54,8 +55,9 @@ def run_functions(
             if spoiled.any():
                 failed, reason = failed | spoiled, reason or column.reason
         values.update({name: request[name] for name in function.request})
-        done[function.name] = _run(function, values, t, failed, reason)
-    return done
+        done[own] = _run(function, values, t, failed, reason)
+    asked = (member.reference for member in plan.members if member.view < 0)
+    return {each.name: done[str(each)] for each in asked}
 
 
 def _spoiled(column: Column) -> Array:
@@ -85,7 +87,7 @@ def _run(
     status = np.full(len(t), PRESENT, dtype=np.uint8)
     status[array.is_null().to_numpy(zero_copy_only=False)] = NULL_VALUE
     status[failed] = INVALID
-    return Column(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason)
+    return ArrowColumn(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason)
 
 
 def _fitting(value: Any, of: Type) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from headrace.aggregations.algebra import Fixed
 from headrace.aggregations.states import States
 from headrace.testing.agreement import agree
 from headrace.testing.formulas import Event
@@ -144,6 +145,9 @@ def _groups(algebra: Algebra, lift: Lift, log: Sequence[Event], shuffle: random.
     cuts = sorted(shuffle.choices(range(len(log) + 1), k=shuffle.randint(1, 6)))
     rows = algebra.reduce(states, np.array(cuts, dtype=np.int64))
     assert rows.n == len(cuts) - 1
+    if isinstance(algebra, Fixed):
+        pairwise_merged = Fixed.reduce(algebra, states, np.array(cuts, dtype=np.int64))
+        _same(algebra, rows, pairwise_merged, "reducing at once is merging two by two")
     for place, (start, stop) in enumerate(pairwise(cuts)):
         alone = _reduced(algebra, lift(log[start:stop]))
         _same(algebra, rows.slice(place, place + 1), alone, "a group among others is the group alone")

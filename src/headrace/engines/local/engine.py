@@ -14,7 +14,7 @@ from headrace.engines.local.reading import infer_schema, read
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
-from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, Column
+from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, ArrowColumn, Column
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.entities import match_entities
 from headrace.kernel.history import History, history, join_columns
@@ -160,12 +160,12 @@ class LocalEngine:
             else np.zeros(len(there), dtype=bool)
         )
         index = pa.array(row, mask=~there | stale)
-        columns = {}
+        columns: dict[str, Column] = {}
         for name in asked.names:
             values = pa.chunked_array([rows.column(name).combine_chunks().take(index)]).combine_chunks()
             status = np.where(values.is_null().to_numpy(zero_copy_only=False), NULL_VALUE, PRESENT).astype(
                 np.uint8
             )
             status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
-            columns[name] = Column(values, status, newest)
+            columns[name] = ArrowColumn(values, status, newest)
         return columns

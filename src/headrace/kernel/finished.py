@@ -1,0 +1,189 @@
+"""Finished values as columns: Arrow arrays and Python lists, made when somebody asks for them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.aggregations.states import Array, Finished
+from headrace.kernel.columns import ArrowColumn, python_values, statuses
+
+if TYPE_CHECKING:
+    from headrace.aggregations.dictionary import Dictionary
+    from headrace.schema import Type
+
+__all__ = ["Stack", "StackedColumn", "series_column"]
+
+
+class Stack:
+    """One output of an aggregation, for n queries over each of several spans: span after span.
+
+    What is asked of it (Arrow array, Python list, statuses) is made once for all of it.
+    """
+
+    def __init__(self, part: Finished, of: Type, newest: Array) -> None:
+        """Over finished values of a type, and the newest event time of each."""
+        self.part = part
+        self.newest = newest
+        self._of = of
+
+    @cached_property
+    def values(self) -> pa.Array:
+        """The values, null where not valid or invalid."""
+        return _array(self.part, self._of, self.part.invalid)
+
+    @cached_property
+    def status(self) -> Array:
+        """The status of each value."""
+        return statuses(self._null, self.newest, self.part.invalid, self.part.partial)
+
+    @cached_property
+    def list(self) -> list[Any]:
+        """The values as Python has them."""
+        part, of = self.part, self._of
+        if of.name not in {"int64", "double"}:
+            return python_values(self.values)
+        plain: list[Any] = part.data.tolist()
+        null = self._null
+        if null is not None:
+            for row in np.flatnonzero(null).tolist():
+                plain[row] = None
+        return plain
+
+    @cached_property
+    def _null(self) -> Array | None:
+        """Where there is no value."""
+        valid, invalid = self.part.valid, self.part.invalid
+        if valid is None or self._of.items:
+            return invalid
+        return ~valid if invalid is None else ~valid | invalid
+
+
+class StackedColumn:
+    """A window's share of a stack."""
+
+    __slots__ = ("_stack", "_start", "_stop")
+
+    def __init__(self, stack: Stack, start: int, stop: int) -> None:
+        """Rows `start` to `stop`."""
+        self._stack, self._start, self._stop = stack, start, stop
+
+    @property
+    def values(self) -> pa.Array:
+        """See `Column`."""
+        return self._stack.values.slice(self._start, self._stop - self._start)
+
+    @property
+    def status(self) -> Array:
+        """See `Column`."""
+        return self._stack.status[self._start : self._stop]
+
+    @property
+    def newest(self) -> Array:
+        """See `Column`."""
+        return self._stack.newest[self._start : self._stop]
+
+    @property
+    def reason(self) -> str:
+        """See `Column`."""
+        return self._stack.part.reason
+
+    def to_list(self) -> list[Any]:
+        """See `Column`."""
+        return self._stack.list[self._start : self._stop]
+
+
+def series_column(stack: Stack, start: int, members: int, n: int, of: Type) -> ArrowColumn:
+    """The column of a series: each row the list of its members' values, oldest first.
+
+    Args:
+        stack: Holds the members one after another.
+        start: Where the first begins.
+        members: How many there are.
+        n: How many queries.
+        of: The feature's type, a list.
+    """
+    # Row-major order: the first value of every member, then the second of every member, ...
+    place = start + np.arange(n * members).reshape(members, n).T.reshape(-1)
+    items = stack.values.take(pa.array(place))
+    offsets = np.arange(0, n * members + 1, members, dtype=np.int32)
+    square = slice(start, start + n * members)
+    newest = stack.newest[square].reshape(members, n).max(axis=0)
+    invalid = _any(stack.part.invalid, square, members, n)
+    partial = _any(stack.part.partial, square, members, n)
+    values = _lists(offsets, items, of, invalid)
+    return ArrowColumn(values, statuses(invalid, newest, invalid, partial), newest, stack.part.reason)
+
+
+def _any(flags: Array | None, square: slice, members: int, n: int) -> Array | None:
+    if flags is None:
+        return None
+    found: Array = np.logical_or.reduce(flags[square].reshape(members, n), axis=0)
+    return found
+
+
+def _array(part: Finished, of: Type, invalid: Array | None) -> pa.Array:
+    """Finished values of a type as Arrow, null where not valid or invalid."""
+    hidden = invalid if part.invalid is None else part.invalid
+    if of.name == "map":
+        keys = _scalars(Finished(part.keys, dictionary=part.key_dictionary), of.items[0], None)  # type: ignore[arg-type]
+        items = _scalars(part._replace(valid=None, invalid=None), of.items[1], None)
+        return _maps(part.offsets, keys, items, of, hidden)
+    if of.name == "list":
+        return _lists(part.offsets, _scalars(part._replace(valid=None), of.items[0], None), of, hidden)
+    null = None if part.valid is None else ~part.valid
+    if hidden is not None and hidden.any():
+        null = hidden if null is None else null | hidden
+    return _scalars(part, of, null)
+
+
+def _scalars(part: Finished, of: Type, null: Array | None) -> pa.Array:
+    data = part.data
+    if of.is_text:
+        return _texts(part.dictionary, data, null).cast(of.arrow())
+    if of.name == "decimal":
+        return _decimals(data, part.high, of, null)
+    if of.name == "double":
+        return pa.array(data, type=pa.float64(), mask=null)
+    whole = pa.array(np.ascontiguousarray(data), type=pa.int64(), mask=null)
+    if of.name == "date":
+        return whole.cast(pa.int32()).cast(pa.date32())
+    return whole.cast(of.arrow()) if of.name != "int64" else whole
+
+
+def _texts(dictionary: Dictionary | None, codes: Array, null: Array | None) -> pa.Array:
+    if dictionary is None or not len(dictionary):
+        return pa.nulls(len(codes), pa.binary())
+    used = np.clip(codes, 0, len(dictionary) - 1)
+    values = dictionary.take(used)
+    return (
+        values if null is None else values.take(pa.array(np.arange(len(values)), type=pa.int64(), mask=null))
+    )
+
+
+def _decimals(low: Array, high: Array | None, of: Type, null: Array | None) -> pa.Array:
+    words = np.empty((len(low), 2), dtype=np.int64)
+    words[:, 0] = low
+    words[:, 1] = low >> 63 if high is None else high
+    bitmap = None if null is None else pa.py_buffer(np.packbits(~null, bitorder="little").tobytes())
+    return pa.Array.from_buffers(of.arrow(), len(low), [bitmap, pa.py_buffer(words.tobytes())])
+
+
+def _lists(offsets: Array | None, items: pa.Array, of: Type, hidden: Array | None) -> pa.Array:
+    return pa.ListArray.from_arrays(_offsets(offsets), items, type=of.arrow(), mask=_mask(hidden))
+
+
+def _maps(offsets: Array | None, keys: pa.Array, items: pa.Array, of: Type, hidden: Array | None) -> pa.Array:
+    return pa.MapArray.from_arrays(_offsets(offsets), keys, items, type=of.arrow(), mask=_mask(hidden))
+
+
+def _offsets(offsets: Array | None) -> pa.Array:
+    return pa.array(np.zeros(1, np.int32) if offsets is None else offsets.astype(np.int32))
+
+
+def _mask(hidden: Array | None) -> pa.Array | None:
+    """Hidden rows by mask, not by null offsets: those would give their items to the row before."""
+    return None if hidden is None or not hidden.any() else pa.array(hidden)

@@ -1,0 +1,117 @@
+"""The latest values of entities as columns, made from the kept rows when somebody asks for them."""
+
+from __future__ import annotations
+
+import decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.kernel.columns import (
+    NOT_FOUND,
+    NULL_VALUE,
+    OUTSIDE_MAX_AGE,
+    PRESENT,
+    ArrowColumn,
+    Columns,
+    python_values,
+)
+from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.columns import Column
+    from headrace.schema import Type
+
+__all__ = ["KeptRow", "LatestColumns"]
+
+_AS_KEPT = frozenset({"int64", "double", "bool", "string", "binary"})
+"""Types whose values MessagePack gives back as Python has them."""
+
+
+class KeptRow(NamedTuple):
+    """A row as kept: its place in the order of rows, its instants, its values as MessagePack holds them."""
+
+    order: bytes
+    time: int
+    known: int
+    values: list[Any]
+
+
+class LatestColumns(Columns):
+    """The features of the newest row of each entity."""
+
+    def __init__(
+        self,
+        features: Mapping[str, tuple[int, Type]],
+        rows: Sequence[KeptRow | None],
+        t: int,
+        ttl: int | None,
+    ) -> None:
+        """Over kept rows.
+
+        Args:
+            features: Each feature's place among a row's values, and its type.
+            rows: The newest row of each entity; None without any.
+            t: The instant.
+            ttl: The age, microseconds, beyond which a row no longer counts.
+        """
+        self._features = features
+        self._rows = rows
+        self._fresh: list[list[Any] | None] = [
+            None if row is None or (ttl is not None and t - row.time > ttl) else row.values for row in rows
+        ]
+
+    def __getitem__(self, name: str) -> Column:
+        place, of = self._features[name]
+        values = [None if row is None else row[place] for row in self._fresh]
+        status = self._status
+        if None in values:
+            null = np.array([value is None for value in values])
+            status = np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
+        return ArrowColumn(_restored(values, of), status, self._newest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def to_lists(self) -> Mapping[str, list[Any]]:
+        """Every column's values as Python has them."""
+        rows = self._fresh
+        lists = {
+            name: [None if row is None else row[place] for row in rows]
+            for name, (place, _) in self._features.items()
+        }
+        for name, (_, of) in self._features.items():
+            if of.name not in _AS_KEPT:
+                lists[name] = python_values(_restored(lists[name], of))
+        return lists
+
+    @cached_property
+    def _newest(self) -> Array:
+        return np.array([FOREVER_AGO if row is None else row.time for row in self._rows], dtype=np.int64)
+
+    @cached_property
+    def _status(self) -> Array:
+        found = [
+            PRESENT if fresh is not None else NOT_FOUND if row is None else OUTSIDE_MAX_AGE
+            for row, fresh in zip(self._rows, self._fresh, strict=True)
+        ]
+        return np.array(found, dtype=np.uint8)
+
+
+def _restored(values: list[Any], of: Type) -> pa.Array:
+    """The Arrow array of values as they are kept."""
+    if of.name == "timestamp":
+        return pa.array(values, type=pa.int64()).cast(of.arrow())
+    if of.name == "date":
+        return pa.array(values, type=pa.int32()).cast(of.arrow())
+    if of.name == "decimal":
+        return pa.array([None if v is None else decimal.Decimal(v) for v in values], type=of.arrow())
+    return pa.array(values, type=of.arrow())
