@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from headrace.aggregations.dictionary import hash_words
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.row_bytes import row_bytes
+from headrace.kernel.sorting import repeated
+from headrace.kernel.text_hash import hash_texts
+from headrace.schema import Schema
 
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
-    from headrace.schema import Schema
 
 __all__ = ["first_copies", "without_copies"]
 
@@ -53,22 +55,22 @@ def first_copies(
     Returns:
         bool, n rows; None where nothing is a copy.
     """
-    ids = table.column(event_id)
-    codes = _codes(ids)
-    present = codes >= 0
+    ids = table.column(event_id).combine_chunks()
+    if isinstance(ids, pa.ChunkedArray):  # too long for one array of 32-bit offsets
+        ids = ids.cast(pa.large_binary()).combine_chunks()
     # Equal pairs have equal hashes, so only rows that share a hash need be compared; they are few.
-    mixed = hash_words(hash_words(codes).view(np.int64) ^ entity)
-    ordered = np.sort(mixed[present])
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(repeated):
+    mixed = hash_words(_hashes(ids, schema, event_id).view(np.int64) ^ entity)
+    suspects = repeated(mixed)
+    codes = _codes(ids.take(pa.array(suspects)))
+    suspects, codes = suspects[codes >= 0], codes[codes >= 0]
+    if not len(suspects):
         return None
-    suspects = np.flatnonzero(present & np.isin(mixed, repeated))
     rows = table.take(pa.array(suspects))
     rank = pc.rank(row_bytes(rows, schema), tiebreaker="dense").to_numpy()
-    by = np.lexsort((rank, time[suspects], known[suspects], codes[suspects], entity[suspects]))
-    suspects = suspects[by]
+    by = np.lexsort((rank, time[suspects], known[suspects], codes, entity[suspects]))
+    suspects, codes = suspects[by], codes[by]
     copy = np.zeros(len(suspects), dtype=bool)
-    copy[1:] = (entity[suspects[1:]] == entity[suspects[:-1]]) & (codes[suspects[1:]] == codes[suspects[:-1]])
+    copy[1:] = (entity[suspects[1:]] == entity[suspects[:-1]]) & (codes[1:] == codes[:-1])
     if not copy.any():
         return None
     counts = np.ones(len(entity), dtype=bool)
@@ -76,9 +78,14 @@ def first_copies(
     return counts
 
 
-def _codes(ids: pa.ChunkedArray) -> Array:
+def _hashes(ids: pa.Array, schema: Schema, event_id: str) -> Array:
+    """The hash of each id, anything for null."""
+    if schema[event_id].is_text:
+        return hash_texts(ids)
+    return hash_texts(row_bytes(pa.table({event_id: ids}), Schema({event_id: schema[event_id]})))
+
+
+def _codes(ids: pa.Array) -> Array:
     """A number for each id, equal for equal ids; -1 for null."""
-    whole = ids.combine_chunks()
-    encoded = pc.dictionary_encode(whole)
-    codes: Array = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    codes: Array = pc.fill_null(pc.dictionary_encode(ids).indices.cast(pa.int64()), -1).to_numpy()
     return codes

@@ -14,9 +14,12 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import hash_bytes
 from headrace.kernel.row_bytes import row_bytes
+from headrace.kernel.sorting import by_two
 from headrace.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.aggregations.states import Array
 
 __all__ = ["EventOrder", "instant_bytes", "order_keys", "sort_events"]
@@ -79,7 +82,8 @@ def sort_events(
 ) -> Array:
     """The permutation that sorts events by entity and event time; with a table, by the whole total order.
 
-    Ties on (entity, event_time) are few, and only they are compared any further.
+    Ties on (entity, event_time) are few, and only they are compared any further: by known, then by event id,
+    then by the bytes of all columns, each only where all before it were equal.
 
     Args:
         entity: Entity codes.
@@ -89,30 +93,50 @@ def sort_events(
         schema: The source's schema.
         event_id: The column that identifies an event, if any.
     """
-    by = _by_two(entity, time)
-    if table is None or len(by) < 2:
+    by = by_two(entity, time)
+    if table is None:
         return by
-    equal = (entity[by[1:]] == entity[by[:-1]]) & (time[by[1:]] == time[by[:-1]])
-    if not equal.any():
-        return by
-    tied = np.zeros(len(by), dtype=bool)
-    tied[1:] |= equal
-    tied[:-1] |= equal
-    places = np.flatnonzero(tied)
-    group = np.cumsum(np.concatenate([[True], ~equal]))[places]
-    rows = by[places]
-    keys = order_keys(table.take(pa.array(rows)), time[rows], known[rows], schema, event_id)
-    rank = pc.rank(keys, tiebreaker="dense").to_numpy()
-    by[places] = rows[np.lexsort((rank, group))]
+
+    def bytes_of(columns: Schema) -> Callable[[Array], Array]:
+        def rank(rows: Array) -> Array:
+            keys = row_bytes(table.select(list(columns)).take(pa.array(rows)), columns)
+            ranks: Array = pc.rank(keys, tiebreaker="dense").to_numpy().astype(np.int64)
+            return ranks
+
+        return rank
+
+    stages = [lambda rows: known[rows]]
+    if event_id is not None:
+        stages.append(bytes_of(Schema({event_id: schema[event_id]})))
+    stages.append(bytes_of(schema))
+    tied = (entity[by[1:]] == entity[by[:-1]]) & (time[by[1:]] == time[by[:-1]])
+    for key in stages:
+        if not tied.any():
+            break
+        tied = _settle(by, tied, key)
     return by
 
 
-def _by_two(entity: Array, time: Array) -> Array:
-    """A stable sort by (entity, time); packed into one key where both fit."""
-    if not len(entity):
-        return np.zeros(0, dtype=np.int64)
-    low, span = int(time.min()), int(time.max()) - int(time.min()) + 1
-    first, count = int(entity.min()), int(entity.max()) - int(entity.min()) + 1
-    if span * count < 1 << 62:
-        return np.argsort((entity - first) * span + (time - low), kind="stable")
-    return np.lexsort((time, entity))
+def _settle(by: Array, tied: Array, key: Callable[[Array], Array]) -> Array:
+    """Sort tied neighbours by one more key, in place.
+
+    Args:
+        by: n rows, sorted but for ties.
+        tied: Whether each but the first is tied with the one before it, n - 1.
+        key: The key of some rows, int64.
+
+    Returns:
+        Which of them are tied still.
+    """
+    some = np.zeros(len(by), dtype=bool)
+    some[1:] |= tied
+    some[:-1] |= tied
+    places = np.flatnonzero(some)
+    group = np.cumsum(np.concatenate([[True], ~tied]))[places]
+    values = key(by[places])
+    order = by_two(group, values)
+    by[places] = by[places][order]
+    values = values[order]
+    left = np.zeros(len(tied), dtype=bool)
+    left[places[1:] - 1] = (group[1:] == group[:-1]) & (values[1:] == values[:-1])
+    return left

@@ -1,0 +1,78 @@
+"""Packed sorts equal plain ones, hashes tell texts apart, ties settled in stages end in the total order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headrace.kernel.order import order_keys, sort_events
+from headrace.kernel.sorting import by_two, grouped, repeated, sorted_places
+from headrace.kernel.text_hash import hash_texts
+from headrace.testing.driving import bind_case, clean_events
+from headrace.testing.generate import Case, cases
+from tests.effort import cases as effort
+
+NEAR, FAR = st.integers(-3, 3), st.integers(-(2**62), 2**62)
+KEYS = st.lists(NEAR, max_size=40) | st.lists(NEAR | FAR, max_size=40)
+
+
+@given(KEYS)
+def test_places_are_sorted_as_a_stable_sort_does(keys):
+    array = np.array(keys, dtype=np.int64)
+    assert sorted_places(array).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
+
+
+@given(st.lists(st.tuples(NEAR | FAR, NEAR | FAR), max_size=40))
+def test_two_keys_sort_as_pairs(pairs):
+    major, minor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    assert by_two(major, minor).tolist() == sorted(range(len(pairs)), key=pairs.__getitem__)
+
+
+@pytest.mark.parametrize("count", [7, 70_000])
+def test_groups_keep_their_rows_in_order(count, seed):
+    group = np.random.default_rng(seed).integers(0, count, 500)
+    order, ends = grouped(group, count)
+    assert order.tolist() == sorted(range(500), key=lambda row: (group[row], row))
+    assert np.diff(ends).tolist() == np.bincount(group, minlength=count).tolist()
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 1 << 63, 2**64 - 1]), max_size=30))
+def test_every_repeated_hash_is_found_beside_its_likes(hashes):
+    array = np.array(hashes, dtype=np.uint64)
+    found = repeated(array).tolist()
+    assert len(set(found)) == len(found)
+    assert set(found) >= {row for row, each in enumerate(hashes) if hashes.count(each) > 1}
+
+
+TEXTS = st.lists(st.binary(max_size=40) | st.sampled_from([b"", b"\0", b"a" * 300, b"a" * 301]), max_size=20)
+
+
+@given(TEXTS, st.integers(0, 3), st.booleans())
+def test_equal_texts_and_only_they_have_equal_hashes(texts, skipped, wide):
+    column = pa.array(texts, pa.large_binary() if wide else pa.binary()).slice(min(skipped, len(texts)))
+    hashes = hash_texts(column).tolist()
+    kept = column.to_pylist()
+    assert len(hashes) == len(kept)
+    assert [[a == b for b in hashes] for a in hashes] == [[a == b for b in kept] for a in kept]
+
+
+@pytest.mark.soak
+@settings(max_examples=effort(60), suppress_health_check=list(HealthCheck))
+@given(case=cases(), shuffle=st.randoms(use_true_random=False))
+def test_stage_by_stage_equals_the_rank_of_whole_order_keys(case: Case, shuffle) -> None:
+    log = case.accepted() * 2  # every event twice: ties through all stages
+    shuffle.shuffle(log)
+    entity = np.array([shuffle.randrange(2) for _ in log], dtype=np.int64)
+    time, known = (
+        np.array([getattr(event, name) for event in log], dtype=np.int64) for name in ("time", "known")
+    )
+    table = clean_events(case, bind_case(case), log)
+    keys = order_keys(table, time, known, case.schema, case.event_id)
+    rank = pc.rank(keys, tiebreaker="dense").to_numpy()
+    by = sort_events(entity, time, known, table, case.schema, case.event_id)
+    at_once = np.lexsort((rank, entity))
+    assert (entity[by].tolist(), rank[by].tolist()) == (entity[at_once].tolist(), rank[at_once].tolist())
