@@ -18,7 +18,7 @@ from headrace.online.source import SourceStream
 from headrace.online.states import states_of
 from headrace.ports.catalog import Key
 from headrace.retrieval.bind import bind
-from headrace.retrieval.plan import RetrievalPlan, compile_retrieval
+from headrace.retrieval.plan import Function, RetrievalPlan, compile_retrieval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -172,22 +172,24 @@ class Resolution:
     def retrieval(self, chosen: Chosen, *, full: bool = False, taken: Iterable[str] = ()) -> RetrievalPlan:
         """The plan for what is asked for.
 
+        What a function reads stays the version that it was applied with, whatever is active now.
+
         Raises:
             UnknownNameError: A feature does not exist.
             DefinitionError: Two outputs share a name, or functions read each other in a circle.
             StoreError: The code of an on-demand feature is not the code that was applied.
         """
         self._current()
-        functions: dict[str, OnDemandFeature] = {}
+        functions: dict[Reference, Function] = {}
         views: dict[Reference, Binding] = {}
         waiting = list(chosen.members)
         while waiting:
             of = waiting.pop()
             if of.feature:
                 views[of.definition] = self.view(of.name, of.version)
-            elif of.name not in functions:
-                functions[of.name] = self._function(of)
-                waiting += functions[of.name].references
+            elif of not in functions:
+                functions[of] = self._function(of)
+                waiting += functions[of].inputs.values()
         return compile_retrieval(chosen.members, views, functions, full=full, taken=taken)
 
     def view(self, name: str, version: str = "") -> Binding:
@@ -244,19 +246,22 @@ class Resolution:
                     )
         return view
 
-    def _function(self, of: Reference) -> OnDemandFeature:
-        """An on-demand feature with its function, which must be the one that was applied."""
+    def _function(self, of: Reference) -> Function:
+        """An on-demand feature with what it was applied with: its inputs' versions and its code."""
+        entry = self._registry.get("on_demand", of.name, of.version or None)
         applied = self._registry.definition("on_demand", of.name, of.version or None)
         assert isinstance(applied, OnDemandFeature)  # noqa: S101 - the registry keeps kinds apart
+        inputs = dict(zip(sorted(applied.inputs), entry.content.members, strict=True))
+        return Function(self._with_code(applied), inputs)
+
+    def _with_code(self, applied: OnDemandFeature) -> OnDemandFeature:
+        """An on-demand feature with its function, which must be the one that was applied."""
         for each in self._definitions():
-            if isinstance(each, OnDemandFeature) and (each.name, each.version) == (
-                applied.name,
-                applied.version,
-            ):
+            if isinstance(each, OnDemandFeature) and each.reference == applied.reference:
                 if each.source_hash != applied.source_hash:
                     raise StoreError(
-                        f"The code of on-demand feature {of.name!r} is not the code that was applied.",
-                        asked=of.name,
+                        f"The code of on-demand feature {each.name!r} is not the code that was applied.",
+                        asked=each.name,
                         remedy="Bump its version and run headrace apply, or go back to the code "
                         f"at {each.written}.",
                     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 
 import headrace as hr
-from headrace.definitions.references import parse_reference
-from headrace.retrieval.plan import compile_retrieval
+from headrace.definitions.references import Reference, parse_reference
+from headrace.errors import DefinitionError
+from headrace.retrieval.plan import Function, compile_retrieval
+
+if TYPE_CHECKING:
+    from headrace.definitions.on_demand import OnDemandFeature
 
 
 @hr.on_demand(request={"x": "int64"}, output="int64")
@@ -21,6 +26,16 @@ def second(x):
     return 2 * x
 
 
+def known(*features: OnDemandFeature) -> dict[Reference, Function]:
+    """The features by reference; an input without a version is the first."""
+    found = {}
+    for each in features:
+        read = [parse_reference(text) for _, text in sorted(each.inputs.items())]
+        inputs = [Reference(of.kind, of.name, of.version or "1", of.feature) for of in read]
+        found[each.reference] = Function(each, dict(zip(sorted(each.inputs), inputs, strict=True)))
+    return found
+
+
 @pytest.mark.parametrize("names", list(itertools.permutations(["a", "b"])), ids="".join)
 def test_parameters_keep_their_inputs_whatever_their_names_order(names: tuple[str, str]) -> None:
     one, other = names
@@ -29,7 +44,29 @@ def test_parameters_keep_their_inputs_whatever_their_names_order(names: tuple[st
     def both(a, b):
         return a - b
 
-    functions = {each.name: each for each in (first, second, both)}
-    plan = compile_retrieval([parse_reference("both")], {}, functions)
-    assert plan.inputs["both"] == {one: (-1, "first"), other: (-1, "second")}
+    plan = compile_retrieval([parse_reference("both@1")], {}, known(first, second, both))
+    assert plan.inputs["both@1"] == {one: (-1, "first@1"), other: (-1, "second@1")}
     assert [each.name for each in plan.functions][-1] == "both"
+
+
+def test_two_versions_of_a_function_are_two_functions() -> None:
+    @hr.on_demand(inputs={"x": "first@1"}, output="int64", name="first", version="2")
+    def more(x):
+        return x + 1
+
+    plan = compile_retrieval([parse_reference("first@2")], {}, known(first, more))
+    assert [str(each.reference) for each in plan.functions] == ["first@1", "first@2"]
+    assert plan.inputs == {"first@1": {}, "first@2": {"x": (-1, "first@1")}}
+
+
+def test_functions_that_read_each_other_are_refused_however_they_came_about() -> None:
+    @hr.on_demand(inputs={"x": "there@1"}, output="int64")
+    def here(x):
+        return x
+
+    @hr.on_demand(inputs={"x": "here@1"}, output="int64")
+    def there(x):
+        return x
+
+    with pytest.raises(DefinitionError, match=r"here@1 -> there@1 -> here@1"):
+        compile_retrieval([parse_reference("here@1")], {}, known(here, there))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.definitions.references import Reference, output_names
 from headrace.errors import DefinitionError, UnknownNameError
@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.schema import Type
 
-__all__ = ["Member", "RetrievalPlan", "ViewRequest", "compile_retrieval"]
+__all__ = ["Function", "Member", "RetrievalPlan", "ViewRequest", "compile_retrieval"]
+
+
+class Function(NamedTuple):
+    """An on-demand feature, and what it reads.
+
+    Attributes:
+        definition: The feature, with its function.
+        inputs: Parameter -> what it receives, resolved to a version when the feature was applied.
+    """
+
+    definition: OnDemandFeature
+    inputs: Mapping[str, Reference]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +68,8 @@ class RetrievalPlan:
         views: The views to read.
         functions: The on-demand features to run, each after those it reads.
         members: The output columns, in the order asked.
-        inputs: For each function, parameter -> where its value is: (view's place, feature), or (-1,
-            function's name).
+        inputs: For each function, `name@version`: parameter -> where its value is: (view's place, feature),
+            or (-1, function).
         keys: The join keys a request needs, and their types.
         request: The request fields it needs, and their types.
     """
@@ -73,15 +85,18 @@ class RetrievalPlan:
 class _Builder:
     """Collects what a plan needs while its members and their inputs are followed."""
 
-    def __init__(self, views: Mapping[Reference, Binding], functions: Mapping[str, OnDemandFeature]) -> None:
+    def __init__(self, views: Mapping[Reference, Binding], functions: Mapping[Reference, Function]) -> None:
         self._known = views
         self._functions = functions
         self.names: dict[Reference, list[str]] = {}
         self.ordered: dict[str, OnDemandFeature] = {}
         self.inputs: dict[str, dict[str, tuple[int, str]]] = {}
 
-    def feature(self, of: Reference) -> tuple[int, str]:
-        """Read a feature of a view; its place."""
+    def place(self, of: Reference, path: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Where the value of a feature will be, which is read or run."""
+        return self._feature(of) if of.feature else self._function(of, path)
+
+    def _feature(self, of: Reference) -> tuple[int, str]:
         key = of.definition
         if key not in self._known:
             raise UnknownNameError.of("view", str(key), [str(each) for each in self._known])
@@ -90,28 +105,25 @@ class _Builder:
             wanted.append(of.feature)
         return list(self.names).index(key), of.feature
 
-    def function(self, name: str, path: tuple[str, ...] = ()) -> tuple[int, str]:
-        """Run an on-demand feature after what it reads; its place."""
+    def _function(self, of: Reference, path: tuple[str, ...]) -> tuple[int, str]:
+        name = str(of)
         if name in path:
             raise DefinitionError(
                 f"On-demand features go round in a circle: {' -> '.join((*path, name))}.", asked=name
             )
-        if name not in self._functions:
-            raise UnknownNameError.of("on-demand feature", name, self._functions)
+        if of not in self._functions:
+            raise UnknownNameError.of("on-demand feature", name, map(str, self._functions))
         if name not in self.ordered:
-            own = self._functions[name]
-            read = {}
-            for parameter, of in zip(sorted(own.inputs), own.references, strict=True):
-                read[parameter] = self.feature(of) if of.feature else self.function(of.name, (*path, name))
-            self.inputs[name] = read
-            self.ordered[name] = own
+            own = self._functions[of]
+            self.inputs[name] = {each: self.place(read, (*path, name)) for each, read in own.inputs.items()}
+            self.ordered[name] = own.definition
         return -1, name
 
 
 def compile_retrieval(
     members: Sequence[Reference],
     views: Mapping[Reference, Binding],
-    functions: Mapping[str, OnDemandFeature],
+    functions: Mapping[Reference, Function],
     *,
     full: bool = False,
     taken: Iterable[str] = (),
@@ -119,9 +131,9 @@ def compile_retrieval(
     """The plan of a list of features.
 
     Args:
-        members: What is asked for; views by the references that `views` has, with or without a version.
-        views: Every view the members and the functions they need refer to.
-        functions: Every on-demand feature by name.
+        members: What is asked for, resolved to versions.
+        views: Every view the members and the functions they need refer to; versions of one name are apart.
+        functions: Every on-demand feature they need, likewise.
         full: Whether output columns are `view__feature`.
         taken: Columns that exist already: the spine's.
 
@@ -131,7 +143,7 @@ def compile_retrieval(
             each other in a circle.
     """
     build = _Builder(views, functions)
-    places = [build.feature(of) if of.feature else build.function(of.name) for of in members]
+    places = [build.place(of) for of in members]
     keys: dict[str, Type] = {}
     requests = []
     for reference, names in build.names.items():
@@ -142,8 +154,8 @@ def compile_retrieval(
     request = {name: of for each in build.ordered.values() for name, of in each.request.items()}
     outputs = output_names(members, full=full, keys=[*taken, *keys])
     columns = []
-    for output, of, (view, _) in zip(outputs, members, places, strict=True):
-        kind = build.ordered[of.name].output if view < 0 else requests[view].binding.feature_types[of.feature]
+    for output, of, (view, place) in zip(outputs, members, places, strict=True):
+        kind = build.ordered[place].output if view < 0 else requests[view].binding.feature_types[of.feature]
         columns.append(Member(output, of, view, kind))
     return RetrievalPlan(
         tuple(requests), tuple(build.ordered.values()), tuple(columns), build.inputs, keys, request
