@@ -38,7 +38,7 @@ class Edge(Fixed):
     @property
     def fixed(self) -> tuple[Field, ...]:  # type: ignore[override]
         """An order key and a value."""
-        return (Field("order", "<i8", coded=True), storage(self.of))
+        return (Field("order", "<i8", coded=True, order=True), storage(self.of))
 
     @property
     def nothing(self) -> int:

@@ -35,7 +35,7 @@ class Newest(Ragged):
     @property
     def entries(self) -> tuple[Field, ...]:  # type: ignore[override]
         """Order key, event time, value."""
-        return (Field("order", "<i8", coded=True), Field("time", "<i8"), storage(self.of))
+        return (Field("order", "<i8", coded=True, order=True), Field("time", "<i8"), storage(self.of))
 
     def lift(self, events: Events) -> States:
         """One entry for each event that counts."""

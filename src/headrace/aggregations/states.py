@@ -27,11 +27,14 @@ class Field(NamedTuple):
         name: What it holds.
         dtype: NumPy spelling of its width, little-endian: `<i8`, `<f8`, `<u8`, `|u1`.
         coded: Whether it holds codes into a dictionary.
+        order: Whether the codes are only ever compared, and only within one entity: equal values then need
+            not share a code.
     """
 
     name: str
     dtype: str
     coded: bool = False
+    order: bool = False
 
 
 class Values(NamedTuple):

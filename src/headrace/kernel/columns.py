@@ -86,6 +86,9 @@ class Columns(Mapping[str, Column]):
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns  # what Mapping has would make the column
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 

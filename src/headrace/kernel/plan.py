@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.aggregations.base import Aggregation, Measure
@@ -44,6 +44,24 @@ class FeaturePlan:
     spans: tuple[int, ...]
 
 
+class OutputPlan(NamedTuple):
+    """One output column of an aggregation over one window.
+
+    Attributes:
+        name: Its name.
+        type: Its type.
+        place: Which of the aggregation's outputs it is.
+        first: The place of its window's first span among those of the aggregation.
+        members: How many spans it lists; 0 where it is no list of them.
+    """
+
+    name: str
+    type: Type
+    place: int
+    first: int
+    members: int
+
+
 class Finishing(NamedTuple):
     """The features of one aggregation, finished together.
 
@@ -51,13 +69,15 @@ class Finishing(NamedTuple):
         aggregation: What finishes them.
         measures: Positions of the measures it reads.
         spans: The spans of its windows, one window's after another's.
-        features: Each feature, and the place of its first span among `spans`.
+        types: The types of its outputs over one span.
+        outputs: The columns made of them.
     """
 
     aggregation: Aggregation
     measures: tuple[int, ...]
     spans: tuple[int, ...]
-    features: tuple[tuple[FeaturePlan, int], ...]
+    types: tuple[Type, ...]
+    outputs: tuple[OutputPlan, ...]
 
 
 @dataclass(frozen=True)
@@ -118,11 +138,19 @@ class ViewPlan:
         found = []
         for _, of_one in groupby(self.features, key=lambda each: (id(each.aggregation), each.measures)):
             features = tuple(of_one)
+            spans: tuple[int, ...] = ()
+            outputs = []
+            for each in features:
+                members = len(each.spans) if isinstance(each.window, Series) else 0
+                outputs += [
+                    OutputPlan(name, of, place, len(spans), members)
+                    for place, (name, of) in enumerate(zip(each.names, each.types, strict=True))
+                ]
+                spans += each.spans
             first = features[0]
-            ends = list(accumulate(len(each.spans) for each in features))
-            spans = tuple(span for each in features for span in each.spans)
-            starts = zip(features, [0, *ends], strict=False)
-            found.append(Finishing(first.aggregation, first.measures, spans, tuple(starts)))
+            listed = isinstance(first.window, Series)
+            types = tuple(of.items[0] if listed else of for of in first.types)
+            found.append(Finishing(first.aggregation, first.measures, spans, types, tuple(outputs)))
         return tuple(found)
 
     @cached_property

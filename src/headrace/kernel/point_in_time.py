@@ -12,7 +12,7 @@ from headrace.kernel.finished import Stack, StackedColumn, series_column
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.ranges import RangeIndex, Ranges, Square
 from headrace.kernel.visible import Knowledge, Zones, add_zones
-from headrace.windows import Series, edges
+from headrace.windows import edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,25 +50,23 @@ def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, 
         t: The queries' instants.
     """
     n = len(t)
-    outputs: dict[str, Column] = {}
-    for finishing in plan.finishings:
-        spans = finishing.spans
+    columns: dict[str, Column] = {}
+    instants: dict[int, Array] = {}
+    for aggregation, measures, spans, types, outputs in plan.finishings:
         newest = merged[plan.presence].over(spans, n).fixed[0]
-        states = tuple(merged[measure].over(spans, n) for measure in finishing.measures)
-        parts = finishing.aggregation.finish(states, np.tile(t, len(spans)), plan.columns)
-        stacks: dict[int, Stack] = {}
-        for feature, first in finishing.features:
-            listed = isinstance(feature.window, Series)
-            for place, (name, of) in enumerate(zip(feature.names, feature.types, strict=True)):
-                if place not in stacks:
-                    stacks[place] = Stack(parts[place], of.items[0] if listed else of, newest)
-                stack, start = stacks[place], first * n
-                outputs[name] = (
-                    series_column(stack, start, len(feature.spans), n, of)
-                    if listed
-                    else StackedColumn(stack, start, start + n)
-                )
-    return outputs
+        states = tuple([merged[measure].over(spans, n) for measure in measures])
+        if len(spans) not in instants:
+            instants[len(spans)] = np.tile(t, len(spans))
+        parts = aggregation.finish(states, instants[len(spans)], plan.columns)
+        stacks = [Stack(part, of, newest) for part, of in zip(parts, types, strict=True)]
+        for name, of, place, first, members in outputs:
+            start = first * n
+            columns[name] = (
+                series_column(stacks[place], start, members, n, of)
+                if members
+                else StackedColumn(stacks[place], start, start + n)
+            )
+    return columns
 
 
 class Merged(NamedTuple):
@@ -127,16 +125,21 @@ def _joined(parts: list[Merged], bounds: list[int]) -> Merged:
 
 def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, Merged]:
     visible, zones = _visible(plan, rows, entity, t)
-    ranges: dict[tuple[int, ...], tuple[Ranges, Array | None]] = {}
+    ranges: dict[tuple[int, ...], tuple[Ranges, Array | None, tuple[Array, Ranges] | None]] = {}
     merged = {}
     for measure, spans in plan.spans_of.items():
         algebra, states = plan.measures[measure].algebra, rows.measures[measure]
         if spans not in ranges:
             # All spans of a measure in one sweep: what a call costs counts where a request has few rows.
             lo, hi, zone = visible.over([plan.used_spans.index(span) for span in spans])
-            ranges[spans] = Ranges(lo, hi), zone
-        of, zone = ranges[spans]
-        found = RangeIndex(algebra, states).over(of)
+            of = Ranges(lo, hi)
+            ranges[spans] = of, zone, of.coarse(len(rows))
+        of, zone, coarse = ranges[spans]
+        if coarse is None:
+            found = RangeIndex(algebra, states).over(of)
+        else:
+            cuts, of = coarse
+            found = RangeIndex(algebra, algebra.reduce(states, cuts)).over(of)
         if zones is not None and zone is not None:
             found = add_zones(algebra, found, zones.merged(algebra, states), zone)
         merged[measure] = Merged(spans, found)

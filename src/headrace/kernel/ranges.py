@@ -25,6 +25,8 @@ __all__ = ["RangeIndex", "Ranges", "Square"]
 Square: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 BLOCK = 32
+FEW = 4
+"""How many rows an edge there must be for pieces between edges to be worth it."""
 GATHERED = 4
 """Up to how many rows a row and range are gathered one by one; beyond, blocks are merged once and shared."""
 POOL = 1 << 22
@@ -57,6 +59,28 @@ class Ranges:
     def gathered(self) -> tuple[Array, Array]:
         """The rows of all ranges, one range after another, and where each range's begin."""
         return expand(self.lo, self.lengths), offsets_of(self.lengths)
+
+    def coarse(self, rows: int) -> tuple[Array, Ranges] | None:
+        """The rows cut at every edge a range has, and the ranges as ranges of those pieces.
+
+        Pieces are merged once, whichever ranges they are in: much less to do where ranges are few and long,
+        as in a request. Then, and only then, they are worth making.
+
+        Args:
+            rows: How many rows there are.
+
+        Returns:
+            Where the pieces begin, and where the last one ends; and the ranges. None if ranges are many.
+        """
+        if 2 * FEW * len(self) > rows:
+            return None
+        some = self.lo < self.hi
+        if not some.any():
+            return None
+        cuts, place = np.unique(np.concatenate([self.lo[some], self.hi[some]]), return_inverse=True)
+        lo, hi = np.zeros((2, len(self)), dtype=np.int64)
+        lo[some], hi[some] = place.reshape(2, -1)
+        return cuts, Ranges(lo, hi)
 
 
 class RangeIndex:

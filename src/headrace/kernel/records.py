@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.dictionary import Dictionary, SortedDictionary
+from headrace.aggregations.dictionary import Dictionary, SortedDictionary, order_within
 from headrace.aggregations.states import Array, Field, States, offsets_of
 from headrace.kernel.rows import Rows
 
@@ -119,7 +119,12 @@ class RecordFormat:
             )
         ]
 
-    def unpack(self, records: Sequence[bytes], entity: Array, measures: Sequence[int] | None = None) -> Rows:
+    def unpack(
+        self,
+        records: Sequence[bytes | memoryview],
+        entity: Array,
+        measures: Sequence[int] | None = None,
+    ) -> Rows:
         """The rows of records, one record after another.
 
         Args:
@@ -128,13 +133,13 @@ class RecordFormat:
             measures: The measures to read, by their places; None for all.
         """
         table = self._table
-        cut: list[list[bytes]] = [[] for _ in range(table.size // 4)]
+        cut: list[list[bytes | memoryview]] = [[] for _ in range(table.size // 4)]
         for record in records:
             at = table.size
             for section, length in zip(cut, table.unpack_from(record), strict=True):
                 section.append(record[at : at + length])
                 at += length
-        joined = [b"".join(parts) for parts in cut]
+        joined = [parts[0] if len(parts) == 1 else b"".join(parts) for parts in cut]
         fixed = np.frombuffer(joined[0], self._fixed)
         counts = np.array([len(part) for part in cut[0]], dtype=np.int64) // self._fixed.itemsize
         entries = {
@@ -144,35 +149,39 @@ class RecordFormat:
         texts = dict(
             zip(((i, place) for i, place, _ in self._texts), joined[1 + len(entries) :], strict=True)
         )
+        owner = np.repeat(entity, counts)
         places = range(len(self.plan.measures)) if measures is None else measures
-        states = tuple(self._states(i, fixed, entries.get(i), texts) for i in places)
+        states = tuple(self._states(i, fixed, entries.get(i), texts, owner) for i in places)
         time = np.ascontiguousarray(fixed["time"])
         known = np.ascontiguousarray(fixed["known"]) if self.pending else None
-        return Rows(np.repeat(entity, counts), time, known, states)
+        return Rows(owner, time, known, states)
 
     def _states(
-        self, i: int, fixed: Array, entries: Array | None, texts: dict[tuple[int, int], bytes]
+        self,
+        i: int,
+        fixed: Array,
+        entries: Array | None,
+        texts: dict[tuple[int, int], bytes | memoryview],
+        owner: Array,
     ) -> States:
         algebra = self.plan.measures[i].algebra
-        columns: list[Array] = []
-        dictionaries: list[Dictionary | None] = []
-        for place, field in enumerate((*algebra.fixed, *algebra.entries)):
-            in_entries = place >= len(algebra.fixed)
-            if in_entries:
-                assert entries is not None  # noqa: S101 - the format has a section for them
-                raw = entries[field.name]
-            else:
-                raw = fixed[f"{i}.{field.name}"]
-            if field.coded:
-                absent = -1 if in_entries else int(algebra.zero(1).fixed[place][0])
-                dictionary, codes = _decode(raw, texts[i, place], absent)
-                columns.append(codes)
-                dictionaries.append(dictionary)
-            else:
-                columns.append(np.ascontiguousarray(raw))
-                dictionaries.append(None)
         width = len(algebra.fixed)
         offsets = offsets_of(fixed[f"{i}.n"]) if algebra.entries else None
+        raw = [fixed[f"{i}.{field.name}"] for field in algebra.fixed]
+        if entries is not None:
+            raw += [entries[field.name] for field in algebra.entries]
+        columns: list[Array] = []
+        dictionaries: list[Dictionary | None] = []
+        for place, (field, column) in enumerate(zip((*algebra.fixed, *algebra.entries), raw, strict=True)):
+            if not field.coded:
+                columns.append(np.ascontiguousarray(column))
+                dictionaries.append(None)
+                continue
+            absent = int(algebra.zero(1).fixed[place][0]) if place < width else -1
+            whose = owner if offsets is None or place < width else np.repeat(owner, np.diff(offsets))
+            dictionary, codes = _decode(column, texts[i, place], absent, whose if field.order else None)
+            columns.append(codes)
+            dictionaries.append(dictionary)
         return States(
             len(fixed), tuple(columns[:width]), offsets, tuple(columns[width:]), tuple(dictionaries)
         )
@@ -209,18 +218,20 @@ class _Text:
         return [bytes(self._data[a:b]) for a, b in pairwise(ends)]
 
 
-def _decode(lengths: Array, data: bytes, absent: int) -> tuple[Dictionary | None, Array]:
+def _decode(
+    lengths: Array, data: bytes | memoryview, absent: int, owner: Array | None
+) -> tuple[Dictionary | None, Array]:
+    """The dictionary and codes of a coded field; with owners, values are compared within an owner only."""
     present = lengths != _NO_VALUE
     codes = np.full(len(lengths), absent, dtype=np.int64)
     if not present.any():
         return None, codes
-    offsets = offsets_of(lengths[present]).astype(np.int32)
-    values = pa.Array.from_buffers(
-        pa.binary(), len(offsets) - 1, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
-    )
-    dictionary, own = SortedDictionary.encode(values)
-    codes[present] = own
-    return dictionary, codes
+    sizes = lengths[present]
+    offsets = offsets_of(sizes).astype(np.int32)
+    values = pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    encoded = SortedDictionary.encode(values) if owner is None else order_within(values, owner[present])
+    codes[present] = encoded[1]
+    return encoded[0], codes
 
 
 def _offsets(states: States) -> Array:

@@ -82,7 +82,7 @@ class AggregateStates:
     def _rows(
         self,
         form: RecordFormat,
-        parts: Sequence[bytes],
+        parts: Sequence[bytes | memoryview],
         entity: Array,
         measures: Sequence[int] | None = None,
     ) -> Rows:

@@ -61,6 +61,9 @@ class MemberColumns(Columns):
             return self._functions[member.reference.name]
         return self._views[member.view][member.reference.feature]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
 

@@ -75,6 +75,9 @@ class LatestColumns(Columns):
             status = np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
         return ArrowColumn(_restored(values, of), status, self._newest)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._features
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._features)
 

@@ -27,14 +27,14 @@ class Record(NamedTuple):
         offset: The last offset of its partition applied; -1 where no stream wrote it.
         writer: The fencing epoch of the writer.
         tiles: Packed tiles.
-        pending: Packed events that wait; empty without any.
+        pending: Packed events that wait; empty without any. Both lie in the stored bytes: nothing is copied.
     """
 
     frontier: int = FOREVER_AGO
     offset: int = NO_OFFSET
     writer: int = 0
-    tiles: bytes = b""
-    pending: bytes = b""
+    tiles: bytes | memoryview = b""
+    pending: bytes | memoryview = b""
 
 
 class Stamp(NamedTuple):
@@ -56,7 +56,7 @@ class Stamp(NamedTuple):
 def encode_record(record: Record) -> bytes:
     """The record as stored."""
     head = _HEADER.pack(_VERSION, record.frontier, record.offset, record.writer, len(record.tiles))
-    return head + record.tiles + record.pending
+    return b"".join((head, record.tiles, record.pending))
 
 
 def decode_record(data: bytes) -> Record:
@@ -77,8 +77,8 @@ def decode_record(data: bytes) -> Record:
             asked=version,
             remedy="Upgrade Headrace, or materialize again into an empty store.",
         )
-    at = _HEADER.size + length
-    return Record(frontier, offset, writer, data[_HEADER.size : at], data[at:])
+    rest = memoryview(data)[_HEADER.size :]
+    return Record(frontier, offset, writer, rest[:length], rest[length:])
 
 
 def frontier_of(data: bytes) -> int:
