@@ -243,8 +243,8 @@ class FeatureStore:
             progress: Hears how far the loads are.
 
         Raises:
-            DataError: There is nothing to load, `end` is no epoch's edge, a source cannot be read or used, or
-                the push log no longer reaches back to `end`.
+            DataError: There is nothing to load, `end` is in the future or no epoch's edge, a source cannot be
+                read or used, or the push log no longer reaches back to `end`.
             UnknownNameError: There is no live view of a name.
             ConflictError: Another load of a view has begun.
         """

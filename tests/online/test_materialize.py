@@ -183,8 +183,11 @@ def test_a_load_does_not_go_back_to_what_the_log_has_forgotten(store):
 
 def test_with_a_stream_a_load_ends_at_an_epoch_s_edge(store):
     with pytest.raises(DataError, match="edge") as caught:
-        load(store, VIEW, MIDNIGHT + 1)
+        load(store, VIEW, MIDNIGHT + 1, now=MIDNIGHT + DAY)
     assert caught.value.available == ("2024-10-04T00:00:00Z", "2024-10-05T00:00:00Z")
+    with pytest.raises(DataError, match="edge") as caught:
+        load(store, VIEW, MIDNIGHT + 1, now=MIDNIGHT + DAY - 1)
+    assert caught.value.available == ("2024-10-04T00:00:00Z",)
     with pytest.raises(DataError, match="edge"):
         load(store, VIEW, MIDNIGHT - 1)
 
@@ -193,6 +196,15 @@ def test_without_a_stream_a_load_ends_anywhere(store):
     still = dataclasses.replace(VIEW, source=dataclasses.replace(source(), stream=None))
     load(store, still, MIDNIGHT + 1, Click(MIDNIGHT), Click(MIDNIGHT + 1, amount=5))
     assert values(store, still, now=NOON)["n_all"] == [1]
+
+
+def test_what_nobody_can_know_yet_is_not_loaded(store):
+    batch = dataclasses.replace(VIEW, source=dataclasses.replace(source(), stream=None))
+    for view, end in ((VIEW, MIDNIGHT + DAY), (batch, NOON + 1)):
+        with pytest.raises(DataError, match="nobody can know yet"):
+            load_in_parts(store, [Part(clicks(EARLY), rejects(), 1.0)], end, view=view)
+    assert list(store.scan(b"")) == []
+    assert load_in_parts(store, [Part(clicks(EARLY), rejects(), 1.0)], NOON, view=batch).known == NOON
 
 
 def test_the_default_end_and_the_edges_beside_an_instant():

@@ -313,6 +313,20 @@ def test_a_load_of_a_stream_ends_at_an_edge(market: Path) -> None:
     assert state(market) == before
 
 
+def test_a_load_does_not_end_in_the_future(market: Path) -> None:
+    before = state(market)
+    with again(market) as store:
+        for end in (NOW + 1, NOW + DAY):
+            refused(
+                DataError,
+                lambda end=end: store.materialize(end=end),
+                "It is 2026-03-16T00:00:00Z",
+                "leave end out",
+            )
+        assert state(market) == before
+        assert {each.known for each in store.materialize(end=NOW)} == {NOW}
+
+
 # --- out of order ---
 
 

@@ -40,7 +40,7 @@ def load_views(
         progress: Hears how far the loads are.
 
     Raises:
-        DataError: `end` is no epoch's edge, or a source cannot be read.
+        DataError: `end` is after now or no epoch's edge, or a source cannot be read.
     """
     for binding in bindings:
         known = end

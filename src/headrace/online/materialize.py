@@ -93,10 +93,11 @@ def materialize(
 
     Raises:
         ConflictError: Another load of the view has begun.
-        DataError: The source has a stream, and K is no epoch's edge, or pushes from K on would be needed that
-            earlier loads have let the log forget; or no row of the source can be used any more.
+        DataError: K is after now; the source has a stream, and K is no epoch's edge, or pushes from K on
+            would be needed that earlier loads have let the log forget; or no row of the source can be used
+            any more.
     """
-    _check_end(binding, known, epoch_length)
+    _check_end(binding, known, now, epoch_length)
     view = binding.id
     generation = begin(store, view, epoch_length)
     states = states_of(binding)
@@ -179,13 +180,21 @@ def _useless(binding: Binding, known: int, rejected: int, reason: str) -> DataEr
     )
 
 
-def _check_end(binding: Binding, known: int, epoch_length: int) -> None:
+def _check_end(binding: Binding, known: int, now: int, epoch_length: int) -> None:
+    if known > now:
+        # What becomes known until then would be in no generation, and the stream would leave it to this one.
+        raise DataError(
+            f"It is {format_instant(now)}: nobody can know yet what is known before {format_instant(known)}.",
+            asked=format_instant(known),
+            available=[format_instant(now)],
+            remedy="Choose an end that is past, or leave end out.",
+        )
     if getattr(binding.source, "stream", None) is None or known % epoch_length == 0:
         return
-    lower, upper = nearest_edges(known, epoch_length)
+    edges = [edge for edge in nearest_edges(known, epoch_length) if edge <= now]
     raise DataError(
         f"View {binding.id} has a stream: a load ends at an epoch's edge, not at {format_instant(known)}.",
         asked=format_instant(known),
-        available=[format_instant(lower), format_instant(upper)],
+        available=map(format_instant, edges),
         remedy="Choose one of the edges, or leave end out.",
     )
