@@ -17,9 +17,9 @@ VALUES = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), VALUES), max_size=30), st.booleans())
-@example([(1, SHARED + b"b"), (0, SHARED + b"c"), (1, SHARED + b"a"), (1, SHARED)], False)
-@example([(0, b"\xff" * 8), (0, b"\x00" * 8), (2, b"\x80" * 9)], True)
+@given(rows=st.lists(st.tuples(st.integers(0, 3), VALUES), max_size=30), ascending=st.booleans())
+@example(rows=[(1, SHARED + b"b"), (0, SHARED + b"c"), (1, SHARED + b"a"), (1, SHARED)], ascending=False)
+@example(rows=[(0, b"\xff" * 8), (0, b"\x00" * 8), (2, b"\x80" * 9)], ascending=True)
 def test_codes_compare_as_values_do_within_an_owner(rows, ascending):
     rows = sorted(rows) if ascending else rows
     owner = [whose for whose, _ in rows]
@@ -35,7 +35,8 @@ def test_codes_compare_as_values_do_within_an_owner(rows, ascending):
 @given(st.lists(VALUES, min_size=1, max_size=10), st.lists(VALUES, min_size=1, max_size=10))
 def test_dictionaries_of_owners_become_one(left, right):
     parts = [
-        order_within(pa.array(values, pa.binary()), np.zeros(len(values), np.int64)) for values in (left, right)
+        order_within(pa.array(values, pa.binary()), np.zeros(len(values), np.int64))
+        for values in (left, right)
     ]
     dictionary, columns = unify(parts)
     given_back = [value for column in columns for value in dictionary.take(column).to_pylist()]

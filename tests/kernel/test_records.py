@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from headrace import agg
-from headrace.kernel.columns import Column
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.plan import compile_view
 from headrace.kernel.point_in_time import features_at
@@ -112,5 +111,4 @@ def test_no_records_are_no_rows():
     back = RecordFormat(PLAN).unpack([], np.zeros(0, dtype=np.int64))
     assert len(back) == 0
     columns = features_at(PLAN, back, np.array([0]), np.array([NOON]))
-    assert columns["n_1h"].values.to_pylist() == [0]
-    assert isinstance(columns["n_1h"], Column)
+    assert columns["n_1h"].to_list() == columns["n_1h"].values.to_pylist() == [0]

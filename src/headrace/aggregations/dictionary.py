@@ -117,7 +117,7 @@ def order_within(values: pa.Array, owner: Array) -> tuple[Dictionary, Array]:
         owner: Whose each is, n integers.
     """
     offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[: len(values) + 1]
-    if len(values) and int(np.diff(offsets).min()) < _WORD:
+    if not len(values) or int(np.diff(offsets).min()) < _WORD:
         return SortedDictionary.encode(values)
     data = values.buffers()[2]
     at_any_byte = np.ndarray((offsets[-1] - _WORD + 1,), dtype=">u8", buffer=data, strides=(1,))
