@@ -77,3 +77,31 @@ def test_collisions_are_refused_unless_full_names_tell_them_apart() -> None:
     assert "full_feature_names=True" in caught.value.remedy
     with pytest.raises(DefinitionError, match="the column 'r' and r@1 would both be the column 'r'"):
         output_names(features, full=True, keys=["user_id", "r"])
+
+
+def test_a_feature_named_twice_is_refused_as_that() -> None:
+    twice = [
+        Reference("view", "a", "1", "n"),
+        Reference("view", "b", "1", "m"),
+        Reference("view", "a", "1", "n"),
+    ]
+    for full in (False, True):
+        with pytest.raises(DefinitionError, match=r"The feature a@1:n is named twice\. Leave one out\."):
+            output_names(twice, full=full)
+
+
+def test_what_would_not_help_is_not_offered() -> None:
+    versions = [Reference("view", "a", "1", "n"), Reference("view", "a", "2", "n")]
+    runs = [Reference("on_demand", "r", "1"), Reference("on_demand", "r", "2")]
+    for both in (versions, runs):
+        for full in (False, True):
+            with pytest.raises(DefinitionError, match="ask for each version by itself"):
+                output_names(both, full=full)
+    bare = [Reference("view", "a", "1", "r"), runs[0]]
+    assert output_names(bare, full=True) == ("a__r", "r")
+    for either in (bare, bare[::-1]):
+        with pytest.raises(DefinitionError, match="full_feature_names=True"):
+            output_names(either)
+    with pytest.raises(DefinitionError) as caught:
+        output_names(runs[:1], keys=["r"])
+    assert caught.value.remedy == "Rename one of them."

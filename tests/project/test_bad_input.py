@@ -297,6 +297,18 @@ def test_as_of_before_the_state_is_invalid_for_the_entity_and_an_error_for_all(m
         refused(AsOfTooEarly, lambda: online(store, *FEATURES, as_of=K - 1), "get_historical_features")
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["bare", "full"])
+@pytest.mark.parametrize("again_", ["activity:events_7d", "activity@1:events_7d"])
+def test_a_feature_asked_for_twice(loaded: Path, again_: str, *, full: bool) -> None:
+    asked: dict[str, Any] = {"features": [*FEATURES, again_], "full_feature_names": full}
+    words = "activity@1:events_7d is named twice", "Leave one out"
+    with again(loaded) as store:
+        refused(DefinitionError, lambda: store.get_historical_features(SPINE, **asked), *words)
+        refused(
+            DefinitionError, lambda: store.get_online_features(entities={"user_id": KEYS}, **asked), *words
+        )
+
+
 @pytest.mark.parametrize("at", ["soon", 1.5, True, 2**62, 2**70, -(2**63)], ids=repr)
 def test_what_is_no_instant(loaded: Path, at: Any) -> None:
     with again(loaded) as store:

@@ -8,7 +8,7 @@ name holds `__` or ends in `_`, so that a full name splits in one way only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headrace.errors import DefinitionError
@@ -106,21 +106,30 @@ def output_names(
         keys: Columns that are there already: join keys, request fields, the spine's columns.
 
     Raises:
-        DefinitionError: Two features, or a feature and a key, would have the same column.
+        DefinitionError: A feature is named twice; or two features, or a feature and a key, would have the
+            same column.
     """
-    taken: dict[str, str] = {key: f"the column {key!r}" for key in keys}
-    names = []
+    taken: dict[str, Reference | None] = dict.fromkeys(keys)
     for each in features:
         name = output_name(each, full=full)
         if name in taken:
-            remedy = (
-                "Rename one of them." if full else "Ask with full_feature_names=True, or rename one of them."
-            )
-            raise DefinitionError(
-                f"{taken[name]} and {each} would both be the column {name!r}.",
-                asked=name,
-                remedy=remedy,
-            )
-        taken[name] = str(each)
-        names.append(name)
-    return tuple(names)
+            raise _collision(name, taken[name], each, full=full)
+        taken[name] = each
+    return tuple(output_name(each, full=full) for each in features)
+
+
+def _collision(name: str, first: Reference | None, second: Reference, *, full: bool) -> DefinitionError:
+    """The error for two that would be one column; the first may be a key."""
+    if first == second:
+        return DefinitionError(f"The feature {second} is named twice.", asked=second, remedy="Leave one out.")
+    versions = first is not None and replace(first, version=second.version) == second
+    if versions:
+        remedy = "No column tells versions apart: ask for each version by itself."
+    elif full or output_name(second, full=True) == (output_name(first, full=True) if first else name):
+        remedy = "Rename one of them."
+    else:
+        remedy = "Ask with full_feature_names=True, or rename one of them."
+    told = str(first) if first else f"the column {name!r}"
+    return DefinitionError(
+        f"{told} and {second} would both be the column {name!r}.", asked=name, remedy=remedy
+    )
