@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -156,6 +156,22 @@ class RecordFormat:
         known = np.ascontiguousarray(fixed["known"]) if self.pending else None
         return Rows(owner, time, known, states)
 
+    @cached_property
+    def _layouts(self) -> tuple[_Layout, ...]:
+        """How the fields of each measure are read."""
+        layouts = []
+        for i, measure in enumerate(self.plan.measures):
+            algebra = measure.algebra
+            zero = algebra.zero(1)
+            fixed = [
+                _Read(f"{i}.{field.name}", field, int(zero.fixed[place][0]) if field.coded else 0)
+                for place, field in enumerate(algebra.fixed)
+            ]
+            layouts.append(
+                _Layout(tuple(fixed), tuple(_Read(field.name, field, -1) for field in algebra.entries))
+            )
+        return tuple(layouts)
+
     def _states(
         self,
         i: int,
@@ -164,27 +180,47 @@ class RecordFormat:
         texts: dict[tuple[int, int], bytes | memoryview],
         owner: Array,
     ) -> States:
-        algebra = self.plan.measures[i].algebra
-        width = len(algebra.fixed)
-        offsets = offsets_of(fixed[f"{i}.n"]) if algebra.entries else None
-        raw = [fixed[f"{i}.{field.name}"] for field in algebra.fixed]
-        if entries is not None:
-            raw += [entries[field.name] for field in algebra.entries]
+        layout = self._layouts[i]
         columns: list[Array] = []
         dictionaries: list[Dictionary | None] = []
-        for place, (field, column) in enumerate(zip((*algebra.fixed, *algebra.entries), raw, strict=True)):
-            if not field.coded:
-                columns.append(np.ascontiguousarray(column))
+
+        def read(of: _Read, raw: Array, whose: Array) -> None:
+            """The next field."""
+            if of.field.coded:
+                data = texts[i, len(columns)]
+                dictionary, codes = _decode(raw, data, of.absent, whose if of.field.order else None)
+                columns.append(codes)
+                dictionaries.append(dictionary)
+            else:
+                columns.append(np.ascontiguousarray(raw))
                 dictionaries.append(None)
-                continue
-            absent = int(algebra.zero(1).fixed[place][0]) if place < width else -1
-            whose = owner if offsets is None or place < width else np.repeat(owner, np.diff(offsets))
-            dictionary, codes = _decode(column, texts[i, place], absent, whose if field.order else None)
-            columns.append(codes)
-            dictionaries.append(dictionary)
+
+        for each in layout.fixed:
+            read(each, fixed[each.name], owner)
+        width, offsets = len(columns), None
+        if entries is not None:
+            offsets = offsets_of(fixed[f"{i}.n"])
+            whose = np.repeat(owner, np.diff(offsets))
+            for each in layout.entries:
+                read(each, entries[each.name], whose)
         return States(
             len(fixed), tuple(columns[:width]), offsets, tuple(columns[width:]), tuple(dictionaries)
         )
+
+
+class _Read(NamedTuple):
+    """A field as it is read: its name in the record, the field, the code where it holds no value."""
+
+    name: str
+    field: Field
+    absent: int
+
+
+class _Layout(NamedTuple):
+    """The fields of a measure."""
+
+    fixed: tuple[_Read, ...]
+    entries: tuple[_Read, ...]
 
 
 class _Text:

@@ -49,9 +49,11 @@ class FeatureValue(NamedTuple):
 class MemberColumns(Columns):
     """The output columns of a request, each from where its view or function has it."""
 
-    def __init__(self, members: Sequence[Member], views: Sequence[Columns], functions: Columns) -> None:
+    def __init__(
+        self, members: Mapping[str, Member], views: Sequence[Columns], functions: Mapping[str, Column]
+    ) -> None:
         """Over what was read and what was run."""
-        self._members = {member.output: member for member in members}
+        self._members = members
         self._views = views
         self._functions = functions
 

@@ -5,21 +5,23 @@ Until the next load, reads and pushes go on with it; what only the present defin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.columns import INVALID, ArrowColumn, Column
+from headrace.kernel.columns import INVALID, ArrowColumn, Columns
+from headrace.online.states import states_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
+    from headrace.kernel.columns import Column
     from headrace.online.manifest import StreamState, ViewManifest
     from headrace.schema import Type
 
-__all__ = ["NOT_LOADED", "Earlier", "FindEarlier", "not_loaded", "stored_states"]
+__all__ = ["NOT_LOADED", "Earlier", "EarlierStates", "FindEarlier", "not_loaded", "stored_states"]
 
 NOT_LOADED = "not loaded yet: run headrace materialize"
 
@@ -45,6 +47,31 @@ def stored_states(loaded: ViewManifest, stream: StreamState) -> str:
     if loaded.generation >= 0:
         return loaded.states
     return stream.states if stream.epochs else ""
+
+
+class EarlierStates:
+    """Reads what an earlier revision knows of the features wanted; the others are not loaded yet."""
+
+    def __init__(self, earlier: Earlier, wanted: Sequence[str], types: Mapping[str, Type]) -> None:
+        """Over a revision, the features wanted of the present one, and their types."""
+        self._states = states_of(earlier.binding, [name for name in wanted if name in earlier.names])
+        self._wanted = wanted
+        self._types = types
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the revision's states."""
+        return self._states.fingerprint
+
+    def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
+        """See `ViewStates`."""
+        known = self._states.read(records, entity, n, t)
+        return Columns(
+            {
+                name: known[name] if name in known else not_loaded(n, self._types[name])
+                for name in self._wanted
+            }
+        )
 
 
 def not_loaded(n: int, of: Type) -> Column:

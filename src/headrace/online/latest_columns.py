@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.schema import Type
 
-__all__ = ["KeptRow", "LatestColumns"]
+__all__ = ["KeptRow", "LatestColumns", "LatestFeatures"]
 
 _AS_KEPT = frozenset({"int64", "double", "bool", "string", "binary"})
 """Types whose values MessagePack gives back as Python has them."""
@@ -42,12 +42,31 @@ class KeptRow(NamedTuple):
     values: list[Any]
 
 
+class LatestFeatures:
+    """The features wanted of a view of latest values, and where kept rows have them."""
+
+    def __init__(self, columns: Sequence[tuple[str, Type]], names: Sequence[str] | None) -> None:
+        """Of the columns kept, in their order; all of them, or those of some names.
+
+        Attributes:
+            width: How many values a kept row has.
+            places: Each feature's place among them.
+            types: Each feature's type.
+            restored: Those whose kept values are not as Python has them.
+        """
+        self.width = len(columns)
+        places = {name: place for place, (name, _) in enumerate(columns)}
+        self.places = {name: place for name, place in places.items() if names is None or name in names}
+        self.types = {name: columns[place][1] for name, place in self.places.items()}
+        self.restored = {name: of for name, of in self.types.items() if of.name not in _AS_KEPT}
+
+
 class LatestColumns(Columns):
     """The features of the newest row of each entity."""
 
     def __init__(
         self,
-        features: Mapping[str, tuple[int, Type]],
+        features: LatestFeatures,
         rows: Sequence[KeptRow | None],
         t: int,
         ttl: int | None,
@@ -55,7 +74,7 @@ class LatestColumns(Columns):
         """Over kept rows.
 
         Args:
-            features: Each feature's place among a row's values, and its type.
+            features: What is wanted.
             rows: The newest row of each entity; None without any.
             t: The instant.
             ttl: The age, microseconds, beyond which a row no longer counts.
@@ -67,7 +86,7 @@ class LatestColumns(Columns):
         ]
 
     def __getitem__(self, name: str) -> Column:
-        place, of = self._features[name]
+        place, of = self._features.places[name], self._features.types[name]
         values = [None if row is None else row[place] for row in self._fresh]
         status = self._status
         if None in values:
@@ -76,24 +95,21 @@ class LatestColumns(Columns):
         return ArrowColumn(_restored(values, of), status, self._newest)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._features
+        return name in self._features.places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._features)
+        return iter(self._features.places)
 
     def __len__(self) -> int:
-        return len(self._features)
+        return len(self._features.places)
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
-        rows = self._fresh
-        lists = {
-            name: [None if row is None else row[place] for row in rows]
-            for name, (place, _) in self._features.items()
-        }
-        for name, (_, of) in self._features.items():
-            if of.name not in _AS_KEPT:
-                lists[name] = python_values(_restored(lists[name], of))
+        nothing = [None] * self._features.width
+        columns = list(zip(*[nothing if row is None else row for row in self._fresh], strict=True))
+        lists = {name: [*columns[place]] if columns else [] for name, place in self._features.places.items()}
+        for name, of in self._features.restored.items():
+            lists[name] = python_values(_restored(lists[name], of))
         return lists
 
     @cached_property

@@ -15,7 +15,7 @@ from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
-from headrace.online.latest_columns import KeptRow, LatestColumns
+from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures
 from headrace.online.record import Record, Stamp, decode_record, encode_record
 from headrace.windows import FOREVER_AGO
 
@@ -46,11 +46,7 @@ class LatestStates:
         """Compile what reads and writes need."""
         self._binding = binding
         self._columns = list(binding.features.items())
-        self._features = {
-            name: (place, of)
-            for place, (name, of) in enumerate(self._columns)
-            if names is None or name in names
-        }
+        self._features = LatestFeatures(self._columns, names)
 
     @cached_property
     def fingerprint(self) -> str:

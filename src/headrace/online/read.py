@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
-    from headrace.online.states import ViewStates
+    from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
 
 __all__ = ["TOO_EARLY", "Asked", "Read", "read"]
@@ -45,10 +45,10 @@ class Asked(NamedTuple):
     """
 
     view: str
-    states: ViewStates
+    states: ReadableStates
     keys: Sequence[bytes | None]
     epoch_length: int
-    earlier: Callable[[str], ViewStates | None] = _none
+    earlier: Callable[[str], ReadableStates | None] = _none
 
 
 class _Found(NamedTuple):
@@ -60,7 +60,7 @@ class _Found(NamedTuple):
         entity: The entity of each.
     """
 
-    states: ViewStates
+    states: ReadableStates
     records: list[bytes]
     entity: list[int]
 
@@ -70,7 +70,7 @@ class Read(NamedTuple):
 
     Attributes:
         t: The instant all of it is as of.
-        columns: For each view asked, its features, one value for each entity; without those not loaded yet.
+        columns: For each view asked, its features, one value for each entity.
     """
 
     t: int
@@ -95,15 +95,15 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
     found = [_records(store, each, manifest, stream) for each, stream in zip(asked, streams, strict=True)]
     t = _instant(found, now, as_of, [manifest.of(each.view).known for each in asked])
     columns = []
-    spoiled = np.zeros(max((len(each.keys) for each in asked), default=0), dtype=bool)
+    spoiled: Array | None = None
     for each, (states, records, entity) in zip(asked, found, strict=True):
         answer = states.read(records, entity, len(each.keys), t)
         early = _too_early(records, entity, len(each.keys), t, manifest.of(each.view).known)
         if early is not None:
             answer = Columns({name: _without(column, early) for name, column in answer.items()})
-            spoiled |= early
+            spoiled = early if spoiled is None else spoiled | early
         columns.append(answer)
-    if len(spoiled) and spoiled.all():
+    if spoiled is not None and len(spoiled) and spoiled.all():
         raise _never_that_early(t, found, manifest, asked)
     return Read(t, tuple(columns))
 
@@ -130,13 +130,15 @@ def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamStat
         if key is not None:
             keys += [prefix + key for prefix in prefixes]
             entity += [number] * len(prefixes)
-    values = store.multi_get(keys)
-    held = [i for i, value in enumerate(values) if value is not None]
-    records = [value for value in values if value is not None]
-    return _Found(states, records, [entity[i] for i in held])
+    records, owners = [], []
+    for value, owner in zip(store.multi_get(keys), entity, strict=True):
+        if value is not None:
+            records.append(value)
+            owners.append(owner)
+    return _Found(states, records, owners)
 
 
-def _states(asked: Asked, stored: str) -> ViewStates:
+def _states(asked: Asked, stored: str) -> ReadableStates:
     if stored == asked.states.fingerprint:
         return asked.states
     earlier = asked.earlier(stored)

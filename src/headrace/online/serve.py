@@ -11,10 +11,9 @@ import pyarrow as pa
 
 from headrace.casting import cast_column
 from headrace.errors import DataError, UnknownNameError
-from headrace.kernel.columns import Columns
 from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
-from headrace.online.earlier import not_loaded
+from headrace.online.earlier import EarlierStates
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
 from headrace.retrieval.on_demand import run_functions
@@ -22,9 +21,9 @@ from headrace.retrieval.on_demand import run_functions
 if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.online.earlier import FindEarlier
-    from headrace.online.states import ViewStates
+    from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
-    from headrace.retrieval.plan import RetrievalPlan, ViewRequest
+    from headrace.retrieval.plan import RetrievalPlan
 
 __all__ = ["Served", "by_column"]
 
@@ -48,11 +47,12 @@ class Served:
         self._plan = plan
         self._epoch_length = epoch_length
         self._find_earlier = find_earlier
-        self._earlier: dict[tuple[int, str], ViewStates | None] = {}
+        self._earlier: dict[tuple[int, str], ReadableStates | None] = {}
         self._views = [
             (each.binding, states_of(each.binding, each.names), partial(self._states_of_earlier, place))
             for place, each in enumerate(plan.views)
         ]
+        self._members = {member.output: member for member in plan.members}
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
 
@@ -83,25 +83,20 @@ class Served:
             for binding, states, earlier in self._views
         ]
         found = read(store, asked, now, as_of)
-        columns = [
-            _completed(each, own, n) for each, own in zip(self._plan.views, found.columns, strict=True)
-        ]
         functions: Mapping[str, Column] = {}
         if self._plan.functions:
             request = self._request(given, context, n)
-            functions = run_functions(self._plan, columns, request, np.full(n, found.t, dtype=np.int64))
-        members = MemberColumns(self._plan.members, columns, Columns(functions))
+            functions = run_functions(self._plan, found.columns, request, np.full(n, found.t, dtype=np.int64))
+        members = MemberColumns(self._members, found.columns, functions)
         return OnlineFeatures(given, self._plan.members, members, found.t)
 
-    def _states_of_earlier(self, place: int, fingerprint: str) -> ViewStates | None:
+    def _states_of_earlier(self, place: int, fingerprint: str) -> ReadableStates | None:
         """The states of the revision that a view's records were made by, for what it has of those wanted."""
         key = place, fingerprint
         if key not in self._earlier and self._find_earlier is not None:
             wanted = self._plan.views[place]
             found = self._find_earlier(wanted.binding, fingerprint)
-            self._earlier[key] = found and states_of(
-                found.binding, [name for name in wanted.names if name in found.names]
-            )
+            self._earlier[key] = found and EarlierStates(found, wanted.names, wanted.binding.feature_types)
         return self._earlier.get(key)
 
     def _check(self, given: Mapping[str, Sequence[Any]], context: Mapping[str, Any], n: int) -> None:
@@ -165,16 +160,6 @@ class Served:
             )
             request[name] = cast.to_pylist()
         return request
-
-
-def _completed(of: ViewRequest, columns: Columns, n: int) -> Columns:
-    """The columns of a view, with those that are not loaded yet."""
-    if len(columns) >= len(of.names) and all(name in columns for name in of.names):
-        return columns
-    types = of.binding.feature_types
-    return Columns(
-        {name: columns[name] if name in columns else not_loaded(n, types[name]) for name in of.names}
-    )
 
 
 def by_column(entities: Entities) -> dict[str, Sequence[Any]]:

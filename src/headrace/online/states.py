@@ -20,16 +20,31 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Columns
     from headrace.online.record import Stamp
 
-__all__ = ["ViewStates", "states_of"]
+__all__ = ["ReadableStates", "ViewStates", "states_of"]
 
 
-class ViewStates(Protocol):
-    """The states of one view."""
+class ReadableStates(Protocol):
+    """The states of one view, for reading."""
 
     @property
     def fingerprint(self) -> str:
         """Equal for views whose records mean the same."""
         ...
+
+    def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
+        """The features wanted of the view at one instant.
+
+        Args:
+            records: All records of all entities.
+            entity: The entity each record belongs to, 0 to n - 1, ascending.
+            n: How many entities.
+            t: The instant.
+        """
+        ...
+
+
+class ViewStates(ReadableStates, Protocol):
+    """The states of one view."""
 
     def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
         """The records of a generation.
@@ -58,17 +73,6 @@ class ViewStates(Protocol):
 
         Raises:
             ConflictError: A newer writer has written one of the records.
-        """
-        ...
-
-    def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
-        """The view's features at one instant.
-
-        Args:
-            records: All records of all entities.
-            entity: The entity each record belongs to, 0 to n - 1, ascending.
-            n: How many entities.
-            t: The instant.
         """
         ...
 
