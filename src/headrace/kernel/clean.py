@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["KNOWN", "TIME", "condition_column"]
+__all__ = ["ENTITY", "KNOWN", "TIME", "condition_column"]
 
 TIME, KNOWN = "__time", "__known"
 """Columns of clean events: event time and known instant, int64 microseconds."""
+
+ENTITY = "__entity"
+"""The column of an event's entity's number, int64, where somebody has numbered the entities."""
 
 
 def condition_column(where: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Schema, Type
 
-__all__ = ["Entities", "group_entities", "key_column", "match_entities", "plain_keys"]
+__all__ = ["Entities", "Numbers", "group_entities", "key_column", "match_entities", "plain_keys"]
 
 _FEW = 256
 _PYTHON: Mapping[str, type] = {"string": str, "int64": int, "binary": bytes}
@@ -94,6 +94,45 @@ def group_entities(rows: pa.Table, keys: Schema) -> Entities:
     return Entities(coded.dictionary.to_pylist(), group, keyless)
 
 
+class Numbers:
+    """Numbers for the entities that somebody asks for, dense from 0.
+
+    Attributes:
+        asked: The number of each question's entity, int64; those whose key is not whole have one in common.
+        count: How many numbers there are.
+    """
+
+    def __init__(self, asked: pa.Table, keys: Schema) -> None:
+        """Number the entities.
+
+        Args:
+            asked: Questions with the key columns.
+            keys: Their names and types.
+        """
+        self._keys = keys
+        wanted = pc.dictionary_encode(self._encoded(asked))
+        self._entities = wanted.dictionary
+        self.count = len(self._entities)
+        self.asked: Array = pc.fill_null(wanted.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+        keyless = self.asked < 0
+        if keyless.any():
+            self.asked = np.where(keyless, self.count, self.asked)
+            self.count += 1
+
+    def of(self, rows: pa.Table) -> Array:
+        """The number of each row's entity, int64; -1 if nobody asked for it."""
+        found = pc.index_in(self._encoded(rows), value_set=self._entities, skip_nulls=True)
+        numbers: Array = pc.fill_null(found.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+        return numbers
+
+    def _encoded(self, rows: pa.Table) -> pa.Array:
+        if len(self._keys) != 1:
+            return key_column(rows, self._keys)
+        # A single column is its own key: nothing need be encoded.
+        ((name, of),) = self._keys.items()
+        return _one(_plain(rows.column(name), of))
+
+
 def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array, Array, int]:
     """Numbers for the entities asked for, and for the rows of those entities.
 
@@ -103,26 +142,11 @@ def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array
         keys: Their names and types.
 
     Returns:
-        For each row its entity's number, -1 if nobody asked for it; for each question its entity's number,
-        where a question whose key is not whole gets a number of its own; how many numbers there are.
+        For each row its entity's number, -1 if nobody asked for it; for each question its entity's number;
+        how many numbers there are (see `Numbers`).
     """
-    if len(keys) == 1:
-        # A single column is its own key: nothing need be encoded.
-        ((name, of),) = keys.items()
-        theirs, ours = _plain(asked.column(name), of), _plain(rows.column(name), of)
-    else:
-        theirs, ours = key_column(asked, keys), key_column(rows, keys)
-    wanted = pc.dictionary_encode(_one(theirs))
-    number = pc.fill_null(wanted.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-    count = len(wanted.dictionary)
-    mine = _one(pc.index_in(ours, value_set=wanted.dictionary, skip_nulls=True))
-    found = pc.fill_null(mine.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-    keyless = number < 0
-    if keyless.any():
-        number = number.copy()
-        number[keyless] = count
-        count += 1
-    return found, number, count
+    numbers = Numbers(asked, keys)
+    return numbers.of(rows), numbers.asked, numbers.count
 
 
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:

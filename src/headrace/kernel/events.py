@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.kernel.clean import KNOWN, TIME, condition_column
-from headrace.kernel.duplicates import without_copies
+from headrace.kernel.duplicates import first_copies
 from headrace.kernel.order import EventOrder, sort_events
 from headrace.kernel.rows import Rows, lift
 
@@ -46,10 +46,13 @@ def rows_of_events(
     Returns:
         One row for each event that counts, sorted by entity and the total order.
     """
-    if not deduplicated:
-        events, entity = without_copies(events, entity, schema, event_id)
     time, known = _instants(events, TIME), _instants(events, KNOWN)
     by = sort_events(entity, time, known, events if plan.needs_order else None, schema, event_id)
+    if event_id is not None and not deduplicated:
+        counts = first_copies(entity, time, known, events, schema, event_id)
+        by = by if counts is None else by[counts[by]]
+    if not plan.needs_order:  # then no other column is read again
+        events = events.select([*plan.inputs, *map(condition_column, plan.conditions)])
     events = events.take(pa.array(by))
     entity, time, known = entity[by], time[by], known[by]
     order = None

@@ -1,110 +1,105 @@
-"""Events by entity, in a memory budget: in memory while they fit, else spilled to disk in entity buckets.
-
-A bucket has all events of its entities, so each can be worked on alone.
-"""
+"""Events by entity, in a memory budget: in memory while they fit, else on disk, bucket after bucket."""
 
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.aggregations.dictionary import hash_bytes
 from headrace.kernel.entities import key_column
+from headrace.kernel.parts import BUCKETS, Chunk, Events
+from headrace.kernel.text_hash import hash_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from headrace.aggregations.states import Array
     from headrace.schema import Schema
 
-__all__ = ["Bucket", "bucket_of", "bucketed"]
+__all__ = ["StoredChunk", "gathered", "hashed_bucket"]
 
-BUCKETS = 64
-_FLUSH = 1 << 22
-
-
-class Bucket(NamedTuple):
-    """The events of some entities.
-
-    Attributes:
-        events: All events of the bucket's entities.
-        number: Its number.
-        of: How many buckets there are; 1 where everything fitted.
-    """
-
-    events: pa.Table
-    number: int
-    of: int
+CHUNK = 1 << 19
+"""How many events are taken together: what a step costs once, it costs once for so many."""
 
 
-def bucketed(batches: Iterable[pa.Table], schema: pa.Schema, keys: Schema, budget: int) -> Iterator[Bucket]:
-    """Events bucket by bucket.
+class StoredChunk:
+    """Some events in a file: one record batch for each bucket."""
+
+    def __init__(self, chunk: Chunk, path: Path) -> None:
+        """Write the events to a file."""
+        self.ends = chunk.ends
+        self._path = path
+        whole = pa.RecordBatch.from_struct_array(chunk.of(0, BUCKETS).to_struct_array().combine_chunks())
+        with pa.ipc.new_file(str(path), whole.schema) as writer:
+            for start, stop in zip(self.ends[:-1].tolist(), self.ends[1:].tolist(), strict=True):
+                writer.write_batch(whole.slice(start, stop - start))
+
+    def of(self, first: int, last: int) -> pa.Table:
+        """The events of some buckets, read from the file."""
+        with pa.OSFile(str(self._path)) as file, pa.ipc.open_file(file) as batches:
+            read = [batches.get_batch(bucket) for bucket in range(first, last)]
+            return pa.Table.from_batches(read, batches.schema)
+
+
+@contextmanager
+def gathered(
+    batches: Iterable[pa.Table], chunk: Callable[[pa.Table], Chunk], budget: int, threads: int
+) -> Iterator[list[Events]]:
+    """All events in chunks; those on disk are there while the context is open.
 
     Args:
-        batches: Clean events.
-        schema: Their columns.
-        keys: The entity's join keys.
-        budget: How many bytes of events may be held at once.
+        batches: Events, at least one batch.
+        chunk: Makes a chunk of them.
+        budget: How many bytes of events may be held at once; beyond, all of them go to disk.
+        threads: How many chunks are made at once, while the next batches are read.
     """
-    held: list[pa.Table] = [schema.empty_table()]
+    found: list[Events] = []
     size = 0
-    source = iter(batches)
-    for batch in source:
-        held.append(batch)
-        size += batch.nbytes
-        if size > budget:
-            yield from _spilled(held, source, schema, keys)
-            return
-    yield Bucket(pa.concat_tables(held), 0, 1)
+    with tempfile.TemporaryDirectory(prefix="headrace-") as directory, ThreadPoolExecutor(threads) as pool:
+
+        def keep(made: Chunk) -> None:
+            nonlocal size
+            found.append(made)
+            size += made.events.nbytes
+            if size > budget:
+                for place, each in enumerate(found):
+                    if isinstance(each, Chunk):
+                        found[place] = StoredChunk(each, Path(directory) / f"{place}.arrow")
+
+        making: deque[Future[Chunk]] = deque()
+        for events in _together(batches):
+            making.append(pool.submit(chunk, events))
+            if len(making) > threads:
+                keep(making.popleft().result())
+        while making:
+            keep(making.popleft().result())
+        yield found
 
 
-def _spilled(
-    held: list[pa.Table], rest: Iterator[pa.Table], schema: pa.Schema, keys: Schema
-) -> Iterator[Bucket]:
-    with tempfile.TemporaryDirectory(prefix="headrace-") as directory:
-        paths = [Path(directory) / f"{number}.arrow" for number in range(BUCKETS)]
-        with ExitStack() as stack:
-            writers = [stack.enter_context(pa.ipc.new_file(str(path), schema)) for path in paths]
-            while held:
-                _write(writers, held.pop(), keys)
-            waiting: list[pa.Table] = []
-            for batch in rest:
-                # Small batches would make many small pieces of each bucket.
-                waiting.append(batch)
-                if sum(each.nbytes for each in waiting) >= _FLUSH:
-                    _write(writers, pa.concat_tables(waiting), keys)
-                    waiting.clear()
-            if waiting:
-                _write(writers, pa.concat_tables(waiting), keys)
-        for number, path in enumerate(paths):
-            with pa.OSFile(str(path)) as file:
-                events = pa.ipc.open_file(file).read_all()
-            path.unlink()
-            yield Bucket(events, number, BUCKETS)
+def _together(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The batches, about `CHUNK` rows in each."""
+    waiting: list[pa.Table] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += batch.num_rows
+        if count >= CHUNK:
+            yield pa.concat_tables(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
-def _write(writers: list[pa.ipc.RecordBatchFileWriter], events: pa.Table, keys: Schema) -> None:
-    number = bucket_of(events, keys, len(writers))
-    by = np.argsort(number.astype(np.uint16), kind="stable")
-    ends = np.searchsorted(number[by], np.arange(len(writers) + 1))
-    ordered = events.take(pa.array(by))
-    for writer, start, stop in zip(writers, ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-        if stop > start:
-            writer.write_table(ordered.slice(start, stop - start).combine_chunks())
-
-
-def bucket_of(rows: pa.Table, keys: Schema, count: int) -> Array:
-    """The bucket of each row's entity, 0 to count - 1; rows without a whole key are in the first."""
-    coded = pc.dictionary_encode(key_column(rows, keys))
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.combine_chunks()
-    buckets = (hash_bytes(coded.dictionary.to_pylist()) % np.uint64(count)).astype(np.int64)
-    codes = pc.fill_null(coded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
-    found: Array = np.append(buckets, 0)[codes]
-    return found
+def hashed_bucket(rows: pa.Table, keys: Schema) -> Array:
+    """The bucket of each row's entity by the hash of its key."""
+    encoded = key_column(rows, keys)
+    if encoded.null_count:
+        encoded = pc.fill_null(encoded, b"")
+    return (hash_texts(encoded) % np.uint64(BUCKETS)).astype(np.int64)

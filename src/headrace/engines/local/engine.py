@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.engines.local.buckets import Bucket, bucket_of, bucketed
+from headrace.engines.local.buckets import gathered, hashed_bucket
 from headrace.engines.local.reading import infer_schema, read
 from headrace.intake.rejects import no_rejects
-from headrace.kernel.binding import AggregateBinding, Binding, LatestBinding
+from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, ArrowColumn, Column
 from headrace.kernel.duplicates import without_copies
-from headrace.kernel.entities import match_entities
-from headrace.kernel.history import History, history, join_columns
+from headrace.kernel.entities import Numbers
+from headrace.kernel.history import PART, features_of
 from headrace.kernel.latest import created_instants, latest_rows, sort_latest
-from headrace.ports.engine import Asked, Part, Progress
+from headrace.kernel.parts import BUCKETS, Chunk, Part, Parts, numbered
+from headrace.ports import engine as ports
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from headrace.aggregations.states import Array
     from headrace.definitions.source import Source
+    from headrace.kernel.binding import Binding
+    from headrace.ports.engine import Asked, Progress
     from headrace.schema import Schema
 
 __all__ = ["LocalEngine"]
@@ -35,6 +38,22 @@ __all__ = ["LocalEngine"]
 _DEFAULT_MEMORY = 4 << 30
 _SHARE = 4
 """Events may fill one part in this many of the budget: states need as much again, answers take their part."""
+
+
+class _Work(NamedTuple):
+    """How questions about a view are answered.
+
+    Attributes:
+        columns: The columns of the source to read, None for all.
+        passed: Those that nobody reads once the entities are numbered.
+        size: About how many events a part should have; None where to cut them costs more than it gains.
+        answer: Answers the questions of a part.
+    """
+
+    columns: list[str] | None
+    passed: list[str]
+    size: int | None
+    answer: Callable[[Part], dict[str, Column]]
 
 
 class LocalEngine:
@@ -56,10 +75,10 @@ class LocalEngine:
         """The schema of a source's data."""
         return infer_schema(source, directory=self._directory, threads=self._threads)
 
-    def _buckets(
+    def _read(
         self, binding: Binding, columns: list[str] | None, rejected: list[pa.Table]
-    ) -> Iterator[Bucket]:
-        """The clean events of a view's source, bucket by bucket; rejected rows are appended when found."""
+    ) -> Iterator[pa.Table]:
+        """The clean events of a view's source, at least one batch; rejected rows are appended when found."""
         names = no_rejects().column_names
         reading = read(
             binding.source,
@@ -73,99 +92,115 @@ class LocalEngine:
             threads=self._threads,
             on_rejected=lambda rows: rejected.append(rows.select(names)),
         )
-        return bucketed(reading, reading.schema, binding.keys, (self._memory or _DEFAULT_MEMORY) // _SHARE)
+        yield reading.schema.empty_table()
+        yield from reading
 
-    def parts(self, binding: Binding, before: int) -> Iterator[Part]:
+    @property
+    def _budget(self) -> int:
+        return (self._memory or _DEFAULT_MEMORY) // _SHARE
+
+    def parts(self, binding: Binding, before: int) -> Iterator[ports.Part]:
         """The clean events of a view's source with `known < before`, entity by entity."""
-        found: list[pa.Table] = []
-        for bucket in self._buckets(binding, None, found):
-            kept = bucket.events.filter(pa.array(bucket.events.column(KNOWN).to_numpy() < before))
-            rejected = pa.concat_tables([no_rejects(), *found])
-            found.clear()
-            yield Part(kept, rejected, (bucket.number + 1) / bucket.of)
+        rejected: list[pa.Table] = []
+
+        def chunk(events: pa.Table) -> Chunk:
+            known: Array = events.column(KNOWN).to_numpy()
+            kept = events.filter(pa.array(known < before))
+            return Chunk(kept, lambda rows: hashed_bucket(rows, binding.keys))
+
+        with gathered(self._read(binding, None, rejected), chunk, self._budget, self._threads) as chunks:
+            whole = [chunk.events for chunk in chunks if isinstance(chunk, Chunk)]
+            if whole:
+                yield ports.Part(pa.concat_tables(whole), pa.concat_tables([no_rejects(), *rejected]), 1.0)
+                return
+            for bucket in range(BUCKETS):
+                events = pa.concat_tables([chunk.of(bucket, bucket + 1) for chunk in chunks])
+                yield ports.Part(events, pa.concat_tables([no_rejects(), *rejected]), (bucket + 1) / BUCKETS)
+                rejected.clear()
 
     def features(self, asked: Asked, progress: Progress) -> tuple[Mapping[str, Column], Mapping[str, int]]:
         """Point-in-time correct features in the spine's order, and how many rows were left out by reason."""
         binding = asked.binding
+        numbers = Numbers(asked.keys, binding.keys)
         rejected: list[pa.Table] = []
-        order, answers = [], []
-        for bucket, mine in self._questions(asked, rejected):
-            keys, t = asked.keys.take(pa.array(mine)), asked.t[mine]
-            own = asked._replace(keys=keys, t=t)
-            share = bucket.number / bucket.of
-            progress(binding.id, share)
-            if isinstance(binding, AggregateBinding):
+        prepared = self._windows if isinstance(binding, AggregateBinding) else self._latest
+        work = prepared(asked, numbers)
 
-                def hear(done: float, share: float = share, count: int = bucket.of) -> None:
-                    progress(binding.id, share + done / count)
+        def chunk(events: pa.Table) -> Chunk:
+            found = numbers.of(events)
+            wanted = found >= 0
+            if not wanted.all():
+                events, found = events.filter(pa.array(wanted)), found[wanted]
+            made = numbered(events.drop_columns(work.passed), found)
+            return made.cut() if work.size else made
 
-                answers.append(self._windows(binding, own, bucket.events, hear))
-            else:
-                assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
-                answers.append(self._latest(binding, own, bucket.events))
-            order.append(mine)
-        progress(binding.id, 1.0)
+        progress(binding.id, 0.0)
+        with gathered(
+            self._read(binding, work.columns, rejected), chunk, self._budget, self._threads
+        ) as chunks:
+            fits = all(isinstance(each, Chunk) for each in chunks)
+            parts = Parts(chunks, numbers.asked, work.size if fits else PART)
+            answers = parts.answers(work.answer, self._threads, lambda share: progress(binding.id, share))
         counts = Counter(rule for rows in rejected for rule in rows.column("rule").to_pylist())
-        return join_columns(answers, np.concatenate(order)), dict(sorted(counts.items()))
+        return {name: answers[name] for name in asked.names}, dict(sorted(counts.items()))
 
-    def _questions(self, asked: Asked, rejected: list[pa.Table]) -> Iterator[tuple[Bucket, Array]]:
-        """Each bucket of events with the questions about its entities."""
-        binding, columns = asked.binding, None
-        if isinstance(binding, AggregateBinding):
-            plan = binding.plan.only(asked.names).trimmed()
-            if not plan.needs_order and binding.event_id is None:
-                columns = [*binding.keys, *plan.inputs]
-        numbers: Array | None = None
-        for bucket in self._buckets(binding, columns, rejected):
-            if bucket.of == 1:
-                yield bucket, np.arange(len(asked.t))
-                continue
-            if numbers is None:
-                numbers = bucket_of(asked.keys, binding.keys, bucket.of)
-            mine = np.flatnonzero(numbers == bucket.number)
-            yield bucket, mine
-
-    def _windows(
-        self, binding: AggregateBinding, asked: Asked, events: pa.Table, progress: Callable[[float], None]
-    ) -> dict[str, Column]:
+    def _windows(self, asked: Asked, numbers: Numbers) -> _Work:
+        binding = asked.binding
+        assert isinstance(binding, AggregateBinding)  # noqa: S101 - the caller looked
         plan = binding.plan.only(asked.names).trimmed()
-        found, entity, _ = match_entities(events, asked.keys, binding.keys)
-        wanted = found >= 0
-        if not wanted.all():
-            events, found = events.filter(pa.array(wanted)), found[wanted]
         delay = int(getattr(binding.source, "serving_delay", 0))
-        question = History(events, found, entity, asked.t, delay)
-        answers = history(binding, plan, question, self._threads, progress=progress)
-        return {name: answers[name] for name in asked.names}
+        columns = None
+        if not plan.needs_order and binding.event_id is None:
+            columns = [*binding.keys, *plan.inputs]
 
-    def _latest(self, binding: LatestBinding, asked: Asked, rows: pa.Table) -> dict[str, Column]:
-        found, entity, _ = match_entities(rows, asked.keys, binding.keys)
-        wanted = found >= 0
-        rows, found = without_copies(
-            rows.filter(pa.array(wanted)), found[wanted], binding.schema, binding.event_id
-        )
-        rows = rows.combine_chunks()
-        time, known = (rows.column(name).to_numpy() for name in (TIME, KNOWN))
-        created = None if binding.created_at is None else created_instants(rows, binding.created_at)
-        by = sort_latest(found, time, created, known, rows, binding.schema)
-        delay = int(getattr(binding.source, "serving_delay", 0))
-        late = delay or bool((known != time).any())
-        place = latest_rows(found[by], time[by], known[by] + delay if late else None, entity, asked.t)
-        there = place >= 0
-        row = by[np.maximum(place, 0)] if len(by) else np.zeros(len(place), dtype=np.int64)
-        newest = np.where(there, time[row] if len(by) else FOREVER_AGO, FOREVER_AGO)
-        stale = (
-            there & (asked.t - newest > binding.ttl)
-            if binding.ttl is not None
-            else np.zeros(len(there), dtype=bool)
-        )
-        index = pa.array(row, mask=~there | stale)
-        columns: dict[str, Column] = {}
-        for name in asked.names:
-            values = pa.chunked_array([rows.column(name).combine_chunks().take(index)]).combine_chunks()
-            status = np.where(values.is_null().to_numpy(zero_copy_only=False), NULL_VALUE, PRESENT).astype(
-                np.uint8
+        def answer(part: Part) -> dict[str, Column]:
+            return features_of(binding, plan, part, numbers.asked, asked.t, delay)
+
+        read_on = {*plan.inputs, binding.event_id}
+        return _Work(columns, [name for name in binding.keys if name not in read_on], PART, answer)
+
+    def _latest(self, asked: Asked, numbers: Numbers) -> _Work:
+        binding = asked.binding
+        assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
+
+        def answer(part: Part) -> dict[str, Column]:
+            return latest_of(
+                binding, asked.names, part, numbers.asked[part.questions], asked.t[part.questions]
             )
-            status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
-            columns[name] = ArrowColumn(values, status, newest)
-        return columns
+
+        return _Work(None, [], None, answer)
+
+
+def latest_of(
+    binding: LatestBinding, names: Sequence[str], part: Part, asked: Array, t: Array
+) -> dict[str, Column]:
+    """The latest values of a part's questions.
+
+    Args:
+        binding: The view.
+        names: The columns wanted.
+        part: Rows by entity.
+        asked: The questions' entity numbers.
+        t: Their instants.
+    """
+    rows, entity = without_copies(part.events, part.entity, binding.schema, binding.event_id)
+    rows = rows.combine_chunks()
+    time, known = (rows.column(name).combine_chunks().to_numpy() for name in (TIME, KNOWN))
+    created = None if binding.created_at is None else created_instants(rows, binding.created_at)
+    by = sort_latest(entity, time, created, known, rows, binding.schema)
+    delay = int(getattr(binding.source, "serving_delay", 0))
+    late = delay or bool((known != time).any())
+    place = latest_rows(entity[by], time[by], known[by] + delay if late else None, asked, t)
+    there = place >= 0
+    row = by[np.maximum(place, 0)] if len(by) else np.zeros(len(place), dtype=np.int64)
+    newest = np.where(there, time[row] if len(by) else FOREVER_AGO, FOREVER_AGO)
+    stale = np.zeros(len(there), dtype=bool) if binding.ttl is None else there & (t - newest > binding.ttl)
+    index = pa.array(row, mask=~there | stale)
+    columns: dict[str, Column] = {}
+    for name in names:
+        values = pa.chunked_array([rows.column(name).combine_chunks().take(index)]).combine_chunks()
+        null = values.is_null().to_numpy(zero_copy_only=False)
+        status = np.where(null, NULL_VALUE, PRESENT).astype(np.uint8)
+        status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
+        columns[name] = ArrowColumn(values, status, newest)
+    return columns

@@ -1,0 +1,173 @@
+"""Parts: events and questions cut between entities, so that each part can be worked on alone.
+
+Entities do not know of each other. Chunks of events are cut into many small buckets of entities as they come;
+neighbouring buckets of all chunks make a part of about the size wanted.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.kernel.clean import ENTITY
+from headrace.kernel.columns import ArrowColumn
+from headrace.kernel.sorting import grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.columns import Column
+
+__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "numbered"]
+
+BUCKETS = 256
+"""How finely entities are told apart: an entity of number `n` is in bucket `n % BUCKETS`."""
+
+
+class Events(Protocol):
+    """Events by bucket."""
+
+    @property
+    def ends(self) -> Array:
+        """Where each bucket ends among the events, from 0 on; BUCKETS + 1."""
+        ...
+
+    def of(self, first: int, last: int) -> pa.Table:
+        """The events of buckets `first` to `last`, the last one excluded."""
+        ...
+
+
+class Chunk:
+    """Some events in memory, brought into the order of their buckets at first need."""
+
+    def __init__(self, events: pa.Table, bucket: Callable[[pa.Table], Array]) -> None:
+        """Events, and what tells their buckets."""
+        self.events = events
+        self._bucket = bucket
+
+    @cached_property
+    def ends(self) -> Array:
+        """Where each bucket ends."""
+        order, ends = grouped(self._bucket(self.events), BUCKETS)
+        self.events = self.events.combine_chunks().take(pa.array(order))
+        return ends
+
+    def cut(self) -> Chunk:
+        """The same chunk, in the order of its buckets now."""
+        self.ends  # noqa: B018 - looking cuts it
+        return self
+
+    def of(self, first: int, last: int) -> pa.Table:
+        """The events of some buckets, without a copy; all of them in any order."""
+        if last - first == BUCKETS:
+            return self.events
+        start, stop = self.ends[first], self.ends[last]
+        return self.events.slice(start, stop - start)
+
+
+def numbered(events: pa.Table, entity: Array) -> Chunk:
+    """A chunk of events, their entities' numbers beside them."""
+    return Chunk(events.append_column(ENTITY, pa.array(entity)), lambda _: entity % BUCKETS)
+
+
+class Part(NamedTuple):
+    """All events of some entities, and the questions about them.
+
+    Attributes:
+        events: The events, in one piece, with `ENTITY`.
+        questions: Places of the questions.
+    """
+
+    events: pa.Table
+    questions: Array
+
+    @property
+    def entity(self) -> Array:
+        """The number of each event's entity."""
+        numbers: Array = self.events.column(ENTITY).combine_chunks().to_numpy()
+        return numbers
+
+
+class Parts:
+    """Events and questions in parts of about equal size; one is put together when it is worked on."""
+
+    def __init__(self, chunks: Sequence[Events], asked: Array, size: int | None) -> None:
+        """Cut.
+
+        Args:
+            chunks: All events, at least one chunk.
+            asked: The number of each question's entity.
+            size: About how many events and questions make a part; None for one part of all.
+        """
+        self._chunks = chunks
+        self._order, self._ends = grouped(asked % BUCKETS, BUCKETS)
+        self._cuts = [(0, BUCKETS)]
+        if size is None:
+            self._order = np.arange(len(asked))
+            return
+        weight = np.diff(self._ends) + sum(np.diff(chunk.ends) for chunk in chunks)
+        before = np.cumsum(weight) - weight
+        starts = np.flatnonzero(np.diff(before // size, prepend=-1))
+        self._cuts = list(pairwise([*starts.tolist(), BUCKETS]))
+
+    def answers(
+        self,
+        work: Callable[[Part], dict[str, Column]],
+        threads: int = 1,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> dict[str, Column]:
+        """The columns of all questions, in their order.
+
+        Args:
+            work: Answers the questions of a part.
+            threads: How many parts are worked on at once.
+            progress: Hears the share done, 0 to 1.
+        """
+        done: list[dict[str, Column]] = []
+        with ThreadPoolExecutor(max(threads, 1)) as pool:
+            for answer in pool.map(lambda cut: work(self._part(*cut)), self._cuts):
+                done.append(answer)
+                progress(len(done) / len(self._cuts))
+            return _join_columns(done, self._order, pool)
+
+    def _part(self, first: int, last: int) -> Part:
+        events = pa.concat_tables([chunk.of(first, last) for chunk in self._chunks])
+        return Part(events.combine_chunks(), self._order[self._ends[first] : self._ends[last]])
+
+
+def _join_columns(
+    parts: Sequence[dict[str, Column]], order: Array, pool: ThreadPoolExecutor
+) -> dict[str, Column]:
+    """The columns of several parts as one.
+
+    Args:
+        parts: Columns of the same names.
+        order: The place in the whole of each row, part after part.
+        pool: Joins several columns at once.
+    """
+    if len(parts) == 1 and bool((order[1:] > order[:-1]).all()):
+        return parts[0]
+    back = np.empty(len(order), dtype=np.int64)
+    back[order] = np.arange(len(order))
+    names = list(parts[0])
+    joined = pool.map(lambda name: _joined([part[name] for part in parts], back), names)
+    return dict(zip(names, joined, strict=True))
+
+
+def _joined(parts: Sequence[Column], back: Array) -> Column:
+    """The parts' values one after another, brought into the questions' order."""
+    values = pa.chunked_array([part.values for part in parts]).combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks)
+    return ArrowColumn(
+        values.take(pa.array(back)),
+        np.concatenate([part.status for part in parts])[back],
+        np.concatenate([part.newest for part in parts])[back],
+        next((part.reason for part in parts if part.reason), ""),
+    )
