@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.clock import instant
+from headrace.definitions.address import NO_SECRETS, holds_secret
 from headrace.definitions.base import METADATA, Definition
 from headrace.definitions.frozen import FrozenMapping
 from headrace.definitions.rules import Rule
@@ -103,6 +104,8 @@ class Source(Definition):
                 raise self.error(
                     "batch is an empty path.", asked=given, remedy="Give a path, or leave it out."
                 )
+            if holds_secret(given):
+                raise self.error("batch holds a password.", asked="batch", remedy=NO_SECRETS)
         elif (
             given is not None and not isinstance(given, InMemory) and not hasattr(given, "__arrow_c_stream__")
         ):
@@ -291,6 +294,8 @@ class EventSource(Source):
                 raise self.error(
                     f"complete_until: {error.message}", asked=error.asked, remedy=error.remedy
                 ) from None
+        if isinstance(self.stream, str) and holds_secret(self.stream):
+            raise self.error("stream holds a password.", asked="stream", remedy=NO_SECRETS)
         if self.stream is not None and not isinstance(self.stream, Stream):
             raise self.error(
                 f"{self.stream!r} is not a stream.",

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.base import written_at
+from headrace.definitions.address import NO_SECRETS, holds_secret
 from headrace.definitions.base import NOT_DATA
 from headrace.errors import DefinitionError
 
@@ -38,6 +39,15 @@ class Stream:
                 remedy=f'Give {name}="...".',
             )
 
+    def _address(self, name: str, *, bare: bool = False) -> None:
+        self._text(name)
+        if holds_secret(getattr(self, name), bare=bare):
+            raise DefinitionError(
+                f"{self.written}: {type(self).__name__}: {name} holds a password.",
+                asked=name,
+                remedy=NO_SECRETS,
+            )
+
 
 @dataclass(frozen=True)
 class KafkaStream(Stream):
@@ -57,7 +67,7 @@ class KafkaStream(Stream):
         """Check the address."""
         super().__post_init__()
         self._text("topic")
-        self._text("brokers")
+        self._address("brokers", bare=True)
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class RedisStream(Stream):
         """Check the address."""
         super().__post_init__()
         self._text("key")
-        self._text("url")
+        self._address("url")
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,7 @@ class JsonLinesStream(Stream):
         super().__post_init__()
         if isinstance(self.path, os.PathLike):
             object.__setattr__(self, "path", os.fspath(self.path))
-        self._text("path")
+        self._address("path")
 
 
 @dataclass(frozen=True)
