@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,3 +118,15 @@ def test_two_versions_of_one_function_would_be_one_column(store: hr.FeatureStore
     for full in (False, True):
         with pytest.raises(DefinitionError, match="'tenfold'"):
             store.get_online_features(["tenfold@1", "tenfold@2"], {"user_id": KEYS}, full_feature_names=full)
+
+
+def test_a_source_that_is_applied_alone_tells_which_views_stay_with_the_old_one(
+    store: hr.FeatureStore,
+) -> None:
+    before = online(store, "activity:events_7d")
+    changed = dataclasses.replace(clicks, columns={"dear": "price > 5"})
+    assert store.plan([changed]).notes == (
+        "view activity@2 stays with clicks@1; bump it to take what is active now.",
+    )
+    store.apply([changed])
+    assert online(store, "activity:events_7d") == before

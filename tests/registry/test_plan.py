@@ -279,6 +279,40 @@ def test_a_partial_apply_of_a_new_version_leaves_the_old_one_declared(registry: 
     assert registry.get("view", "ads").version == "2"
 
 
+def test_a_partial_apply_of_a_source_tells_what_stays_with_the_old_one(registry: Registry) -> None:
+    registry.apply(
+        [
+            source("events"),
+            source("profiles"),
+            naming("view", "ads", "1", "source:events"),
+            naming("view", "people", "1", "source:profiles"),
+            naming("on_demand", "ratio", "1", "view:ads"),
+            naming("service", "model", "1", "view:ads@1"),
+        ]
+    )
+    changed = source("events", "another")
+    plan = registry.plan([changed], partial=True)
+    stays = "view ads@1 stays with events@1; bump it to take what is active now."
+    assert plan.notes == (stays,)
+    assert stays in str(plan)
+    assert plan.to_dict()["notes"] == [stays]
+    assert registry.apply(plan).plan.notes == (stays,)
+    assert registry.get("view", "ads").pins == (Key("source", "events", "1"),)
+
+    assert registry.plan([changed], partial=True).notes == ()
+    assert registry.plan([source("events", "another", owner="me")], partial=True).notes == ()
+    again = registry.plan([source("events", "a third")], partial=True)
+    assert again.notes == (stays,)
+
+    bumped = naming("view", "ads", "2", "source:events")
+    both = registry.plan([changed, bumped], partial=True)
+    assert both.notes == ("on_demand ratio@1 stays with ads@1; bump it to take what is active now.",)
+    registry.apply(both)
+    assert registry.plan([source("events", "a third")], partial=True).notes == (
+        "view ads@2 stays with events@2; bump it to take what is active now.",
+    )
+
+
 @pytest.mark.parametrize(
     ("documents", "message"),
     [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from headrace.definitions.references import Reference
+    from headrace.registry.activation import Activations
     from headrace.registry.changes import ObjectChange
     from headrace.registry.entry import Content
     from headrace.registry.reading import Wanted
@@ -59,7 +60,11 @@ def plan(state: State, wanted: Iterable[Wanted], *, partial: bool = False) -> Pl
         switches=active.switches,
         starts=_views(alive.keys() - state.live),
         stops=_views(state.live - alive.keys()),
-        notes=(*active.notes, *_kept_pins(changes, resolved, pins)),
+        notes=(
+            *active.notes,
+            *_kept_pins(changes, resolved, pins),
+            *_left_behind(active, {key: each for key, each in alive.items() if key not in resolved}),
+        ),
         writes=tuple(_writes(state, changes, contents)),
         declared=declared,
     )
@@ -155,8 +160,28 @@ def _kept_pins(
     for change in changes:
         now, kept = pins.get(change.key, ()), resolved[change.key].pins if change.key in resolved else ()
         if now != kept and not change.refusal:
-            old = ", ".join(str(pin) for pin in kept if pin not in now)
-            yield f"{change.key.kind} {change.key} stays with {old}; bump it to take what is active now."
+            yield _stays(change.key, (pin for pin in kept if pin not in now))
+
+
+def _left_behind(active: Activations, others: Mapping[Key, Content]) -> Iterator[str]:
+    """Notes on versions that a partial apply leaves alone, while it moves on what they name.
+
+    Args:
+        active: What becomes active.
+        others: What is kept up to date and is not among the definitions.
+    """
+    moved = {(each.kind, each.name) for each in active.switches if each.before and each.after}
+    for key, content in others.items():
+        if active.after.get(key[:2]) != key.version:
+            continue  # an old version is there to stay as it is
+        open_ = {(each.kind, each.name) for each in content.references if not each.version} & moved
+        old = [pin for pin in content.pins if pin[:2] in open_ and pin.version != active.after[pin[:2]]]
+        if old:
+            yield _stays(key, old)
+
+
+def _stays(key: Key, old: Iterable[Key]) -> str:
+    return f"{key.kind} {key} stays with {', '.join(map(str, old))}; bump it to take what is active now."
 
 
 def _writes(
