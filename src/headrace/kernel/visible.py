@@ -2,7 +2,8 @@
 
 Rows are sorted by event time, so a window is a range of them, and up to the first row not yet known at `t`
 all of it counts. Behind that row lies a zone where known and unknown rows are mixed. It is covered by aligned
-blocks of 1, 2, 4, ... rows; within a block, sorted by known instant, the rows that count are a range again.
+blocks of 1, 2, 4, ... rows; a block is sorted by known instant, so that the rows that count are its
+beginning, and running merges answer for every beginning.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from headrace.aggregations.states import Array, States, expand, offsets_of
+from headrace.aggregations.algebra import Columnwise, Fixed
+from headrace.aggregations.states import Array, States
 from headrace.kernel.ranges import RangeIndex, Ranges
+from headrace.kernel.sorting import grouped, sorted_places
 
 if TYPE_CHECKING:
     from headrace.aggregations.algebra import Algebra
@@ -29,18 +32,19 @@ class Knowledge:
         self.known = known
 
     @cached_property
-    def _order(self) -> Array:
-        return np.argsort(self.known, kind="stable")
+    def order(self) -> Array:
+        """The rows by known instant."""
+        return _small(sorted_places(self.known))
 
     @cached_property
     def _sorted(self) -> Array:
-        return self.known[self._order]
+        return self.known[self.order]
 
     @cached_property
     def rank(self) -> Array:
         """Each row's place among all rows by known instant."""
-        rank = np.empty(len(self.known), dtype=np.int64)
-        rank[self._order] = np.arange(len(self.known))
+        rank = np.empty_like(self.order)
+        rank[self.order] = np.arange(len(rank))
         return rank
 
     def before(self, t: Array) -> Array:
@@ -49,19 +53,44 @@ class Knowledge:
 
 
 class Piece(NamedTuple):
-    """Ranges of rows in an order of their own.
+    """Blocks of rows, each sorted by known instant, and the beginnings of them that count.
 
     Attributes:
-        rows: The order: positions of rows.
-        lo: Where each range starts in it.
-        hi: Where each range ends in it.
-        zone: The zone each range belongs to.
+        rows: The rows, block after block.
+        size: How many rows a block has.
+        hi: Where what counts of a block ends among the rows.
+        zone: The zone it counts for.
+        left: So many of them lie at the start of their zones, the others at the end; a zone has at most one
+            of each.
     """
 
     rows: Array
-    lo: Array
+    size: int
     hi: Array
     zone: Array
+    left: int
+
+    @property
+    def lo(self) -> Array:
+        """Where the blocks begin."""
+        return (self.hi - 1) // self.size * self.size
+
+    def merged(self, algebra: Algebra, states: States) -> States:
+        """The states of what counts.
+
+        Args:
+            algebra: Of the states.
+            states: Of all rows.
+        """
+        own = states.take(self.rows)
+        if not isinstance(algebra, Columnwise):
+            return RangeIndex(algebra, own).over(Ranges(self.lo, self.hi))
+        running = (
+            ufunc.accumulate(column.reshape(-1, self.size), axis=1).reshape(-1)
+            for ufunc, column in zip(algebra.ufuncs, own.fixed, strict=True)
+        )
+        last = self.hi - 1
+        return States(len(last), tuple(column[last] for column in running), None, (), own.dictionaries)
 
 
 class Zones:
@@ -81,19 +110,45 @@ class Zones:
         """
         self.n = len(lo)
         self._pieces = [piece for piece in pieces(knowledge, lo, hi, t) if len(piece.zone)]
-        zone = np.concatenate([piece.zone for piece in self._pieces] or [np.zeros(0, dtype=np.int64)])
-        self._by_zone = np.argsort(zone, kind="stable")
-        self._ends = offsets_of(np.bincount(zone, minlength=self.n))
+
+    @cached_property
+    def _by_zone(self) -> tuple[Array, Array]:
+        """All pieces' blocks by zone, and where each zone's end."""
+        return grouped(np.concatenate([piece.zone for piece in self._pieces]), self.n)
 
     def merged(self, algebra: Algebra, states: States) -> States:
         """The merged states of the rows that count in each zone."""
+        if isinstance(algebra, Fixed):
+            return self._added(algebra, states)
         if not self._pieces:
             return algebra.zero(self.n)
-        parts = [
-            RangeIndex(algebra, states.take(piece.rows)).over(Ranges(piece.lo, piece.hi))
-            for piece in self._pieces
-        ]
-        return algebra.reduce(States.concat(parts).take(self._by_zone), self._ends)
+        by, ends = self._by_zone
+        return algebra.reduce(
+            States.concat([piece.merged(algebra, states) for piece in self._pieces]).take(by), ends
+        )
+
+    def _added(self, algebra: Fixed, states: States) -> States:
+        """Piece by piece added to the zones: what all pieces hold need not be there at once."""
+        zero = algebra.zero(self.n).fixed
+        zones = States(self.n, tuple(map(np.copy, zero)), None, (), states.dictionaries)
+        for piece in self._pieces:
+            found = piece.merged(algebra, states)
+            for start, stop in ((0, piece.left), (piece.left, found.n)):
+                _add(algebra, zones, piece.zone[start:stop], found.slice(start, stop))
+        return zones
+
+
+def _add(algebra: Fixed, to: States, at: Array, found: States) -> None:
+    """Merge states into some others, in place.
+
+    Args:
+        algebra: Of both.
+        to: What is changed; its columns are its own.
+        at: Where, all different.
+        found: What is merged in, one for each place.
+    """
+    for column, merged in zip(to.fixed, algebra.merge(to.take(at), found).fixed, strict=True):
+        column[at] = merged
 
 
 def add_zones(algebra: Algebra, certain: States, zones: States, zone: Array) -> States:
@@ -108,15 +163,17 @@ def add_zones(algebra: Algebra, certain: States, zones: States, zone: Array) -> 
     some = np.flatnonzero(zone >= 0)
     if not len(some):
         return certain
+    if isinstance(algebra, Fixed):
+        both = States(certain.n, tuple(map(np.copy, certain.fixed)), None, (), certain.dictionaries)
+        _add(algebra, both, some, zones.take(zone[some]))
+        return both
     both = States.concat([certain, zones.take(zone[some])])
-    by = np.argsort(np.concatenate([np.arange(certain.n), some]), kind="stable")
-    lengths = np.ones(certain.n, dtype=np.int64)
-    lengths[some] = 2
-    return algebra.reduce(both.take(by), offsets_of(lengths))
+    by, ends = grouped(np.concatenate([np.arange(certain.n), some]), certain.n)
+    return algebra.reduce(both.take(by), ends)
 
 
 def pieces(knowledge: Knowledge, lo: Array, hi: Array, t: Array) -> tuple[Piece, ...]:
-    """The known rows of the ranges `lo` to `hi`, as ranges of rows sorted by known instant.
+    """The known rows of the ranges `lo` to `hi`, as beginnings of blocks sorted by known instant.
 
     Args:
         knowledge: Known instants of all rows.
@@ -137,9 +194,8 @@ def pieces(knowledge: Knowledge, lo: Array, hi: Array, t: Array) -> tuple[Piece,
         starts = np.concatenate([lo[odd_lo], hi[odd_hi] - size])
         if len(starts):
             bound = np.concatenate([limit[odd_lo], limit[odd_hi]])
-            found.append(
-                _level(knowledge, starts, size, bound, np.concatenate([query[odd_lo], query[odd_hi]]))
-            )
+            asking = np.concatenate([query[odd_lo], query[odd_hi]])
+            found.append(_level(knowledge, starts, size, bound, asking, int(odd_lo.sum())))
         lo = lo + odd_lo * size
         hi = hi - odd_hi * size
         left = lo < hi
@@ -148,16 +204,23 @@ def pieces(knowledge: Knowledge, lo: Array, hi: Array, t: Array) -> tuple[Piece,
     return tuple(found)
 
 
-def _level(knowledge: Knowledge, starts: Array, size: int, limit: Array, query: Array) -> Piece:
+def _level(knowledge: Knowledge, starts: Array, size: int, limit: Array, query: Array, left: int) -> Piece:
     """The known rows of the blocks of `size` rows that begin at `starts`."""
-    blocks, block = np.unique(starts, return_inverse=True)
-    if size == 1:
-        some = knowledge.rank[blocks][block] < limit
-        return Piece(blocks, block[some], block[some] + 1, query[some])
-    rows = expand(blocks, np.full(len(blocks), size))
-    keys = np.repeat(np.arange(len(blocks)), size) * len(knowledge.known) + knowledge.rank[rows]
-    by = np.argsort(keys, kind="stable")
-    lo = block * size
-    hi = np.searchsorted(keys[by], block * len(knowledge.known) + limit)
-    some = lo < hi
-    return Piece(rows[by], lo[some], hi[some], query[some])
+    used = np.zeros(len(knowledge.known) // size, dtype=bool)
+    used[starts // size] = True
+    block = (np.cumsum(used) - 1)[starts // size]
+    ranks = knowledge.rank[: len(used) * size].reshape(-1, size)[used]
+    ranks.sort(axis=1)
+    # Each block's ranks above all of the block before it: one sorted column.
+    n = len(knowledge.known)
+    keys = (ranks + np.arange(len(ranks))[:, None] * n).reshape(-1)
+    hi = np.searchsorted(keys, block * n + limit)
+    some = block * size < hi
+    rows = knowledge.order[ranks.reshape(-1)]
+    return Piece(rows, size, _small(hi[some]), _small(query[some]), int(some[:left].sum()))
+
+
+def _small(places: Array) -> Array:
+    """Places in 32 bits, where they fit: there is one for each row and level."""
+    fits = len(places) == 0 or int(places.max()) <= np.iinfo(np.int32).max
+    return places.astype(np.int32) if fits else places
