@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.casting import cast_column, instants
-from headrace.clock import instant
+from headrace.clock import EARLIEST, LATEST, instant
 from headrace.errors import DataError
 from headrace.schema import parse_type
 
@@ -189,3 +189,14 @@ def test_what_is_no_instant_is_one_clear_error(column: pa.Array, words: str) -> 
     with pytest.raises(DataError, match=words) as caught:
         instants(column, "ts")
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "far", [EARLIEST - 1, LATEST + 1, 1_770_000_000_000_000_000, -(1 << 63), (1 << 63) - 1]
+)
+def test_an_instant_lies_in_the_years_that_can_be_written(far: int) -> None:
+    near = pa.array([EARLIEST, LATEST])
+    assert instants(near, "ts").tolist() == [EARLIEST, LATEST]
+    for column in (pa.array([0, far]), pa.array([0, far]).view(pa.timestamp("us", tz="UTC"))):
+        with pytest.raises(DataError, match=f"ts holds {far} microseconds in row 1, .* years 1 to 9999"):
+            instants(column, "ts")

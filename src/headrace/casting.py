@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from headrace.clock import instant
+from headrace.clock import EARLIEST, LATEST, instant
 from headrace.errors import DataError
 from headrace.lazy import compute, numpy, pyarrow
 
@@ -90,8 +90,22 @@ def instants(column: Column, what: str) -> Instants:
         n int64, microseconds UTC.
 
     Raises:
-        DataError: The column has another type, nulls, or a value that is no instant.
+        DataError: The column has another type, nulls, or a value that is no instant of the years 1 to 9999.
     """
+    micros = _microseconds(column, what)
+    outside = (micros < EARLIEST) | (micros > LATEST)
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(
+            f"{what} holds {int(micros[row])} microseconds in row {row}, not in the years 1 to 9999.",
+            asked=int(micros[row]),
+            remedy="Correct or drop that row; numbers are read as microseconds UTC.",
+        )
+    return micros
+
+
+def _microseconds(column: Column, what: str) -> Instants:
+    """Times as microseconds UTC, however far they are."""
     flat = _flat(column)
     if flat.null_count:
         first = int(compute.index(flat.is_null(), value=True).as_py())
@@ -186,7 +200,7 @@ def _cast_or_say(
 def _as_timestamps(column: pyarrow.ChunkedArray, of: Type, what: str) -> pyarrow.ChunkedArray:
     valid = column.is_valid()
     micros = numpy.zeros(len(column), dtype=numpy.int64)
-    micros[valid.to_numpy()] = instants(column.drop_null(), what)
+    micros[valid.to_numpy()] = _microseconds(column.drop_null(), what)
     return pyarrow.chunked_array([pyarrow.array(micros, mask=~valid.to_numpy())]).cast(of.arrow())
 
 

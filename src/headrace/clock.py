@@ -13,7 +13,9 @@ from headrace.errors import DataError
 
 __all__ = [
     "DAY",
+    "EARLIEST",
     "HOUR",
+    "LATEST",
     "MINUTE",
     "SECOND",
     "Clock",
@@ -28,9 +30,11 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first and last instants of the years 1 to 9999. Beyond, text and arithmetic on instants end."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 class Clock(Protocol):
@@ -78,7 +82,7 @@ def instant(value: int | str | dt.datetime | dt.date) -> int:
     if isinstance(value, bool):
         raise DataError("A boolean is not an instant.", asked=value, remedy="Give an ISO 8601 time.")
     if isinstance(value, int):
-        if not _FIRST <= value <= _LAST:
+        if not EARLIEST <= value <= LATEST:
             raise DataError(
                 f"{value} is not an instant: as microseconds UTC it is not in the years 1 to 9999.",
                 asked=value,

@@ -35,6 +35,7 @@ __all__ = [
     "Series",
     "Sliding",
     "Window",
+    "bounded",
     "calendar",
     "default_hop",
     "duration",
@@ -49,11 +50,16 @@ HOPS = (SECOND, 5 * SECOND, MINUTE, 5 * MINUTE, HOUR, DAY)
 """The hops there are, microseconds; each nests in the next."""
 
 SHORTEST = 12 * SECOND
+LONGEST = 36_525 * DAY
+"""A hundred years. Instants lie in the years 1 to 9999: no edge leaves int64, wherever a window is moved."""
 FOREVER_AGO = -(1 << 62)
-"""The start of a lifetime window: before every instant a source can hold."""
+"""The start of a lifetime window: before every instant a source can hold, and every edge of other windows."""
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _NAMES = {SECOND: "1s", 5 * SECOND: "5s", MINUTE: "1m", 5 * MINUTE: "5m", HOUR: "1h", DAY: "1d"}
+
+_IN_A_YEAR = {"day": 365, "week": 52, "month": 12}
+"""How many periods at least begin in a year."""
 
 Instants = TypeVar("Instants", int, "np.ndarray[tuple[int], np.dtype[np.int64]]")
 
@@ -123,10 +129,11 @@ def duration(text: str | dt.timedelta) -> int:
     """Microseconds of a duration such as `"90s"`, `"5m"`, `"1h"`, `"7d"`, `"2w"`, or of a timedelta.
 
     Raises:
-        DefinitionError: The text is not a whole number and a unit, or the duration is negative.
+        DefinitionError: The text is not a whole number and a unit, or the duration is negative or longer than
+            100 years.
     """
     if isinstance(text, dt.timedelta):
-        return text // dt.timedelta(microseconds=1)
+        return bounded(text // dt.timedelta(microseconds=1), text)
     match = re.fullmatch(r"([0-9]+)([smhdw])", text) if isinstance(text, str) else None
     if match is None:
         raise DefinitionError(
@@ -134,7 +141,28 @@ def duration(text: str | dt.timedelta) -> int:
             asked=text,
             remedy="Write a whole number and s, m, h, d or w, like '7d'.",
         )
-    return int(match[1]) * _UNITS[match[2]]
+    digits = match[1].lstrip("0") or "0"
+    # A number of thousands of digits is not even read.
+    return bounded(LONGEST + 1 if len(digits) > 18 else int(digits) * _UNITS[match[2]], text)
+
+
+def bounded(length: int, written: object) -> int:
+    """A length of time, microseconds, if it can be one.
+
+    Raises:
+        DefinitionError: It is negative or longer than 100 years; the text names it as it is written.
+    """
+    if length < 0:
+        raise DefinitionError(
+            f"{written!r} is negative.", asked=written, remedy="Give a duration of at least '0s'."
+        )
+    if length > LONGEST:
+        raise DefinitionError(
+            f"{written!r} is longer than 100 years.",
+            asked=written,
+            remedy=f"Give at most '{LONGEST // DAY}d'; a window of all there is is 'all'.",
+        )
+    return length
 
 
 def default_hop(length: int) -> int:
@@ -196,8 +224,14 @@ def series(length: str, n: int, hop: str | None = None) -> Series:
         raise DefinitionError(
             "A series needs a length.", asked=length, remedy="Give a duration such as '1d'."
         )
-    if n < 1:
-        raise DefinitionError(f"A series of {n} windows is empty.", asked=n, remedy="Give n of at least 1.")
+    if not isinstance(n, int) or n < 1:
+        raise DefinitionError(
+            f"A series of {n} windows is empty.", asked=n, remedy="Give a whole number of at least 1."
+        )
+    if n * each.length > LONGEST:
+        raise DefinitionError(
+            f"A series of {n} windows of {length!r} is longer than 100 years.", asked=n, remedy="Give fewer."
+        )
     if each.length % each.hop:
         raise DefinitionError(
             f"The windows of a series must be a whole number of hops ({_NAMES[each.hop]}) long.", asked=length
@@ -214,6 +248,12 @@ def calendar(unit: Literal["day", "week", "month"], offset: int = 0) -> Calendar
     if offset < 0:
         raise DefinitionError(
             "A calendar window cannot lie in the future.", asked=offset, remedy="Use offset >= 0."
+        )
+    if offset > 100 * _IN_A_YEAR[unit]:
+        raise DefinitionError(
+            f"The {unit} {offset} {unit}s ago is more than 100 years ago.",
+            asked=offset,
+            remedy=f"Use an offset of at most {100 * _IN_A_YEAR[unit]}.",
         )
     return Calendar(unit, offset)
 
@@ -258,39 +298,46 @@ def tile_hop(of: Sliding | Calendar | Lifetime, zone: str = "UTC") -> int | None
 
 
 def _calendar_edges(of: Calendar, t: Instants, zone: str) -> tuple[Instants, Instants | None]:
+    back = 2 + of.offset // _IN_A_YEAR[of.unit]
     if isinstance(t, int):
-        starts = _period_starts(of.unit, zone, _year(t) - 1 - of.offset, _year(t) + 1)
+        starts = _period_starts(of.unit, zone, _year(t) - back, _year(t) + 1)
         at = bisect.bisect_right(starts, t) - 1 - of.offset
-        return starts[at], (starts[at + 1] if of.offset else None)
+        return starts[max(at, 0)], (starts[max(at + 1, 0)] if of.offset else None)
     import numpy as np
 
     if not len(t):
         return t, (t if of.offset else None)
     known = np.asarray(
-        _period_starts(of.unit, zone, _year(int(t.min())) - 1 - of.offset, _year(int(t.max())) + 1),
-        dtype=np.int64,
+        _period_starts(of.unit, zone, _year(int(t.min())) - back, _year(int(t.max())) + 1), dtype=np.int64
     )
     index = np.searchsorted(known, t, side="right") - 1 - of.offset
-    return known[index], (known[index + 1] if of.offset else None)
+    return known[np.maximum(index, 0)], (known[np.maximum(index + 1, 0)] if of.offset else None)
 
 
 def _year(t: int) -> int:
+    """The year of an instant, or the one beside it."""
     return 1970 + t // (365 * DAY + DAY // 4)
 
 
 @lru_cache(maxsize=256)
 def _period_starts(unit: str, zone: str, first_year: int, last_year: int) -> list[int]:
-    """The instants at which local periods start, ascending, for all periods that touch the years."""
-    day = dt.date(max(first_year, 1), 1, 1)
-    if unit == "week":
-        day -= dt.timedelta(days=day.weekday()) if day > dt.date(1, 1, 7) else dt.timedelta(0)
-    starts = []
-    while day.year <= min(last_year, 9998):
-        starts.append(_local_midnight(day, zone))
-        if unit == "month":
-            day = dt.date(day.year + day.month // 12, day.month % 12 + 1, 1)
-        else:
-            day += dt.timedelta(days=1 if unit == "day" else 7)
+    """The instants at which local periods start, ascending, for all periods that touch the years.
+
+    The first is `FOREVER_AGO`: what lies before the year 1 is one period.
+    """
+    first, last = dt.date(min(max(first_year, 1), 9999), 1, 1), dt.date(min(max(last_year, 1), 9999), 12, 31)
+    if unit == "month":
+        years = range(first.year, last.year + 1)
+        days = [dt.date(year, month, 1) for year in years for month in range(1, 13)]
+    else:
+        monday = first.toordinal() - first.weekday()  # the year 1 begins with one
+        begin, step = (monday, 7) if unit == "week" else (first.toordinal(), 1)
+        days = [dt.date.fromordinal(number) for number in range(begin, last.toordinal() + 1, step)]
+    starts = [FOREVER_AGO, *(_local_midnight(day, zone) for day in days)]
+    if last == dt.date.max and unit != "week":
+        starts.append(
+            _local_midnight(last, zone) + DAY
+        )  # east of Greenwich the year 10000 begins before ours ends
     return starts
 
 
@@ -299,8 +346,8 @@ def _local_midnight(day: dt.date, zone: str) -> int:
     info = zoneinfo.ZoneInfo(zone)
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     local = dt.datetime(day.year, day.month, day.day, tzinfo=info)
-    at = (local.astimezone(dt.UTC) - epoch) // dt.timedelta(microseconds=1)
-    early = (local.replace(fold=1).astimezone(dt.UTC) - epoch) // dt.timedelta(microseconds=1)
+    midnight = (day.toordinal() - epoch.toordinal()) * DAY  # in UTC; a datetime ends at the years 1 and 9999
+    at, early = (midnight - _offset(each) for each in (local, local.replace(fold=1)))
     while (
         early < at
     ):  # Midnight was skipped: clocks were moved somewhere between its readings before and after.
@@ -310,6 +357,11 @@ def _local_midnight(day: dt.date, zone: str) -> int:
         else:
             at = middle
     return at
+
+
+def _offset(local: dt.datetime) -> int:
+    """How far a local time is ahead of UTC, microseconds."""
+    return (local.utcoffset() or dt.timedelta(0)) // dt.timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=256)

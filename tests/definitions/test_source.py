@@ -108,6 +108,8 @@ def test_streams(stream: object) -> None:
         (lambda: events(lateness="soon"), "lateness: 'soon' is not a duration"),
         (lambda: events(lateness=3600), "lateness: 3600 is not a duration"),
         (lambda: events(serving_delay=dt.timedelta(seconds=-1)), "is negative"),
+        (lambda: events(lateness="36526d"), "lateness: '36526d' is longer than 100 years"),
+        (lambda: events(lateness="9999999999999999us"), "longer than 100 years"),
         (lambda: events(complete_until="soon"), "complete_until: 'soon' is not an instant"),
         (lambda: events(stream="kafka://ads"), "'kafka://ads' is not a stream"),
         (lambda: events(on_invalid="drop"), "'drop' is not an on_invalid"),

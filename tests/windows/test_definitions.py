@@ -35,6 +35,22 @@ def test_a_timedelta_is_a_duration():
     assert duration(dt.timedelta(minutes=3, microseconds=1)) == 3 * MINUTE + 1
 
 
+@pytest.mark.parametrize("longest", ["36525d", "876600h", "0" * 5000 + "36525d", dt.timedelta(days=36_525)])
+def test_a_duration_is_at_most_a_hundred_years(longest):
+    assert duration(longest) == 36_525 * DAY
+    with pytest.raises(DefinitionError, match="longer than 100 years"):
+        duration(dt.timedelta(days=36_525, microseconds=1))
+    with pytest.raises(DefinitionError, match="longer than 100 years"):
+        duration("3155760001s")
+
+
+@pytest.mark.parametrize("less", [dt.timedelta(microseconds=-1), dt.timedelta.min])
+def test_a_duration_is_not_negative(less):
+    with pytest.raises(DefinitionError, match="is negative") as caught:
+        duration(less)
+    assert caught.value.remedy
+
+
 @pytest.mark.parametrize("text", ["", "7", "d", "7 d", "1.5h", "-1h", "7D", "1h30m", "٣d", "7d ", None, 7])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(DefinitionError, match="is not a duration"):
@@ -120,6 +136,15 @@ def test_the_parts_of_a_series_are_shifted_windows_oldest_first():
         (lambda: series("all", n=2), "needs a length"),
         (lambda: series("1d", n=0), "is empty"),
         (lambda: series("90m", n=2, hop="1h"), "whole number of hops"),
+        (lambda: window("36526d"), "longer than 100 years"),
+        (lambda: window("9" * 5000 + "d"), "longer than 100 years"),
+        (lambda: window("7d", offset="36526d"), "longer than 100 years"),
+        (lambda: window("36525d", hop="36526d"), "longer than 100 years"),
+        (lambda: series("365d", n=101), "longer than 100 years"),
+        (lambda: series("1d", n=2.5), "is empty"),
+        (lambda: series("1d", n=1 << 70), "longer than 100 years"),
+        (lambda: calendar("day", offset=36_501), "more than 100 years ago"),
+        (lambda: calendar("month", offset=1_201), "more than 100 years ago"),
         (lambda: calendar("year"), "not a calendar period"),
         (lambda: calendar("day", offset=-1), "cannot lie in the future"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headrace.clock import DAY, HOUR, MINUTE, SECOND
+from headrace.clock import DAY, EARLIEST, HOUR, LATEST, MINUTE, SECOND, instant
 from headrace.testing.oracle import spans
 from headrace.windows import (
     FOREVER_AGO,
@@ -130,6 +130,61 @@ def test_many_instants_of_a_calendar_are_the_instants_one_by_one(unit, offset, i
     ends = [None] * len(instants) if end is None else end.tolist()
     one_by_one = [edges(calendar(unit, offset), t, zone) for t in instants]
     assert list(zip(start.tolist(), ends, strict=True)) == one_by_one
+
+
+FARTHEST = [
+    window("36525d"),
+    window("36525d", hop="1s"),
+    window("36525d", offset="36525d"),
+    *parts(series("365d", n=100)),
+]
+
+
+@pytest.mark.parametrize("of", FARTHEST, ids=lambda of: f"{of.suffix} {of.offset}")
+def test_no_edge_leaves_int64(of):
+    """Python's integers have no end: what they say is right, and NumPy's have to say the same."""
+    for t in (EARLIEST, LATEST, LATEST + 1):
+        start, end = edges(of, np.array([t]))
+        ends = [None] if end is None else end.tolist()
+        assert (start.tolist(), ends) == ([edges(of, t)[0]], [edges(of, t)[1]])
+        assert FOREVER_AGO < start[0] < t
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("offset", [0, 1, 3])
+def test_the_calendar_has_a_first_and_a_last_day(unit, offset, zone):
+    of = calendar(unit, offset)
+    longest = {"day": DAY, "week": 7 * DAY, "month": 31 * DAY}[unit]
+    for t in (EARLIEST, EARLIEST + DAY, EARLIEST + 500 * DAY, LATEST - 500 * DAY, LATEST - DAY, LATEST):
+        start, end = edges(of, t, zone)
+        assert start <= t
+        assert start == FOREVER_AGO or start > t - (offset + 1) * longest - DAY
+        assert (end is None) == (offset == 0)
+        assert end is None or start <= end <= t
+        many = edges(of, np.array([t, t]), zone)
+        assert [None if each is None else each.tolist() for each in many] == [
+            [start] * 2,
+            None if end is None else [end] * 2,
+        ]
+
+
+def test_the_last_days_of_the_calendar():
+    assert edges(calendar("day"), LATEST, "UTC")[0] == instant("9999-12-31")
+    assert edges(calendar("day", 1), LATEST, "Asia/Tokyo") == (
+        instant("9999-12-30T15:00:00Z"),
+        instant("9999-12-31T15:00:00Z"),
+    )
+    assert edges(calendar("month"), LATEST, "Asia/Tokyo")[0] == instant("9999-12-31T15:00:00Z")
+    assert edges(calendar("month", 1), EARLIEST, "UTC") == (FOREVER_AGO, EARLIEST)
+    assert edges(calendar("month", 2), EARLIEST, "UTC") == (FOREVER_AGO, FOREVER_AGO)
+
+
+@pytest.mark.parametrize(("unit", "offset"), [("day", 36_500), ("week", 5_200), ("month", 1_200)])
+@pytest.mark.parametrize("t", [instant("2026-01-01"), instant("2026-12-31T23:59:59Z"), instant("2000-02-29")])
+def test_a_calendar_window_of_a_hundred_years_ago_is_the_oracles(unit, offset, t):
+    for n in (offset, offset - 1, offset // 7):
+        assert [edges(calendar(unit, n), t, "Europe/Berlin")] == spans(calendar(unit, n), t, "Europe/Berlin")
 
 
 def test_lifetime_has_a_start_before_everything_and_no_end():

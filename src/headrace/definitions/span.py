@@ -7,7 +7,7 @@ import re
 
 from headrace.clock import DAY, HOUR, MINUTE, SECOND
 from headrace.errors import DefinitionError
-from headrace.windows import duration
+from headrace.windows import bounded, duration
 
 __all__ = ["Span", "span"]
 
@@ -29,7 +29,7 @@ def span(given: str | dt.timedelta | Span) -> Span:
     """The length of time that is written.
 
     Raises:
-        DefinitionError: It is no duration, or negative.
+        DefinitionError: It is no duration, negative, or longer than 100 years.
     """
     if isinstance(given, Span):
         return given
@@ -39,10 +39,5 @@ def span(given: str | dt.timedelta | Span) -> Span:
             asked=given,
             remedy="Write a whole number and s, m, h, d or w, like '7d'.",
         )
-    exact = re.fullmatch(r"(\d+)us", given) if isinstance(given, str) else None
-    length = int(exact[1]) if exact else duration(given)
-    if length < 0:
-        raise DefinitionError(
-            f"{given!r} is negative.", asked=given, remedy="Give a duration of at least '0s'."
-        )
-    return Span(length)
+    exact = re.fullmatch(r"([0-9]{1,20})us", given) if isinstance(given, str) else None
+    return Span(bounded(int(exact[1]), given) if exact else duration(given))

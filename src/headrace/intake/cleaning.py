@@ -10,7 +10,7 @@ import difflib
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from headrace.clock import MINUTE
+from headrace.clock import EARLIEST, LATEST, MINUTE
 from headrace.errors import DataError
 from headrace.intake.casts import cast_all, castable
 from headrace.intake.doubles import settle_array
@@ -30,9 +30,6 @@ __all__ = ["KNOWN", "TIME", "Cleaned", "Cleaner", "RawSource", "clean"]
 
 _AHEAD = 5 * MINUTE
 """How far an event may lie after the instant at which it was available; clocks differ."""
-
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""The instants of the years 1 to 9999. Beyond, text and arithmetic on instants end."""
 
 _BATCH = 1 << 18
 
@@ -248,9 +245,9 @@ class Cleaner:
 
     @staticmethod
     def _in_range(column: str, at: Array, valid: Array | None, faults: list[Fault]) -> None:
-        if not len(at) or (at.min() >= _FIRST and at.max() <= _LAST):
+        if not len(at) or (at.min() >= EARLIEST and at.max() <= LATEST):
             return
-        outside = (at < _FIRST) | (at > _LAST)
+        outside = (at < EARLIEST) | (at > LATEST)
         if valid is not None:
             outside &= valid
         if outside.any():
