@@ -48,11 +48,11 @@ class Moments(Fixed):
         (n_left, mean_left, m2_left), (n_right, mean_right, m2_right) = left.fixed, right.fixed
         n = n_left + n_right
         share = n_right / np.maximum(n, 1)
+        # Halves, for two huge means may lie further apart than a double reaches.
+        mean = 2 * (mean_left / 2 + (mean_right / 2 - mean_left / 2) * share)
         apart = mean_right - mean_left
         # In this order nothing overflows where one side is empty and the other holds huge values.
-        m2 = m2_left + m2_right + apart * share * n_left * apart
-        # With nothing on the left the share is one, but left + (right - left) need not be right.
-        return States(left.n, (n, np.where(n_left == 0, mean_right, mean_left + apart * share), m2))
+        return States(left.n, (n, mean, m2_left + m2_right + apart * share * n_left * apart))
 
     def reduce(self, states: States, offsets: Array) -> States:
         """The weighted mean first, then the deviations from it: two passes, none of which cancels."""
@@ -65,7 +65,9 @@ class Moments(Fixed):
         one = np.where(n > 0, one, 0.0)
         # Shares, not totals: a sum of huge values would overflow where their mean does not.
         share = size / np.repeat(np.maximum(n, 1), lengths)
-        middle = one + reduce_groups(np.add, (mean - np.repeat(one, lengths)) * share, groups, 0.0)
+        # Halves, for two huge means may lie further apart than a double reaches.
+        off = reduce_groups(np.add, (mean / 2 - np.repeat(one / 2, lengths)) * share, groups, 0.0)
+        middle = 2 * (one / 2 + off)
         apart = mean - np.repeat(middle, lengths)
         return States(len(n), (n, middle, reduce_groups(np.add, m2 + apart * size * apart, groups, 0.0)))
 
