@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import pyarrow as pa
+
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.parts import Part, Parts, numbered
 from headrace.kernel.point_in_time import features_at
@@ -16,12 +18,11 @@ from headrace.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
-
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import AggregateBinding
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import ViewPlan
+    from headrace.kernel.rows import Rows
 
 __all__ = ["PART", "History", "features_of", "history"]
 
@@ -84,10 +85,16 @@ def features_of(
         t: Their instants.
         serving_delay: See `History`.
     """
+    rows = _rows(binding, plan, part, serving_delay)
+    if len(rows) > 4 * PART:
+        pa.default_memory_pool().release_unused()  # one great entity's events leave much behind
+    return features_at(plan, rows, asked[part.questions], t[part.questions])
+
+
+def _rows(binding: AggregateBinding, plan: ViewPlan, part: Part, serving_delay: int) -> Rows:
+    """A part's events, lifted; the events themselves are not needed any longer then."""
+    events, entity = part.read()
     # Within an entity its key settles no tie, so it need not be there any more.
     settled = set(binding.keys) - {binding.event_id}
     schema = Schema({name: of for name, of in binding.schema.items() if name not in settled})
-    rows = rows_of_events(
-        plan, part.events, part.entity, schema, binding.event_id, serving_delay=serving_delay
-    )
-    return features_at(plan, rows, asked[part.questions], t[part.questions])
+    return rows_of_events(plan, events, entity, schema, binding.event_id, serving_delay=serving_delay)

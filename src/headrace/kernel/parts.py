@@ -7,15 +7,16 @@ neighbouring buckets of all chunks make a part of about the size wanted.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.kernel.clean import ENTITY
-from headrace.kernel.columns import ArrowColumn
+from headrace.kernel.columns import python_values
 from headrace.kernel.sorting import grouped
 
 if TYPE_CHECKING:
@@ -80,18 +81,21 @@ class Part(NamedTuple):
     """All events of some entities, and the questions about them.
 
     Attributes:
-        events: The events, in one piece, with `ENTITY`.
+        chunks: Where the events are.
+        first: The first of the entities' buckets.
+        last: The one after the last.
         questions: Places of the questions.
     """
 
-    events: pa.Table
+    chunks: Sequence[Events]
+    first: int
+    last: int
     questions: Array
 
-    @property
-    def entity(self) -> Array:
-        """The number of each event's entity."""
-        numbers: Array = self.events.column(ENTITY).combine_chunks().to_numpy()
-        return numbers
+    def read(self) -> tuple[pa.Table, Array]:
+        """The events in one piece, and their entities' numbers; whoever reads them lets them go again."""
+        events = pa.concat_tables([chunk.of(self.first, self.last) for chunk in self.chunks]).combine_chunks()
+        return events, events.column(ENTITY).combine_chunks().to_numpy()
 
 
 class Parts:
@@ -137,8 +141,7 @@ class Parts:
             return _join_columns(done, self._order, pool)
 
     def _part(self, first: int, last: int) -> Part:
-        events = pa.concat_tables([chunk.of(first, last) for chunk in self._chunks])
-        return Part(events.combine_chunks(), self._order[self._ends[first] : self._ends[last]])
+        return Part(self._chunks, first, last, self._order[self._ends[first] : self._ends[last]])
 
 
 def _join_columns(
@@ -160,14 +163,35 @@ def _join_columns(
     return dict(zip(names, joined, strict=True))
 
 
+@dataclass(eq=False)
+class _Joined:
+    """A column of several parts'; `newest` is put together for those who ask."""
+
+    values: pa.Array
+    status: Array
+    reason: str
+    parts: list[Array]
+    back: Array
+
+    @cached_property
+    def newest(self) -> Array:
+        """See `Column`."""
+        return np.concatenate(self.parts)[self.back]
+
+    def to_list(self) -> list[Any]:
+        """The values as Python has them."""
+        return python_values(self.values)
+
+
 def _joined(parts: Sequence[Column], back: Array) -> Column:
     """The parts' values one after another, brought into the questions' order."""
     values = pa.chunked_array([part.values for part in parts]).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks)
-    return ArrowColumn(
+    return _Joined(
         values.take(pa.array(back)),
         np.concatenate([part.status for part in parts])[back],
-        np.concatenate([part.newest for part in parts])[back],
         next((part.reason for part in parts if part.reason), ""),
+        [part.newest for part in parts],
+        back,
     )

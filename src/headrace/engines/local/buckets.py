@@ -80,6 +80,8 @@ def gathered(
                 keep(making.popleft().result())
         while making:
             keep(making.popleft().result())
+        if size > budget:
+            pa.default_memory_pool().release_unused()  # what passed through on its way to disk
         yield found
 
 

@@ -183,7 +183,7 @@ def latest_of(
         asked: The questions' entity numbers.
         t: Their instants.
     """
-    rows, entity = without_copies(part.events, part.entity, binding.schema, binding.event_id)
+    rows, entity = without_copies(*part.read(), binding.schema, binding.event_id)
     rows = rows.combine_chunks()
     time, known = (rows.column(name).combine_chunks().to_numpy() for name in (TIME, KNOWN))
     created = None if binding.created_at is None else created_instants(rows, binding.created_at)
