@@ -11,6 +11,7 @@ from headrace.aggregations.states import Array, States, expand
 from headrace.kernel.finished import Stack, StackedColumn, series_column
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.ranges import RangeIndex, Ranges, Square
+from headrace.kernel.sorting import by_two
 from headrace.kernel.visible import Knowledge, Zones, add_zones
 from headrace.windows import edges
 
@@ -88,7 +89,7 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, 
     n = len(t)
     back = None
     if not (entity[1:] > entity[:-1]).all():
-        by = np.lexsort((t, entity))
+        by = by_two(entity, t)
         back = np.empty(n, dtype=np.int64)
         back[by] = np.arange(n)
         entity, t = entity[by], t[by]
