@@ -1,6 +1,6 @@
 """The catalogue of aggregations, by the names they have in definitions: `agg.count(...)`, `agg.sum(...)`, ...
 
-A new aggregation is its file in `headrace.aggregations`, a line here, and its row in the docs.
+A new aggregation is its file in `headrace.aggregations`, its line and name here, and its row in the docs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,24 @@ from headrace.aggregations.moments import Variance as variance  # noqa: N813
 from headrace.aggregations.rate import Rate as rate  # noqa: N813
 from headrace.aggregations.recency import Recency as recency  # noqa: N813
 from headrace.aggregations.sum import Sum as sum  # noqa: A004, N813
+
+__all__ = [
+    "CATALOGUE",
+    "count",
+    "decayed_sum",
+    "distinct",
+    "first",
+    "last",
+    "last_k",
+    "max",
+    "mean",
+    "min",
+    "rate",
+    "recency",
+    "stddev",
+    "sum",
+    "variance",
+]
 
 CATALOGUE: dict[str, type[Aggregation]] = {
     each.kind: each

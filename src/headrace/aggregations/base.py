@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from headrace.errors import DefinitionError
 from headrace.windows import Lifetime, Window, window
@@ -23,6 +23,26 @@ if TYPE_CHECKING:
     from headrace.schema import Type
 
 __all__ = ["Aggregation", "Measure", "Output", "written_at"]
+
+
+Kept = TypeVar("Kept")
+Given = TypeVar("Given")
+
+if TYPE_CHECKING:
+
+    class Written(Generic[Kept, Given]):
+        """A field that is kept in another type than it may be written in.
+
+        Type checkers read it as the descriptor it says to be; at run time the field is plain, and
+        `__post_init__` brings it into form.
+        """
+
+        def __get__(self, instance: object, owner: object) -> Kept: ...
+
+        def __set__(self, instance: object, value: Given) -> None: ...
+
+
+_NONE: Any = ()
 
 
 class Measure(NamedTuple):
@@ -65,14 +85,14 @@ class Aggregation:
 
     name: str
     _: KW_ONLY
-    windows: tuple[Window, ...] = ()
+    windows: Written[tuple[Window, ...], str | Window | Iterable[str | Window]] = _NONE
     where: str | None = None
     suffix: bool = True
     description: str = ""
     type: str = ""
-    tags: tuple[str, ...] = ()
+    tags: Written[tuple[str, ...], str | Iterable[str]] = _NONE
     owner: str = ""
-    rules: tuple[Any, ...] = ()
+    rules: Written[tuple[Any, ...], Iterable[Any]] = _NONE
     written: str = field(default="", compare=False, repr=False)
 
     kind: ClassVar[str] = ""
