@@ -112,7 +112,7 @@ def test_one_tile_for_each_entity_and_hop():
     tiles = tile(plan, rows)
     assert tiles.entity.tolist() == [0, 0, 1, 2]
     assert tiles.time.tolist() == [NOON, NOON + 5 * MINUTE, NOON, NOON]
-    assert tiles.known.tolist() == [FOREVER_AGO] * 4
+    assert tiles.known is None
     assert tiles.measures[1].fixed[0].tolist() == [2, 1, 1, 1]
     assert len(tile(plan, tiles, NOON + DAY)) == 3, "one lifetime state for each"
     assert len(tile(plan_of("1h"), rows, NOON + DAY)) == 0

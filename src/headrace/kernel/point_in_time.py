@@ -38,8 +38,9 @@ def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str
     Returns:
         Output column name -> values, statuses and newest event times, in the queries' order.
     """
-    merged = states_at(plan, rows, entity, t)
-    return finish(plan, merged, t)
+    if not plan.features:
+        return {}
+    return finish(plan, states_at(plan, rows, entity, t), t)
 
 
 def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, Column]:
