@@ -50,9 +50,11 @@ def settle_array(array: pa.Array, of: Type, *, allow_infinite: bool) -> Settled:
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     nan = np.isnan(data) & valid
     infinite = ~finite & ~nan & valid  # under a null there may lie anything
+    with np.errstate(invalid="ignore"):  # a signalling NaN, or anything, may lie under a null
+        positive = data + 0.0
     keep = valid & ~nan if allow_infinite else valid & ~nan & ~infinite
     told = None if allow_infinite or not infinite.any() else infinite
-    return Settled(pa.array(data + 0.0, pa.float64(), mask=~keep), told, int(nan.sum()))
+    return Settled(pa.array(positive, pa.float64(), mask=~keep), told, int(nan.sum()))
 
 
 def _without_minus_zero(array: pa.Array, data: Array) -> pa.Array:

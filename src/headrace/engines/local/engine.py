@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -165,14 +166,19 @@ class LocalEngine:
 
         def answer(part: Part) -> dict[str, Column]:
             return latest_of(
-                binding, asked.names, part, numbers.asked[part.questions], asked.t[part.questions]
+                binding,
+                asked.names,
+                part,
+                numbers.asked[part.questions],
+                asked.t[part.questions],
+                self._threads,
             )
 
         return _Work(None, [], None, answer)
 
 
 def latest_of(
-    binding: LatestBinding, names: Sequence[str], part: Part, asked: Array, t: Array
+    binding: LatestBinding, names: Sequence[str], part: Part, asked: Array, t: Array, threads: int
 ) -> dict[str, Column]:
     """The latest values of a part's questions.
 
@@ -182,6 +188,7 @@ def latest_of(
         part: Rows by entity.
         asked: The questions' entity numbers.
         t: Their instants.
+        threads: How many columns are gathered at once.
     """
     rows, entity = without_copies(*part.read(), binding.schema, binding.event_id)
     rows = rows.combine_chunks()
@@ -195,12 +202,18 @@ def latest_of(
     row = by[np.maximum(place, 0)] if len(by) else np.zeros(len(place), dtype=np.int64)
     newest = np.where(there, time[row] if len(by) else FOREVER_AGO, FOREVER_AGO)
     stale = np.zeros(len(there), dtype=bool) if binding.ttl is None else there & (t - newest > binding.ttl)
-    index = pa.array(row, mask=~there | stale)
-    columns: dict[str, Column] = {}
-    for name in names:
-        values = pa.chunked_array([rows.column(name).combine_chunks().take(index)]).combine_chunks()
-        null = values.is_null().to_numpy(zero_copy_only=False)
-        status = np.where(null, NULL_VALUE, PRESENT).astype(np.uint8)
-        status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
-        columns[name] = ArrowColumn(values, status, newest)
-    return columns
+    gone = ~there | stale
+    index = pa.array(row, mask=gone if gone.any() else None)
+    status = np.full(len(there), PRESENT, dtype=np.uint8)
+    status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
+
+    def column(name: str) -> Column:
+        (whole,) = rows.column(name).chunks or [pa.nulls(0, rows.schema.field(name).type)]
+        values = whole.take(index)
+        if not whole.null_count:
+            return ArrowColumn(values, status, newest)
+        null = values.is_null().to_numpy(zero_copy_only=False) & ~gone
+        return ArrowColumn(values, np.where(null, np.uint8(NULL_VALUE), status), newest)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(names, pool.map(column, names), strict=True))
