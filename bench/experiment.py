@@ -76,6 +76,7 @@ class Experiment:
         goals: What is compared.
         agree: Groups of sides whose results must be equal, by name.
         rounds: How many turns each side has, unless the command line says otherwise.
+        note: What a reader of the table should know.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Experiment:
     goals: tuple[Goal, ...]
     agree: tuple[tuple[str, ...], ...] = ()
     rounds: int = 3
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,6 +47,7 @@ def entry(
     return {
         "format": FORMAT,
         "what": experiment.what,
+        "note": experiment.note,
         "run": circumstances,
         "sides": sides,
         "goals": lines,
@@ -125,7 +126,7 @@ def markdown(document: Mapping[str, Document]) -> str:
         "",
         "## What and where",
         "",
-        *(f"- **{name}** ({each['run']['date']}): {each['what']}." for name, each in document.items()),
+        *(_about(name, each) for name, each in document.items()),
         "",
         *dict.fromkeys(_circumstances(each["run"]) for each in document.values()),
     ]
@@ -176,6 +177,11 @@ def _side_rows(name: str, document: Document) -> Iterator[str]:
         times = [_cell(each[key], "s") for key in ("seconds", "median", "p99", "processor_seconds")]
         others = "" if each["others"] is None else f"{each['others']:.1f}"
         yield f"| {name} | {side} | {' | '.join(times)} | {_cell(each['peak_mb'], 'MB')} | {others} |"
+
+
+def _about(name: str, document: Document) -> str:
+    text = f"- **{name}** ({document['run']['date']}): {document['what']}."
+    return f"{text} {document['note']}" if document.get("note") else text
 
 
 def _due(line: Document | None) -> str:
