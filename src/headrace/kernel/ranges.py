@@ -26,7 +26,7 @@ Square: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 BLOCK = 32
 FEW = 4
-"""How many rows an edge there must be for pieces between edges to be worth it."""
+"""How many rows there must be for each piece that is looked at, or making pieces costs more than it saves."""
 GATHERED = 4
 """Up to how many rows a row and range are gathered one by one; beyond, blocks are merged once and shared."""
 POOL = 1 << 22
@@ -70,17 +70,17 @@ class Ranges:
             rows: How many rows there are.
 
         Returns:
-            Where the pieces begin, and where the last one ends; and the ranges. None if ranges are many.
+            Where the pieces begin, and where the last one ends; and the ranges. None if that makes too many
+            pieces, or too many of them in each range.
         """
-        if 2 * FEW * len(self) > rows:
-            return None
         some = self.lo < self.hi
-        if not some.any():
+        if FEW * len(self) > rows or not some.any():
             return None
         cuts, place = np.unique(np.concatenate([self.lo[some], self.hi[some]]), return_inverse=True)
         lo, hi = np.zeros((2, len(self)), dtype=np.int64)
         lo[some], hi[some] = place.reshape(2, -1)
-        return cuts, Ranges(lo, hi)
+        pieces = Ranges(lo, hi)
+        return (cuts, pieces) if FEW * pieces.total <= rows else None
 
 
 class RangeIndex:
