@@ -222,7 +222,12 @@ class FeatureStore:
         rows = Spine.read(entity_df if spine is None else spine, timestamp, {**plan.keys, **plan.request})
         fingerprints = self._names.fingerprints(member.reference.definition for member in plan.members)
         made = Making(
-            self._engine, self.settings.offline.engine, self._clock.now(), chosen.service, fingerprints
+            self._engine,
+            self.settings.offline.engine,
+            self._clock.now(),
+            chosen.service,
+            fingerprints,
+            self.settings.directory,
         )
         return historical(plan, rows, made, progress)
 

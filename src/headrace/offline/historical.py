@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.errors import DefinitionError
 from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
+from headrace.offline.inputs import inputs_of
 from headrace.ports.engine import Asked
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from headrace.definitions.references import Reference
     from headrace.kernel.columns import Column
@@ -30,6 +32,7 @@ class Making(NamedTuple):
         at: When, microseconds UTC.
         service: The service asked for; None where features were listed.
         fingerprints: The semantic fingerprint of each definition used.
+        directory: What relative paths of sources are relative to.
     """
 
     engine: Engine
@@ -37,6 +40,7 @@ class Making(NamedTuple):
     at: int
     service: str | None
     fingerprints: Mapping[Reference, str]
+    directory: Path
 
 
 def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progress) -> HistoricalFeatures:
@@ -53,6 +57,8 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
         DefinitionError: A feature would have the name of one of the spine's columns.
     """
     _check_names(plan, spine)
+    # Before anything is read: a file that changes meanwhile is then seen to be newer than the manifest says.
+    sources = inputs_of((each.binding for each in plan.views), made.directory)
     found: list[Mapping[str, Column]] = []
     left_out: dict[str, int] = {}
     for each in plan.views:
@@ -77,7 +83,6 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
         OutputFeature(m.output, str(m.reference), str(m.type), made.fingerprints[m.reference.definition])
         for m in plan.members
     ]
-    sources = {each.binding.source.name: _told(each.binding.source.batch) for each in plan.views}
     statuses = {name: column.status for name, column in outputs.items()}
     origin = Origin(features, spine, statuses, sources, left_out, made.name, made.at, made.service)
     return HistoricalFeatures(table, origin)
@@ -91,8 +96,3 @@ def _check_names(plan: RetrievalPlan, spine: Spine) -> None:
                 asked=member.output,
                 remedy="Drop or rename the column, or ask with full_feature_names=True.",
             )
-
-
-def _told(batch: Any) -> dict[str, Any]:
-    """What the manifest says of a source."""
-    return {"batch": batch if isinstance(batch, str) else "in memory"}
