@@ -57,7 +57,7 @@ def _length(table: Any) -> int | None:
 
 
 def _paths(batch: str, directory: Path) -> list[Path]:
-    """The files of a path or glob, in the order of their names; that one is missing is the engine's to tell."""
+    """The files of a path or glob, in the order of their names; the engine tells of one that is missing."""
     whole = str(directory / Path(batch).expanduser())
     is_pattern = glob.has_magic(whole) and not os.path.exists(whole)  # noqa: PTH110 - a name may hold brackets
     names = sorted(glob.glob(whole, recursive=True)) if is_pattern else [whole]  # noqa: PTH207
