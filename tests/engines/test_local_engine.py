@@ -60,9 +60,9 @@ def test_a_small_budget_changes_nothing_but_the_memory(log: Path, tmp_path: Path
     t = int(START.timestamp() * 1_000_000) + rng.integers(0, 11 * 86_400_000_000, 800)
     for binding in (windows, latest):
         asked = Asked(binding, list(binding.feature_types), keys, t)
-        expected, left_out = roomy.features(asked, _quiet)
-        found, also = narrow.features(asked, _quiet)
-        assert left_out == also
+        expected, left_out, newest = roomy.features(asked, _quiet)
+        found, also, reached = narrow.features(asked, _quiet)
+        assert (left_out, newest) == (also, reached)
         assert left_out["no_key"] > 0
         for name, column in expected.items():
             assert found[name].values.equals(column.values), name
@@ -84,9 +84,9 @@ def test_some_features_are_answered_as_all_are(log: Path, tmp_path: Path) -> Non
     view = bind(definition, engine.infer_schema(source), "UTC")
     keys = pa.table({"user_id": [f"u{i}" for i in range(1, 50)]})
     t = np.full(49, int(START.timestamp() * 1_000_000) + 6 * 86_400_000_000, dtype=np.int64)
-    whole, _ = engine.features(Asked(view, ["f0_7d", "f1_7d", "f2_7d"], keys, t), _quiet)
+    whole, *_ = engine.features(Asked(view, ["f0_7d", "f1_7d", "f2_7d"], keys, t), _quiet)
     for name in whole:
-        alone, _ = engine.features(Asked(view, [name], keys, t), _quiet)
+        alone, *_ = engine.features(Asked(view, [name], keys, t), _quiet)
         assert alone[name].values.equals(whole[name].values)
     assert sum(whole["f2_7d"].values.to_pylist()) > sum(whole["f1_7d"].values.to_pylist()) > 0
 
@@ -105,5 +105,5 @@ def test_the_first_copy_of_a_latest_value_counts_and_no_later_one(tmp_path: Path
         LatestView("l", entity=user, source=source, features=["plan"]), engine.infer_schema(source), "UTC"
     )
     t = np.array([int(START.timestamp() * 1_000_000) + 7_200_000_000], dtype=np.int64)
-    found, _ = engine.features(Asked(view, ["plan"], pa.table({"user_id": ["u"]}), t), _quiet)
+    found, *_ = engine.features(Asked(view, ["plan"], pa.table({"user_id": ["u"]}), t), _quiet)
     assert found["plan"].values.to_pylist() == ["free"]

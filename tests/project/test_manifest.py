@@ -11,6 +11,7 @@ import pyarrow.csv
 
 import headrace as hr
 from headrace import agg
+from headrace.clock import format_instant
 from tests.project.market import NOW, SCHEMA, again, clicks, event, events, project, user, write
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def test_the_files_of_a_glob_and_their_rows(tmp_path: Path) -> None:
     assert first["modified"].endswith("Z")
 
     write(tmp_path / "log" / "a.parquet", [*events(1, 3), event(99, NOW)])
-    assert sources(store, "activity:events1_7d")["clicks"] != found
+    after = sources(store, "activity:events1_7d")["clicks"]
+    assert after["files"] != found["files"]
+    assert found["newest"] < after["newest"] == format_instant(NOW)
 
 
 def test_a_file_that_must_be_read_to_be_counted(tmp_path: Path) -> None:
@@ -65,7 +68,7 @@ def test_a_table_in_memory_has_rows_only(tmp_path: Path) -> None:
     table = pa.Table.from_pylist(events(0, 2), SCHEMA)
     store.apply([view(table)])
     assert sources(store, "activity:events1_7d") == {
-        "clicks": {"batch": "in memory", "files": [], "rows": table.num_rows}
+        "clicks": {"batch": "in memory", "files": [], "rows": table.num_rows, "newest": newest_of(table)}
     }
 
 
@@ -79,6 +82,16 @@ def test_two_revisions_of_a_source_in_one_answer_are_both_told(tmp_path: Path) -
         "clicks": "events.parquet",
         "clicks of activity@2": "more.parquet",
     }
+
+
+def newest_of(table: pa.Table) -> str:
+    return max(table["ts"].to_pylist()).isoformat().replace("+00:00", "Z")
+
+
+def test_a_source_without_a_usable_row_has_no_newest(tmp_path: Path) -> None:
+    store = project(tmp_path)
+    store.apply([view(pa.Table.from_pylist([], SCHEMA))])
+    assert sources(store, "activity:events1_7d")["clicks"]["newest"] is None
 
 
 def again_with(store: hr.FeatureStore, directory: Path) -> hr.FeatureStore:

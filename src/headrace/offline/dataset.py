@@ -60,7 +60,7 @@ class Origin:
         features: The columns of features, in the table's order.
         spine: The spine.
         statuses: For each column of features, n uint8, places in `STATUS_NAMES`.
-        sources: For each source, what it held: JSON values (batch, files, rows).
+        sources: For each source, what it held: JSON values (batch, files, rows, newest event time).
         quarantined: How many rows were left out, by `source: reason`.
         engine: What computed it.
         created_at: When, microseconds UTC.

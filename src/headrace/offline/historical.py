@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headrace.clock import format_instant
 from headrace.errors import DefinitionError
 from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
 from headrace.offline.inputs import inputs_of
@@ -63,10 +64,13 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
     left_out: dict[str, int] = {}
     for each in plan.views:
         binding = each.binding
-        columns, rejected = made.engine.features(
+        columns, rejected, newest = made.engine.features(
             Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress
         )
         found.append(columns)
+        own = f"{binding.source.name} of {binding.id}"
+        facts = sources[own if own in sources else binding.source.name]
+        facts["newest"] = None if newest is None else format_instant(newest)
         for reason, count in rejected.items():
             name = f"{binding.source.name}: {reason}"
             left_out[name] = max(left_out.get(name, 0), count)

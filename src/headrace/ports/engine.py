@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.schema import Schema
 
-__all__ = ["Asked", "Engine", "Part", "Progress"]
+__all__ = ["Answered", "Asked", "Engine", "Part", "Progress"]
 
 
 class Part(NamedTuple):
@@ -47,6 +47,20 @@ class Asked(NamedTuple):
     t: Array
 
 
+class Answered(NamedTuple):
+    """Point-in-time correct features of a view.
+
+    Attributes:
+        columns: Feature -> values, in the spine's order.
+        left_out: How many rows of the source were left out, by reason.
+        newest: The newest event time among the rows that were not, microseconds UTC; None without any.
+    """
+
+    columns: Mapping[str, Column]
+    left_out: Mapping[str, int]
+    newest: int | None
+
+
 Progress: TypeAlias = Callable[[str, float], None]
 """Hears how far a piece of work is: what it is, and the share done, 0 to 1."""
 
@@ -70,8 +84,8 @@ class Engine(Protocol):
         """
         ...
 
-    def features(self, asked: Asked, progress: Progress) -> tuple[Mapping[str, Column], Mapping[str, int]]:
-        """Point-in-time correct features, in the spine's order, and how many rows were left out, by reason.
+    def features(self, asked: Asked, progress: Progress) -> Answered:
+        """Point-in-time correct features of a view.
 
         Raises:
             DataError: The data cannot be read.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.engines.local.buckets import gathered, hashed_bucket
 from headrace.engines.local.reading import infer_schema, read
@@ -22,6 +23,7 @@ from headrace.kernel.history import PART, features_of
 from headrace.kernel.latest import created_instants, latest_rows, sort_latest
 from headrace.kernel.parts import BUCKETS, Chunk, Part, Parts, numbered
 from headrace.ports import engine as ports
+from headrace.ports.engine import Answered
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -119,15 +121,19 @@ class LocalEngine:
                 yield ports.Part(events, pa.concat_tables([no_rejects(), *rejected]), (bucket + 1) / BUCKETS)
                 rejected.clear()
 
-    def features(self, asked: Asked, progress: Progress) -> tuple[Mapping[str, Column], Mapping[str, int]]:
-        """Point-in-time correct features in the spine's order, and how many rows were left out by reason."""
+    def features(self, asked: Asked, progress: Progress) -> Answered:
+        """Point-in-time correct features of a view."""
         binding = asked.binding
         numbers = Numbers(asked.keys, binding.keys)
         rejected: list[pa.Table] = []
         prepared = self._windows if isinstance(binding, AggregateBinding) else self._latest
         work = prepared(asked, numbers)
 
+        newest: list[int] = []
+
         def chunk(events: pa.Table) -> Chunk:
+            if events.num_rows:
+                newest.append(pc.max(events.column(TIME)).as_py())
             found = numbers.of(events)
             wanted = found >= 0
             if not wanted.all():
@@ -143,7 +149,8 @@ class LocalEngine:
             parts = Parts(chunks, numbers.asked, work.size if fits else PART)
             answers = parts.answers(work.answer, self._threads, lambda share: progress(binding.id, share))
         counts = Counter(rule for rows in rejected for rule in rows.column("rule").to_pylist())
-        return {name: answers[name] for name in asked.names}, dict(sorted(counts.items()))
+        columns = {name: answers[name] for name in asked.names}
+        return Answered(columns, dict(sorted(counts.items())), max(newest, default=None))
 
     def _windows(self, asked: Asked, numbers: Numbers) -> _Work:
         binding = asked.binding
