@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.aggregations.states import Array, Events, Field, States, expand, offsets_of
+from headrace.aggregations.states import Array, Events, Field, States, expand, lengths_of, offsets_of
 from headrace.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Fixed(Algebra):
 
     def reduce(self, states: States, offsets: Array) -> States:
         """Merge neighbours pairwise to one state for every group: log2 of the longest group rounds."""
-        starts, lengths = offsets[:-1], np.diff(offsets)
+        starts, lengths = offsets[:-1], lengths_of(offsets)
         while len(lengths) and lengths.max() > 1:
             halves = (lengths + 1) // 2
             place = expand(np.zeros_like(halves), halves)
@@ -172,7 +172,7 @@ class Ragged(Algebra):
     def rows_of(states: States) -> Array:
         """The row each entry belongs to."""
         assert states.offsets is not None  # noqa: S101 - ragged states have offsets by construction
-        return np.repeat(np.arange(states.n, dtype=np.int64), np.diff(states.offsets))
+        return np.arange(states.n, dtype=np.int64).repeat(lengths_of(states.offsets))
 
 
 def storage(of: Type, name: str = "value") -> Field:

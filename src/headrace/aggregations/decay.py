@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.algebra import Fixed, reduce_groups
 from headrace.aggregations.base import Aggregation, Measure, Output
-from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.aggregations.states import Array, Events, Field, Finished, States, lengths_of
 from headrace.errors import DefinitionError
 from headrace.lazy import numpy as np
 from headrace.schema import DOUBLE, Type
@@ -59,7 +59,7 @@ class Decay(Fixed):
         value, own = (column[inside] for column in states.fixed)
         groups = offsets - offsets[0]
         reference = reduce_groups(np.maximum, own, groups, FOREVER_AGO)
-        aged = self.at(States(len(own), (value, own)), np.repeat(reference, np.diff(groups)))
+        aged = self.at(States(len(own), (value, own)), reference.repeat(lengths_of(groups)))
         return States(len(reference), (reduce_groups(np.add, aged, groups, 0.0), reference))
 
     def at(self, states: States, t: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.algebra import Fixed, reduce_groups, storage
 from headrace.aggregations.base import Aggregation, Measure, Output
-from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.aggregations.states import Array, Events, Field, Finished, States, lengths_of
 from headrace.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class Edge(Fixed):
         groups = offsets - offsets[0]
         best = reduce_groups(np.maximum if self.newest else np.minimum, order, groups, self.nothing)
         # The first row of a group that holds its best order; those after it are the same event.
-        at = np.flatnonzero(order == np.repeat(best, np.diff(groups)))
+        (at,) = (order == best.repeat(lengths_of(groups))).nonzero()
         if not len(at):
             return self._like(self.zero(len(best)), states)
-        row = at[np.minimum(np.searchsorted(at, groups[:-1]), len(at) - 1)]
+        row = at[np.minimum(at.searchsorted(groups[:-1]), len(at) - 1)]
         empty = np.array(self._no_value, value.dtype)
         data = np.where(groups[1:] > groups[:-1], value[row], empty)
         return States(len(best), (best, data), None, (), states.dictionaries)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.algebra import Fixed, reduce_groups
 from headrace.aggregations.base import Aggregation, Measure, Output
-from headrace.aggregations.states import Array, Events, Field, Finished, States
+from headrace.aggregations.states import Array, Events, Field, Finished, States, lengths_of
 from headrace.lazy import numpy as np
 from headrace.schema import DOUBLE, Type
 
@@ -58,7 +58,7 @@ class Moments(Fixed):
         """The weighted mean first, then the deviations from it: two passes, none of which cancels."""
         inside = slice(int(offsets[0]), int(offsets[-1]))
         size, mean, m2 = (column[inside] for column in states.fixed)
-        groups, lengths = offsets - offsets[0], np.diff(offsets)
+        groups, lengths = offsets - offsets[0], lengths_of(offsets)
         n = reduce_groups(np.add, size, groups, 0)
         # Measured from one of the means: equal values then deviate by nothing at all.
         one = reduce_groups(np.maximum, np.where(size > 0, mean, -np.inf), groups, 0.0)
@@ -66,9 +66,9 @@ class Moments(Fixed):
         # Shares, not totals: a sum of huge values would overflow where their mean does not.
         share = size / np.repeat(np.maximum(n, 1), lengths)
         # Halves, for two huge means may lie further apart than a double reaches.
-        off = reduce_groups(np.add, (mean / 2 - np.repeat(one / 2, lengths)) * share, groups, 0.0)
+        off = reduce_groups(np.add, (mean / 2 - (one / 2).repeat(lengths)) * share, groups, 0.0)
         middle = 2 * (one / 2 + off)
-        apart = mean - np.repeat(middle, lengths)
+        apart = mean - middle.repeat(lengths)
         return States(len(n), (n, middle, reduce_groups(np.add, m2 + apart * size * apart, groups, 0.0)))
 
 

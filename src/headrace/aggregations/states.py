@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from headrace.schema import Type
 
-__all__ = ["Array", "Events", "Field", "Finished", "States", "Values", "expand", "offsets_of"]
+__all__ = ["Array", "Events", "Field", "Finished", "States", "Values", "expand", "lengths_of", "offsets_of"]
 
 
 class Field(NamedTuple):
@@ -138,7 +138,7 @@ class States:
         fixed = tuple(column[rows] for column in self.fixed)
         if self.offsets is None:
             return States(len(rows), fixed, None, (), self.dictionaries)
-        starts, lengths = self.offsets[rows], np.diff(self.offsets)[rows]
+        starts, lengths = self.offsets[rows], lengths_of(self.offsets)[rows]
         at = expand(starts, lengths)
         return States(
             len(rows),
@@ -177,7 +177,7 @@ class States:
         width = len(parts[0].fixed)
         offsets = None
         if parts[0].offsets is not None:
-            lengths = [np.diff(part.offsets) for part in parts if part.offsets is not None]
+            lengths = [lengths_of(part.offsets) for part in parts if part.offsets is not None]
             offsets = offsets_of(np.concatenate(lengths))
         n = sum(part.n for part in parts)
         return States(n, tuple(joined[:width]), offsets, tuple(joined[width:]), tuple(dictionaries))
@@ -186,16 +186,22 @@ class States:
 def offsets_of(lengths: Array) -> Array:
     """Offsets, length n + 1, of lists with these lengths."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
+    lengths.cumsum(out=offsets[1:])
     return offsets
+
+
+def lengths_of(offsets: Array) -> Array:
+    """The lengths of lists with these offsets; what `np.diff` says, sooner."""
+    lengths: Array = offsets[1:] - offsets[:-1]
+    return lengths
 
 
 def expand(starts: Array, lengths: Array) -> Array:
     """The positions `start, start + 1, ...` of every span, one span after another."""
-    total = int(lengths.sum())
+    ends = lengths.cumsum()
+    total = int(ends[-1]) if len(ends) else 0
     if not total:
         return np.zeros(0, dtype=np.int64)
-    ends = np.cumsum(lengths)
-    shift = np.repeat(starts - (ends - lengths), lengths)
+    shift: Array = (starts - (ends - lengths)).repeat(lengths)
     shift += np.arange(total, dtype=np.int64)
     return shift
