@@ -156,7 +156,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the faults and plant none")
     parser.add_argument("--jobs", type=int, default=2, help="how many to plant at once (%(default)s)")
     parser.add_argument("--limit", type=float, default=240, help="seconds for one fault (%(default)s)")
-    parser.add_argument("--cases", type=float, default=0.4, help="share of the drawn cases (%(default)s)")
+    parser.add_argument("--cases", type=float, default=1.0, help="share of the drawn cases (%(default)s)")
     parser.add_argument("--seed", type=int, default=2024, help="seed of the drawn cases (%(default)s)")
     parser.add_argument("--trust", action="store_true", help="do not run the tests without a fault first")
     return parser.parse_args()

@@ -19,6 +19,8 @@ VALUES = st.one_of(
 
 @given(rows=st.lists(st.tuples(st.integers(0, 3), VALUES), max_size=30), ascending=st.booleans())
 @example(rows=[(1, SHARED + b"b"), (0, SHARED + b"c"), (1, SHARED + b"a"), (1, SHARED)], ascending=False)
+@example(rows=[(0, SHARED + b"b"), (0, SHARED + b"a")], ascending=False)
+@example(rows=[(0, b"b" * 10), (0, b"b" * 9), (0, b"c" * 8), (1, b"a" * 10), (1, b"a" * 9)], ascending=False)
 @example(rows=[(0, b"\xff" * 8), (0, b"\x00" * 8), (2, b"\x80" * 9)], ascending=True)
 def test_codes_compare_as_values_do_within_an_owner(rows, ascending):
     rows = sorted(rows) if ascending else rows

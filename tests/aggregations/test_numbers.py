@@ -10,6 +10,8 @@ import pytest
 
 from headrace import agg
 from headrace.aggregations.dictionary import hash_bytes, hash_words
+from headrace.aggregations.states import Events, Values
+from headrace.aggregations.sum import ExactSum
 from headrace.schema import Schema
 from headrace.testing.formulas import hash64
 from headrace.testing.lifting import lift_python, read_finished
@@ -52,8 +54,9 @@ def test_moments_are_accurate_where_sums_of_squares_are_not(name):
     assert got == pytest.approx(deviation, rel=1e-13 if mean < 10 else 1e-7)
 
 
-def test_equal_values_have_no_variance_at_all():
-    assert finished(agg.variance("f", "y", windows="all"), "y", [0.1] * 1000) == 0.0
+@pytest.mark.parametrize("value", [0.1, 1.5e308, -1.7e308])
+def test_equal_values_have_no_variance_at_all(value):
+    assert finished(agg.variance("f", "y", windows="all"), "y", [value] * 1000) == 0.0
 
 
 @pytest.mark.parametrize("column", ["x", "d"])
@@ -69,6 +72,15 @@ def test_sums_of_integers_pass_through_overflow_unharmed():
     assert finished(agg.sum("f", "x", windows="all"), "x", [most, 1]) == "INVALID"
     assert finished(agg.sum("f", "x", windows="all"), "x", [least, -1]) == "INVALID"
     assert finished(agg.sum("f", "x", windows="all"), "x", [least, -1, 1]) == least
+
+
+def test_equal_sums_of_integers_are_equal_states():
+    halves, whole = (
+        ExactSum().lift(Events(n, None, (Values(np.full(n, 2**34 // n), SCHEMA["x"]),), np.zeros(n)))
+        for n in (8, 1)
+    )
+    together = ExactSum().reduce(halves, np.array([0, 8]))
+    assert [column.tolist() for column in together.fixed] == [column.tolist() for column in whole.fixed]
 
 
 def test_the_sum_of_2_to_the_40_greatest_integers_is_noticed_as_an_overflow_and_their_mean_is_right():

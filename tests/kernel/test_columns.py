@@ -15,8 +15,8 @@ from headrace.kernel.events import rows_of_events
 from headrace.kernel.plan import compile_view
 from headrace.kernel.point_in_time import features_at
 from headrace.schema import Schema
-from headrace.windows import series
-from tests.online.small import MINUTE, NOON
+from headrace.windows import FOREVER_AGO, series
+from tests.online.small import HOUR, MINUTE, NOON
 
 
 def columns_of(features, values, of="int64", asked=(0,), *, times=None):
@@ -56,6 +56,7 @@ def test_a_sum_that_overflows_is_null_and_invalid():
     total = agg.sum("total", "x", windows=["1h"])
     column = columns_of([total], [2**63 - 1, 1], asked=(1, 0, 2))["total_1h"]
     assert said(column) == [(0, "PRESENT"), (None, "INVALID"), (0, "PRESENT")]
+    assert column.to_list() == [0, None, 0]
     assert column.reason == "overflow"
     assert said(columns_of([total], [2**63 - 1, 1, -1])["total_1h"]) == [(2**63 - 1, "PRESENT")]
 
@@ -123,6 +124,35 @@ def test_null_without_an_event_is_not_found_and_with_one_null():
     columns = columns_of([features[0]], [None], asked=(0, 1))
     assert said(columns["mean_1h"]) == [(None, "NULL_VALUE"), (None, "NOT_FOUND")]
     assert columns["mean_1h"].newest.tolist()[0] == NOON
+
+
+def test_each_window_has_its_share_of_what_is_finished_together():
+    mean = agg.mean("mean", "x", windows=["1m", "1h", "1d"])
+    columns = columns_of(
+        [mean], [8, 2, 9], asked=(0, 1), times=[NOON - 2 * HOUR, NOON - 2 * MINUTE, NOON + 1]
+    )
+    nothing, never = (None, "NOT_FOUND"), FOREVER_AGO
+    assert [said(columns[f"mean_{window}"]) for window in ("1m", "1h", "1d")] == [
+        [nothing, nothing],
+        [(2.0, "PRESENT"), nothing],
+        [(5.0, "PRESENT"), nothing],
+    ]
+    for column in columns.values():
+        assert column.to_list() == column.values.to_pylist()
+    newest = [columns[f"mean_{window}"].newest.tolist() for window in ("1m", "1h", "1d")]
+    assert newest == [[never, never], [NOON - 2 * MINUTE, never], [NOON - 2 * MINUTE, never]]
+
+
+def test_each_series_lists_its_own_windows():
+    count = agg.count("n", windows=["1h", series("1m", 2), series("1h", 3)])
+    columns = columns_of(
+        [count], [1, 2, 3], asked=(0, 1), times=[NOON - 2 * HOUR, NOON - 2 * HOUR, NOON - HOUR]
+    )
+    assert said(columns["n_1h"]) == [(1, "PRESENT"), (0, "PRESENT")]
+    assert said(columns["n_2x1m"]) == [([0, 0], "PRESENT"), ([0, 0], "PRESENT")]
+    assert said(columns["n_3x1h"]) == [([0, 2, 1], "PRESENT"), ([0, 0, 0], "PRESENT")]
+    newest = [columns[name].newest.tolist()[0] for name in ("n_1h", "n_2x1m", "n_3x1h")]
+    assert newest == [NOON - HOUR, FOREVER_AGO, NOON - HOUR]
 
 
 def test_a_series_lists_its_members_for_each_question():

@@ -80,7 +80,6 @@ def test_the_copies_that_count_are_the_oracles(case: Case, shuffle) -> None:
 
 
 TIED = [  # oldest first
-    Click(NOON, known=NOON + 1, event="z", amount=9),
     Click(NOON, known=NOON + 2, event=None, amount=9),
     Click(NOON, known=NOON + 2, event="a", amount=9),
     Click(NOON, known=NOON + 2, event="b", amount=None),
@@ -88,6 +87,8 @@ TIED = [  # oldest first
     Click(NOON, known=NOON + 2, event="b", amount=1, item=None),
     Click(NOON, known=NOON + 2, event="b", amount=1, item="\x00"),
     Click(NOON, known=NOON + 2, event="b", amount=1, item="x"),
+    Click(NOON, known=NOON + 3, event="b", amount=None),
+    Click(NOON, known=NOON + 1, event="z", amount=9),
     Click(NOON + 1, known=NOON + 1, event=None, amount=None),
 ]
 
@@ -99,7 +100,7 @@ def sorted_clicks(events, entity=None, event_id="event"):
     return [events[place] for place in sort_events(codes, time, known, table, SCHEMA, event_id)]
 
 
-def test_ties_go_by_known_then_event_id_then_all_columns_by_name_nulls_first(seed):
+def test_ties_go_by_event_id_then_known_then_all_columns_by_name_nulls_first(seed):
     shuffled = [TIED[place] for place in np.random.default_rng(seed).permutation(len(TIED))]
     assert sorted_clicks(shuffled) == TIED
 
@@ -143,6 +144,19 @@ def test_the_copy_of_smallest_known_then_event_time_then_bytes_counts(first, see
     found = first_copies(np.zeros(len(copies), np.int64), time, known, table, SCHEMA, "event")
     kept = [True] if found is None else found.tolist()
     assert [click for click, counts in zip(shuffled, kept, strict=True) if counts] == [COPIES[first]]
+
+
+@pytest.mark.parametrize("of", ["string", "binary", "int64", "timestamp", "date"])
+def test_an_id_of_any_type_names_one_event(of):
+    schema = Schema({"id": of})
+    ids = {"string": ["a", "b"], "binary": [b"", b"\0"]}.get(of, [7, -7])
+    column = pa.array([ids[0], None, ids[1], ids[0], None, ids[0]])
+    if of == "date":
+        column = column.cast(pa.int32())
+    known = np.array([3, 0, 1, 2, 0, 1])
+    table = pa.table({"id": column.cast(schema["id"].arrow())})
+    found = first_copies(np.array([0, 0, 0, 0, 0, 1]), known, known, table, schema, "id")
+    assert found.tolist() == [False, True, True, True, True, True]
 
 
 def test_minus_zero_is_zero():

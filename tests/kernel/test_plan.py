@@ -21,11 +21,11 @@ FEATURES = [
     agg.mean("mean", "amount", windows=["7d", series("1h", 2)]),
     agg.sum("total", "amount", windows=["1h"]),
     agg.rate("share", numerator="big", denominator="n", windows=["1h"], prior=(1, 1)),
-    agg.last_k("items", "item", k=2, timestamps=True, windows=["1h"]),
+    agg.last_k("items", "item", k=2, timestamps=True, windows=["1h", "7d"]),
     agg.max("most", "amount", where="amount > 5", windows=["all"]),
 ]
 PLAN = compile_view(FEATURES, SCHEMA)
-EVENTS = [Click(NOON - 60_000_000 * n, amount=n % 9, item="ab"[n % 2]) for n in range(80)]
+EVENTS = [Click(NOON - 60_000_000 * n, amount=n, item="ab"[n % 2]) for n in range(80)]
 VERDICTS = {
     "amount > 5": [event.amount > 5 for event in EVENTS],
     "item = 'b'": [event.item == "b" for event in EVENTS],

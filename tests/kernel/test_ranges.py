@@ -46,8 +46,8 @@ ALGEBRAS = [
 SIZES = [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1, 5 * BLOCK, BLOCK * BLOCK + 7, 3000]
 
 
-def lifted(algebra, n, shuffle, *, some=True):
-    """n events as states; with `some`, not all of them count."""
+def lifted(algebra, n, shuffle, *, some=True, share=0.7):
+    """n events as states; with `some`, not all of them count, but about a share."""
     numbers = shuffle.integers(-50, 50, n)
     of = getattr(algebra, "of", getattr(algebra, "key", INT64))
     if of.is_text:
@@ -57,7 +57,7 @@ def lifted(algebra, n, shuffle, *, some=True):
         values = Values(numbers / 4, DOUBLE)  # quarters add up exactly in any order
     else:
         values = Values(numbers, of)
-    counts = shuffle.random(n) < 0.7 if some else None
+    counts = shuffle.random(n) < share if some else None
     order = np.arange(n, dtype=np.int64)
     keys = SortedDictionary(pa.array([place.to_bytes(4) for place in range(n)], pa.binary()))
     time = np.cumsum(shuffle.integers(0, 3, n)) * 1_000_000
@@ -76,16 +76,55 @@ def by_hand(algebra, states, lo, hi):
 def check(algebra, states, lo, hi):
     found = RangeIndex(algebra, states).over(Ranges(lo, hi))
     assert found.n == len(lo)
-    close = isinstance(algebra, (Moments, Decay))
-    for place, expected in enumerate(by_hand(algebra, states, lo, hi)):
+    same(algebra, found, by_hand(algebra, states, lo, hi))
+
+
+def same(algebra, found, expected):
+    """Each state found is the one expected."""
+    for place, want in enumerate(expected):
         one = found.take(np.array([place]))
-        if close:
-            for got, want in zip(one.fixed, expected.fixed, strict=True):
-                assert got == pytest.approx(want, rel=1e-9, abs=1e-6), (place, lo[place], hi[place])
+        if isinstance(algebra, (Moments, Decay)):
+            for got, wanted in zip(one.fixed, want.fixed, strict=True):
+                assert got == pytest.approx(wanted, rel=1e-9, abs=1e-6), place
         else:
             if isinstance(algebra, ExactSum):  # a merge brings the halves of differences into form
                 one = algebra.merge(one, algebra.zero(1))
-            assert meaning(algebra, one) == meaning(algebra, expected), (place, lo[place], hi[place])
+            assert meaning(algebra, one) == meaning(algebra, want), place
+
+
+@pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)
+def test_groups_may_begin_anywhere_and_be_empty(algebra, seed):
+    states = lifted(algebra, 40, np.random.default_rng([seed, 40]))
+    ends = np.array([7, 7, 8, 19, 33, 33])
+    found = algebra.reduce(states, ends)
+    assert found.n == len(ends) - 1
+    same(algebra, found, by_hand(algebra, states, ends[:-1], ends[1:]))
+
+
+@pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)
+def test_events_that_do_not_count_leave_no_trace(algebra, seed):
+    states = lifted(algebra, 9, np.random.default_rng(seed), share=0.0)
+    whole = algebra.reduce(states, np.array([0, 9]))
+    assert meaning(algebra, whole) == meaning(algebra, algebra.zero(1))
+
+
+@pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)
+def test_ranges_of_pieces_are_ranges_of_their_rows(algebra, seed):
+    shuffle = np.random.default_rng([seed, 9])
+    states = lifted(algebra, 500, shuffle)
+    lo, hi = np.append(shuffle.integers(20, 500, (2, 8)), [[30, 60, 500], [30, 40, 500]], axis=1)
+    cuts, pieces = Ranges(lo, hi).coarse(500)
+    assert pieces.total < 500 / 4
+    found = RangeIndex(algebra, algebra.reduce(states, cuts)).over(pieces)
+    same(algebra, found, by_hand(algebra, states, lo, hi))
+
+
+def test_pieces_are_made_only_of_few_ranges_that_hold_rows():
+    zero, ten = np.zeros(10, np.int64), np.full(10, 10)
+    assert Ranges(zero, ten).coarse(40) is not None
+    assert Ranges(zero, ten).coarse(39) is None, "as many pieces as rows"
+    assert Ranges(ten, ten).coarse(40) is None
+    assert Ranges(np.arange(10), 20 + np.arange(10)).coarse(99) is None, "each range is ten pieces"
 
 
 @pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)

@@ -17,7 +17,11 @@ from headrace.testing.generate import Case, cases
 from tests.effort import cases as effort
 
 NEAR, FAR = st.integers(-3, 3), st.integers(-(2**62), 2**62)
-KEYS = st.lists(NEAR, max_size=40) | st.lists(NEAR | FAR, max_size=40)
+POWERS = st.integers(55, 62).map(lambda bit: 1 << bit)
+SHIFTED = st.tuples(FAR | POWERS, st.lists(NEAR, max_size=40)).map(
+    lambda drawn: [drawn[0] + key for key in drawn[1]]
+)
+KEYS = st.lists(NEAR, max_size=40) | SHIFTED | st.lists(NEAR | FAR, max_size=40)
 
 
 @given(KEYS)
@@ -48,7 +52,8 @@ def test_every_repeated_hash_is_found_beside_its_likes(hashes):
     assert set(found) >= {row for row, each in enumerate(hashes) if hashes.count(each) > 1}
 
 
-TEXTS = st.lists(st.binary(max_size=40) | st.sampled_from([b"", b"\0", b"a" * 300, b"a" * 301]), max_size=20)
+ALIKE = [b"", b"\0", b"\0\0", b"a", b"a\0", b"a" * 300, b"a" * 301]
+TEXTS = st.lists(st.binary(max_size=40) | st.sampled_from(ALIKE), max_size=20)
 
 
 @given(TEXTS, st.integers(0, 3), st.booleans())

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.aggregations.count import Counting
+from headrace.aggregations.distinct import DistinctHashes
 from headrace.aggregations.edge import Edge
 from headrace.aggregations.states import Events, Values
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.visible import Knowledge, Zones, add_zones, pieces
 from headrace.schema import INT64
+from headrace.testing.lifting import meaning
 from headrace.windows import FOREVER_AGO
 
 INSTANTS = st.integers(-4, 12)
@@ -41,27 +43,34 @@ def test_pieces_hold_each_known_row_of_a_zone_once(drawn):
     assert [sorted(rows) for rows in found] == visible(known, lo, hi, t)
 
 
-@given(zones(), st.booleans())
-def test_zones_merge_their_known_rows(drawn, counting):
+@given(zones(), st.sampled_from([Counting(), Edge(INT64, newest=True), DistinctHashes()]))
+def test_zones_merge_their_known_rows(drawn, algebra):
     known, lo, hi, t = drawn
-    algebra = Counting() if counting else Edge(INT64, newest=True)
     n = len(known)
     events = Events(n, None, (Values(np.arange(n) * 10, INT64),), known, np.arange(n, dtype=np.int64))
     states = algebra.lift(events)
     merged = Zones(Knowledge(known), lo, hi, t).merged(algebra, states)
     expected = visible(known, lo, hi, t)
-    if counting:
-        assert merged.fixed[0].tolist() == [len(rows) for rows in expected]
-    else:
-        assert merged.fixed[1].tolist() == [max(rows) * 10 if rows else 0 for rows in expected]
+    assert meaning(algebra, merged) == [merged_rows(algebra, states, rows) for rows in expected]
 
 
-def test_zones_are_added_to_the_queries_they_belong_to():
-    algebra = Counting()
-    certain, zones_ = (algebra.lift(Events(n, None, (), np.zeros(n, np.int64))) for n in (4, 2))
-    counts = add_zones(algebra, certain, zones_, np.array([1, -1, 0, 1])).fixed[0]
-    assert counts.tolist() == [2, 1, 2, 2]
-    assert add_zones(algebra, certain, zones_, np.full(4, -1)).fixed[0].tolist() == [1, 1, 1, 1]
+def merged_rows(algebra, states, rows):
+    """What the state of some rows means."""
+    own = states.take(np.array(rows, dtype=np.int64))
+    return meaning(algebra, algebra.reduce(own, np.array([0, len(rows)])))[0]
+
+
+@pytest.mark.parametrize("algebra", [Counting(), DistinctHashes()], ids=repr)
+def test_zones_are_added_to_the_queries_they_belong_to(algebra):
+    numbers = np.arange(11)
+    states = algebra.lift(Events(11, None, (Values(numbers, INT64),), numbers))
+    certain = algebra.reduce(states, np.arange(5))
+    zones_ = algebra.reduce(states, np.array([4, 6, 11]))
+    first, second = [4, 5], [6, 7, 8, 9, 10]
+    added = meaning(algebra, add_zones(algebra, certain, zones_, np.array([1, -1, 0, 1])))
+    expected = [[0, *second], [1], [2, *first], [3, *second]]
+    assert added == [merged_rows(algebra, states, rows) for rows in expected]
+    assert add_zones(algebra, certain, zones_, np.full(4, -1)) is certain
 
 
 @st.composite

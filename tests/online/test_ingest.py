@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,20 @@ def test_copies_across_pushes_count_once_and_leave_no_trace(store):
     assert push(store, by, Click(NOON - HOUR, event="e"), Click(NOON - 1, event="f")) == (1, 1, 0, 0, 1)
     assert count(store) == 2
     assert [entry.offset for entry in log.entries(store, "clicks")] == [0, 1]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_whichever_copy_comes_first_the_order_of_events_is_one(store, order):
+    copies = [
+        Click(NOON - HOUR, event="1", amount=1, known=NOON - 59 * MINUTE),
+        Click(NOON - HOUR, event="1", amount=1, known=NOON - 40 * MINUTE),
+        Click(NOON - HOUR, event="2", amount=2, known=NOON - 50 * MINUTE),
+    ]
+    by = ingest(VIEW)
+    for place in order:
+        push(store, by, copies[place])
+    assert count(store) == 2
+    assert values(store, VIEW, ["u"], now=NOON)["newest_7d"] == [2], "known later, but of the greater id"
 
 
 def test_an_id_names_an_event_of_its_entity_only(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import Any
 
 import pyarrow as pa
@@ -106,7 +107,8 @@ def store() -> MemoryStore:
 
 def test_a_row_is_valid_up_to_its_ttl_and_known_to_be_old_after(store):
     view = newest(ttl=HOUR)
-    load(store, view, MIDNIGHT, Click(MIDNIGHT - HOUR, amount=3), Click(MIDNIGHT - 1, "v", None))
+    old = Click(MIDNIGHT - HOUR, amount=3, known=MIDNIGHT - 5)  # its age counts from when it happened
+    load(store, view, MIDNIGHT, old, Click(MIDNIGHT - 1, "v", None))
     assert answers(store, view, ["u", "v", "w"], as_of=MIDNIGHT)["amount"] == [
         (3, "PRESENT", MIDNIGHT - HOUR),
         (None, "NULL_VALUE", MIDNIGHT - 1),
@@ -114,6 +116,23 @@ def test_a_row_is_valid_up_to_its_ttl_and_known_to_be_old_after(store):
     ]
     later = answers(store, view, ["u", "v"], as_of=MIDNIGHT + 1)["amount"]
     assert later == [(None, "OUTSIDE_MAX_AGE", MIDNIGHT - HOUR), (None, "NULL_VALUE", MIDNIGHT - 1)]
+
+
+@pytest.mark.parametrize("names", [None, ["amount"], ["received"], ["received", "item"]], ids=repr)
+def test_columns_asked_for_at_once_are_those_asked_for_alone(store, names):
+    view = newest(ttl=HOUR)
+    rows = [Click(MIDNIGHT - 2, "u", 5, known=MIDNIGHT - 1), Click(MIDNIGHT - DAY, "v", known=MIDNIGHT - DAY)]
+    load(store, view, MIDNIGHT, *rows, Click(MIDNIGHT - 1, "w", None))
+    expected = {
+        "amount": [5, None, None, None],
+        "item": ["i", None, "i", None],
+        "received": [dt.datetime(2024, 10, 3, 23, 59, 59, 999999, tzinfo=dt.UTC), None, None, None],
+    }
+    keys = [b"\x05%s\x00\x01" % user for user in (b"u", b"v", b"w", b"x")]
+    with store.snapshot() as snapshot:
+        columns = read(snapshot, [Asked(view.id, states_of(view, names), keys, DAY)], MIDNIGHT).columns[0]
+    assert columns.to_lists() == {name: expected[name] for name in expected if name in (names or expected)}
+    assert columns.to_lists() == {name: columns[name].to_list() for name in columns}
 
 
 def test_an_older_row_that_comes_later_changes_nothing(store):

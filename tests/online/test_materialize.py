@@ -61,13 +61,14 @@ def test_a_load_is_all_its_parts(store):
     parts = [
         Part(clicks(EARLY, LATE), rejects(1), 0.5),
         Part(clicks(), rejects(), 0.75),
-        Part(clicks(EARLY._replace(user=None), EARLY._replace(user="v")), rejects(1, 2), 1.0),
+        Part(clicks(EARLY._replace(user=None, amount=7), EARLY._replace(user="v")), rejects(1, 2), 1.0),
     ]
     done = load_in_parts(store, parts, progress=lambda *said: heard.append(said))
     assert done == ("counts@1", MIDNIGHT, 2, 3, 3)
     assert done.to_dict()["known"] == "2024-10-04T00:00:00Z"
     assert heard == [("counts@1", share) for share in (0.5, 0.75, 1.0)]
-    assert values(store, VIEW, ["u", "v", "w"], now=NOON)["n_all"] == [2, 1, 0]
+    found = values(store, VIEW, ["u", "v", "w"], now=NOON)
+    assert (found["n_all"], found["total_7d"]) == ([2, 1, 0], [1 + 2, 1, 0])
     assert sorted(each.row for each in quarantined(store, "clicks")) == ["row 1", "row 2"]
 
 

@@ -13,6 +13,7 @@ from headrace.online.manifest import read_streams
 from headrace.online.read import TOO_EARLY, Asked, read
 from headrace.online.states import states_of
 from headrace.stores.memory import MemoryStore
+from headrace.testing.driving import answers_of
 from tests.online.small import (
     DAY,
     EPOCH,
@@ -26,7 +27,6 @@ from tests.online.small import (
     counting,
     ingest,
     load,
-    newest,
     values,
 )
 
@@ -127,6 +127,15 @@ def test_one_view_too_early_spoils_its_own_columns_only(store):
     assert [each["n_all"].values.to_pylist() for each in found.columns] == [[None, 0], [1, 0]]
 
 
+def test_it_is_an_error_where_every_entity_lacks_a_view(store):
+    other = counting(name="other")
+    push(store, Click(NOON - 5), Click(NOON - 9, "v"))
+    push(store, Click(NOON - 9), Click(NOON - 5, "v"), view=other)
+    with pytest.raises(AsOfTooEarly):
+        instant_of(store, as_of=NOON - 5, views=(VIEW, other), users=("u", "v"))
+    assert instant_of(store, as_of=NOON - 5, views=(VIEW, other), users=("u", "v", "w")) == NOON - 5
+
+
 # --- which states ---
 
 
@@ -166,12 +175,12 @@ def test_every_partition_of_every_epoch_is_read(store):
 
 
 def test_partials_are_read_in_the_order_of_time_whatever_their_own(store):
-    times = [NOON - MINUTE, NOON - 3 * HOUR, NOON - 2 * MINUTE, NOON - 2 * DAY]
+    times = [NOON - 2 * DAY, NOON - MINUTE, NOON - 3 * HOUR, NOON - 2 * MINUTE]
     for partition, time in enumerate(times):
         late = Click(time, known=NOON - 9 + partition, amount=partition)
         ingest(VIEW, partition=partition).push(store, clicks(late), NOON)
     found = values(store, VIEW, now=NOON)
-    assert [found[name][0] for name in ("n_1h", "n_7d", "n_all", "newest_7d")] == [2, 4, 4, 0]
+    assert [found[name][0] for name in ("n_1h", "n_7d", "n_all", "newest_7d")] == [2, 4, 4, 1]
 
 
 def test_epochs_of_another_definition_are_not_read_with_this_one_s(store):
@@ -201,6 +210,11 @@ def test_entities_answer_in_the_order_asked_repeated_and_null_ones_too(store):
     assert found["n_all"] == [1, 0, 1, 1, 0]
 
 
+def test_an_entity_of_which_all_waits_is_none_of_the_others(store):
+    push(store, Click(NOON - 1, "u", known=NOON + HOUR), Click(NOON - 2, "v"))
+    assert values(store, VIEW, ["u", "v"], now=NOON)["n_all"] == [0, 1]
+
+
 def test_states_past_every_window_read_like_none(store):
     short = counting([agg.count("n", windows=["1h"]), agg.last("newest", "amount", windows=["1h"])])
     load(store, short, MIDNIGHT, Click(MIDNIGHT - 3 * HOUR), Click(MIDNIGHT - 1, "v"))
@@ -210,9 +224,13 @@ def test_states_past_every_window_read_like_none(store):
 
 
 def test_features_not_asked_for_are_not_answered(store):
-    push(store, Click(NOON - 1))
+    push(store, Click(NOON - 3 * HOUR, amount=2), Click(NOON - 1, amount=5))
     keys = [b"\x05u\x00\x01"]
     with store.snapshot() as snapshot:
         found = read(snapshot, [Asked(VIEW.id, states_of(VIEW, ["n_7d"]), keys, EPOCH)], NOON)
     assert list(found.columns[0]) == ["n_7d"]
-    assert newest().id == "newest@1"
+    whole = answers(store, VIEW, now=NOON)
+    for name in whole:
+        with store.snapshot() as snapshot:
+            alone = read(snapshot, [Asked(VIEW.id, states_of(VIEW, [name]), keys, EPOCH)], NOON)
+        assert answers_of(alone.columns[0]) == {name: whole[name]}
