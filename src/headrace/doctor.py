@@ -95,13 +95,13 @@ def _online(patient: Patient) -> Iterator[Check]:
         streams = read_streams(snapshot, [view.id for view in views])
     for view, stream in zip(views, streams, strict=True):
         loaded = manifest.of(view.id)
-        if loaded.generation < 0 and not stream.epochs:
+        if loaded.generation < 0 and (view.source.batch is not None or not stream.epochs):
             yield Check(f"view {view.id}", ok=False, detail="has no state online", remedy=_LOAD)
         elif stored_states(loaded, stream) != states_of(view).fingerprint:
             detail = "its state is of an earlier definition; new features wait for a load"
             yield Check(f"view {view.id}", ok=False, detail=detail, remedy=_LOAD)
         elif loaded.generation < 0:
-            yield Check(f"view {view.id}", ok=True, detail="pushed events only, nothing loaded")
+            yield Check(f"view {view.id}", ok=True, detail="pushed events, which are all there are")
         else:
             late = f", {stream.late} late events wait for a load" if stream.late else ""
             yield Check(

@@ -11,7 +11,7 @@ import headrace as hr
 from headrace import agg
 from headrace.clock import DAY
 from headrace.definitions.loading import load_definitions
-from headrace.errors import DataError
+from headrace.errors import DataError, StoreError
 from tests.project.market import (
     FIRST_DAY,
     KEYS,
@@ -22,6 +22,7 @@ from tests.project.market import (
     offline,
     online,
     project,
+    refused,
     write,
 )
 
@@ -138,14 +139,15 @@ def test_a_name_that_came_back_with_another_meaning_is_not_answered_from_old_sta
     assert {status for status, _ in statuses(answer)["events_7d"]} == {"PRESENT"}
 
 
-def test_a_view_that_was_only_pushed_to_goes_on_too(tmp_path: Path) -> None:
+def test_what_was_pushed_alone_is_no_answer_where_there_is_a_past_to_load(tmp_path: Path) -> None:
     store = project(tmp_path, events(0, 10))
     store.apply([activity(), newest()])
     store.push("clicks", events(10, 12))
-    before = online(store, *OLD)
+    refused(StoreError, lambda: online(store, *OLD), "activity@1", "never loaded", "materialize")
+    assert not all(check.ok for check in store.doctor())
     store.apply([activity(AVERAGE, first=[agg.max("most", "price", windows=["1d"])]), newest("kind")])
-    assert online(store, *OLD) == before
     store.push("clicks", events(12, 13))
+    refused(StoreError, lambda: online(store, *OLD), "never loaded")
     store.materialize(end=K)
     write(tmp_path / "events.parquet", events(0, 13))
     assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)

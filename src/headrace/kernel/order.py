@@ -1,4 +1,4 @@
-"""The total order of events, by data only: (event_time, known, event_id if declared, bytes of all columns).
+"""The total order of events, by data only: (event_time, event_id if declared, known, bytes of all columns).
 
 In a table sorted by it the order of an event is its position. Where states leave the table (for a store, for
 another part) the position is replaced by the order key: bytes that compare as the order does.
@@ -62,10 +62,10 @@ class EventOrder:
 
 def order_keys(rows: pa.Table, time: Array, known: Array, schema: Schema, event_id: str | None) -> pa.Array:
     """The order key of each row, Arrow binary."""
-    parts = [instant_bytes(time), instant_bytes(known)]
+    parts = [instant_bytes(time)]
     if event_id is not None:
         parts.append(row_bytes(rows, Schema({event_id: schema[event_id]})))
-    parts.append(row_bytes(rows, schema))
+    parts += [instant_bytes(known), row_bytes(rows, schema)]
     return pc.binary_join_element_wise(*parts, pa.scalar(b"", type=pa.binary()))
 
 
@@ -82,7 +82,7 @@ def sort_events(
 ) -> Array:
     """The permutation that sorts events by entity and event time; with a table, by the whole total order.
 
-    Ties on (entity, event_time) are few, and only they are compared any further: by known, then by event id,
+    Ties on (entity, event_time) are few, and only they are compared any further: by event id, then by known,
     then by the bytes of all columns, each only where all before it were equal.
 
     Args:
@@ -105,10 +105,9 @@ def sort_events(
 
         return rank
 
-    stages = [lambda rows: known[rows]]
+    stages = [lambda rows: known[rows], bytes_of(schema)]
     if event_id is not None:
-        stages.append(bytes_of(Schema({event_id: schema[event_id]})))
-    stages.append(bytes_of(schema))
+        stages.insert(0, bytes_of(Schema({event_id: schema[event_id]})))
     tied = (entity[by[1:]] == entity[by[:-1]]) & (time[by[1:]] == time[by[:-1]])
     for key in stages:
         if not tied.any():

@@ -42,6 +42,7 @@ class Asked(NamedTuple):
         keys: The encoded key of each entity; None where it has a null part and so no events.
         epoch_length: Microseconds of an epoch, to tell which epochs a generation covers.
         earlier: Finds the states of an earlier definition by their fingerprint, for records it has made.
+        batch: Whether its source has a past that only a load brings: what was pushed is then not all.
     """
 
     view: str
@@ -49,6 +50,7 @@ class Asked(NamedTuple):
     keys: Sequence[bytes | None]
     epoch_length: int
     earlier: Callable[[str], ReadableStates | None] = _none
+    batch: bool = False
 
 
 class _Found(NamedTuple):
@@ -110,11 +112,11 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
 
 def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamState) -> _Found:
     loaded = manifest.of(asked.view)
-    if loaded.generation < 0 and not stream.epochs:
+    if loaded.generation < 0 and (asked.batch or not stream.epochs):
         raise StoreError(
-            f"View {asked.view} has no state yet.",
+            f"View {asked.view} has no state yet: it was never loaded.",
             asked=asked.view,
-            remedy="Run: headrace materialize (or push events).",
+            remedy="Run: headrace materialize." if asked.batch else "Push events.",
         )
     states = _states(asked, stored_states(loaded, stream))
     prefixes = [generation_prefix(asked.view, loaded.generation, segment) for segment in loaded.segments]

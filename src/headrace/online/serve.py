@@ -49,7 +49,12 @@ class Served:
         self._find_earlier = find_earlier
         self._earlier: dict[tuple[int, str], ReadableStates | None] = {}
         self._views = [
-            (each.binding, states_of(each.binding, each.names), partial(self._states_of_earlier, place))
+            (
+                each.binding,
+                states_of(each.binding, each.names),
+                partial(self._states_of_earlier, place),
+                each.binding.source.batch is not None,
+            )
             for place, each in enumerate(plan.views)
         ]
         self._members = {member.output: member for member in plan.members}
@@ -79,8 +84,8 @@ class Served:
         self._check(given, context, n)
         keys = self._keys(given, n)
         asked = [
-            Asked(binding.id, states, keys[tuple(binding.keys)], self._epoch_length, earlier)
-            for binding, states, earlier in self._views
+            Asked(binding.id, states, keys[tuple(binding.keys)], self._epoch_length, earlier, batch)
+            for binding, states, earlier, batch in self._views
         ]
         found = read(store, asked, now, as_of)
         functions: Mapping[str, Column] = {}

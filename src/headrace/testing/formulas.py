@@ -32,7 +32,7 @@ class Event(NamedTuple):
         time: When it happened, microseconds UTC.
         known: When it could be known: `max(event_time, available_at)`.
         content: All columns of the source's schema in name order, comparable.
-        place: Its place in the total order of events: `(event_time, known, event id, content)`.
+        place: Its place in the total order of events: `(event_time, event id, known, content)`.
     """
 
     row: dict[str, Any]

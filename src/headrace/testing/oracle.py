@@ -164,7 +164,7 @@ def accepted(
         known = time if available is None else max(time, available)
         content = tuple(ordered(row[name]) for name in sorted(schema))
         named = ordered(row[event_id]) if event_id is not None else ()
-        log.append(Event(row, time, known, content, (time, known, named, content)))
+        log.append(Event(row, time, known, content, (time, named, known, content)))
     return sorted(log, key=lambda event: event.place)
 
 
