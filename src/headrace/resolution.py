@@ -265,6 +265,14 @@ class Resolution:
                         remedy="Bump its version and run headrace apply, or go back to the code "
                         f"at {each.written}.",
                     )
+                if each.module_hash != applied.module_hash:
+                    # What the function calls lies there too, and may be what has changed.
+                    raise StoreError(
+                        f"The file of on-demand feature {each.name!r} has changed since it was applied.",
+                        asked=each.name,
+                        remedy="Run: headrace apply; if its values change, bump its version first "
+                        f"({each.written}).",
+                    )
                 return each
         return applied
 
