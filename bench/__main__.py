@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what was asked, print it, write it down, compare it with the last results."""
     asked = _parse(arguments)
     size = QUICK if asked.quick else FULL
-    chosen = [each for each in all_of(size) if each.name.startswith(tuple(asked.only))]
+    names = {each.name for each in all_of(size)}
+    starts = tuple(name for name in asked.only if name not in names)
+    chosen = [each for each in all_of(size) if each.name in asked.only or each.name.startswith(starts)]
     if asked.list or not chosen:
         print("\n".join(f"{each.name}: {each.what}" for each in all_of(size)))
         return 0 if asked.list else 1
@@ -56,7 +58,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Headrace and its rivals in one run")
     parser.add_argument("--quick", action="store_true", help="a tenth of the size, results under .bench/")
     parser.add_argument(
-        "--only", nargs="+", default=[""], metavar="NAME", help="experiments whose name starts so"
+        "--only", nargs="+", default=[""], metavar="NAME", help="an experiment, or those whose name starts so"
     )
     parser.add_argument("--rounds", type=int, help="samples of each side")
     parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a quiet machine")
