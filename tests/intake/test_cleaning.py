@@ -117,6 +117,10 @@ def judged(  # noqa: PLR0911 - one return for each rule
             row[name] = tidy(plain_cast(given_row[name], of))
         except Uncastable:
             return "uncastable", {}
+    if any(
+        row[name] is not None and not FIRST <= row[name] <= LAST for name in {"at"} - {source.available_at}
+    ):
+        return "uncastable", {}
     floats = [
         value for name in ("x", "tags") for value in (row[name] if name == "tags" else [row[name]]) or []
     ]
@@ -284,6 +288,28 @@ def test_years_beyond_four_digits_are_out_of_range() -> None:
     cleaned = clean(raw, Source(), SCHEMA, ["user"])
     assert cleaned.rejected.column("rule").to_pylist() == ["out_of_range"] * 2
     assert cleaned.rejected.column("ordinal").to_pylist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("of", "edges", "beyond"),
+    [
+        ("date", ["0001-01-01", "9999-12-31", None], ["0000-12-31", "10000-01-01"]),
+        ("timestamp", ["0001-01-01", "9999-12-31T23:59:59.999999", None], ["0000-12-31", "10000-01-01"]),
+        ("timestamp", pa.array([FIRST, LAST, None]), pa.array([FIRST - 1, LAST + 1])),
+        ("date", pa.array([FIRST // 1000, None], pa.date64()), pa.array([2**62], pa.date64())),
+        ("list<date>", [["9999-12-31", None], [], None], [["2024-01-01", "10000-01-01"]]),
+    ],
+)
+def test_a_value_beyond_four_digits_is_uncastable(of: str, edges: Any, beyond: Any) -> None:
+    schema = Schema({"user": "string", "ts": "timestamp", "y": of})
+    for values, good in ((edges, True), (beyond, False)):
+        n = len(values)
+        raw = pa.table({"user": ["u"] * n, "ts": ["2024-01-01"] * n, "y": values})
+        cleaned = clean(raw, Source(), schema, ["user"])
+        assert cleaned.rows.num_rows == (n if good else 0)
+        assert cleaned.counts["uncastable"] == (0 if good else n)
+        cleaned.rows.to_pylist()
+    assert cleaned.rejected.column("reason")[0].as_py().endswith(f"is no {of}")
 
 
 def test_values_that_were_nan_are_counted() -> None:

@@ -196,6 +196,16 @@ def test_reasons_are_duckdbs_for_the_first_rows_only() -> None:
     assert reasons == [f"number cannot be evaluated: {said}"] * 20 + ["number cannot be evaluated"] * 30
 
 
+def test_an_instant_or_day_beyond_four_digits_fails() -> None:
+    rows = pa.table({"n": pa.array([1, 9_000], pa.int64())})
+    for of in ("ts", "CAST(ts AS DATE)"):
+        expression = of.replace("ts", "(TIMESTAMPTZ '2024-01-01 00:00:00Z' + to_years(CAST(n AS INTEGER)))")
+        columns, failed = Evaluator(Schema({"n": "int64"}), {"v": expression}).evaluate(rows)
+        assert columns.column("v").is_null().to_pylist() == [False, True]
+        assert failed is not None
+        assert failed.column("reason").to_pylist() == ["v is not in the years 1 to 9999"]
+
+
 def test_infinite_values_are_values_where_they_are_allowed() -> None:
     rows = pa.table({"x": [1.0, -1.0, 0.0]})
     assert one("x / 0", rows, {"x": "double"}, allow_infinite=True) == [math.inf, -math.inf, None]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from headrace.intake.doubles import any_in_list, relisted
 from headrace.intake.numbers import Cast, cast_number, data_of, outcome, valid_of
 from headrace.intake.texts import read_texts
-from headrace.intake.times import cast_time
+from headrace.intake.times import FIRST_DAY, LAST_DAY, cast_time
 from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
 
-__all__ = ["cast_all", "castable", "certain", "type_of"]
+__all__ = ["cast_all", "castable", "certain", "holds_unsigned", "type_of"]
 
 _ACCEPTS = {
     "string": {"text", "binary", "integer", "bool", "date"},
@@ -40,9 +40,6 @@ _ACCEPTS = {
 }
 """By a declared type, the families of Arrow types whose values can be cast to it."""
 
-_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
-"""The days of the years 1 to 9999, which ISO 8601 writes in four digits."""
-
 
 def castable(found: pa.DataType, to: Type) -> bool:
     """Whether some values of an Arrow type can be cast to a column type."""
@@ -54,7 +51,7 @@ def castable(found: pa.DataType, to: Type) -> bool:
 
 
 def certain(found: pa.DataType, to: Type) -> bool:  # noqa: PLR0911 - a line for each type
-    """Whether every value of an Arrow type can be cast; an infinite double is refused later, if at all."""
+    """Whether every value of an Arrow type can be cast; infinities and far years are refused later."""
     found, kinds = _stored(found), pa.types
     match to.name:
         case "int64":
@@ -62,7 +59,7 @@ def certain(found: pa.DataType, to: Type) -> bool:  # noqa: PLR0911 - a line for
         case "double":
             return bool(kinds.is_floating(found) or kinds.is_integer(found))
         case "timestamp":
-            return (kinds.is_timestamp(found) and found.unit in {"us", "ns"}) or certain(found, INT64)
+            return bool(kinds.is_timestamp(found) and found.unit in {"us", "ns"})
         case "date":
             return kinds.is_date(found) or (kinds.is_timestamp(found) and found.unit in {"us", "ns"})
         case "list":
@@ -94,6 +91,12 @@ def type_of(found: pa.DataType) -> Type | None:
             simple = {"text": "string", "integer": "int64", "float": "double"}
             name = simple.get(family, family)
             return Type(name) if name in _ACCEPTS else None
+
+
+def holds_unsigned(found: pa.DataType) -> bool:
+    """Whether values are integers of which int64 holds only some, or lists of them."""
+    found = _stored(found)
+    return holds_unsigned(found.value_type) if _family(found) == "list" else bool(found == pa.uint64())
 
 
 def cast_all(columns: Mapping[str, tuple[pa.Array, Type]]) -> dict[str, Cast]:
@@ -140,7 +143,7 @@ def _cast(array: pa.Array, to: Type) -> Cast | None:  # noqa: PLR0911 - one for 
 def _texts(array: pa.Array, family: str, to: Type) -> Cast:
     if family == "date":
         days = data_of(array.cast(pa.date32()) if array.type != pa.date32() else array, np.int32)
-        fits = (days >= _FIRST_DAY) & (days <= _LAST_DAY)
+        fits = (days >= FIRST_DAY) & (days <= LAST_DAY)
         inside = pa.array(np.where(fits, days, 0).astype(np.int32)).view(pa.date32()).cast(pa.string())
         return outcome(lambda null: _with_nulls(inside, null), fits, valid_of(array))
     if family != "binary" or to != STRING:

@@ -16,6 +16,7 @@ from headrace.intake.casts import cast_all, castable
 from headrace.intake.doubles import settle_array
 from headrace.intake.numbers import data_of, valid_of
 from headrace.intake.rejects import RULES, Fault, no_rejects, rejected
+from headrace.intake.times import beyond_years
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
@@ -115,7 +116,8 @@ class Cleaner:
         self._source = source
         self._keys = tuple(key_columns)
         self._kept = [name for name in schema if columns is None or name in columns]
-        needed = {*self._kept, *self._keys, source.timestamp, source.available_at}
+        self._instants_of_rows = {source.timestamp, source.available_at}
+        needed = {*self._kept, *self._keys, *self._instants_of_rows}
         self._types = {
             name: of for name, of in schema.items() if checked is None or name in checked or name in needed
         }
@@ -204,8 +206,12 @@ class Cleaner:
             settled = settle_array(cast.values, of, allow_infinite=self._source.allow_infinite)
             values[name] = settled.values
             nans += cast.nans + settled.nans
-            if cast.bad is not None:
-                faults.append(Fault("uncastable", name, cast.bad, f"column {name!r}: {{value}} is no {of}"))
+            beyond = None if name in self._instants_of_rows else beyond_years(values[name], of)
+            faults += [
+                Fault("uncastable", name, mask, f"column {name!r}: {{value}} is no {of}")
+                for mask in (cast.bad, beyond)
+                if mask is not None
+            ]
             if settled.infinite is not None:
                 faults.append(
                     Fault("infinite", name, settled.infinite, f"column {name!r}: {{value}} is infinite")

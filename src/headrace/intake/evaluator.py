@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from headrace.intake.doubles import settle_array
 from headrace.intake.expressions import Bound, bind_all, first_line
 from headrace.intake.locked import Query, connect, quoted, selection
+from headrace.intake.times import beyond_years
+from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 
@@ -123,7 +125,12 @@ class Evaluator:
         if settled.infinite is not None:
             rows = np.flatnonzero(settled.infinite)
             failures.append(_failures(name, rows, [f"{name} is infinite"] * len(rows)))
-        return settled.values
+        beyond = beyond_years(settled.values, self.types[name])
+        if beyond is None:
+            return settled.values
+        rows = np.flatnonzero(beyond)
+        failures.append(_failures(name, rows, [f"{name} is not in the years 1 to 9999"] * len(rows)))
+        return pc.if_else(pa.array(beyond), pa.scalar(None, settled.values.type), settled.values)
 
 
 _NOTHING = "__nothing"

@@ -1,10 +1,14 @@
-"""Dates and times cast to dates and instants: without a zone they are UTC, nanoseconds are floored."""
+"""Dates and times cast to dates and instants: without a zone they are UTC, nanoseconds are floored.
+
+Days and instants are of the years 1 to 9999: beyond, neither ISO 8601 nor Python can write them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.clock import DAY
+from headrace.clock import DAY, EARLIEST, LATEST
+from headrace.intake.doubles import any_in_list
 from headrace.intake.numbers import Cast, data_of, outcome, valid_of
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
@@ -15,7 +19,9 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Type
 
-__all__ = ["cast_time"]
+__all__ = ["FIRST_DAY", "LAST_DAY", "beyond_years", "cast_time", "holds_times"]
+
+FIRST_DAY, LAST_DAY = EARLIEST // DAY, LATEST // DAY
 
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000}
 _NANOSECONDS = 1_000
@@ -31,13 +37,44 @@ def cast_time(array: pa.Array, to: Type) -> Cast:
     if pa.types.is_date64(kind):
         milliseconds = data_of(array, np.int64)
         if to.name == "date":
-            return outcome(_dates(milliseconds // (DAY // 1_000)), _all(array), valid_of(array))
+            days = milliseconds // (DAY // 1_000)
+            fits = (days >= FIRST_DAY) & (days <= LAST_DAY)
+            return outcome(_dates(np.where(fits, days, 0)), fits, valid_of(array))
         return _instants(milliseconds, 1_000, valid_of(array))
     instants = _timestamps(array)
     if to.name == "timestamp":
         return instants
     days = data_of(instants.values, np.int64) // DAY
     return outcome(_dates(days), _all(array), valid_of(instants.values), instants.bad)
+
+
+def beyond_years(array: pa.Array, of: Type) -> Array | None:
+    """Which values hold a day or an instant that is not in the years 1 to 9999, bool; None for none.
+
+    Args:
+        array: n values of `of.arrow()`.
+        of: The type.
+    """
+    if of.name == "list" and holds_times(of):
+        items = beyond_years(array.flatten(), of.items[0])
+        return None if items is None else any_in_list(array, items)
+    if of.name not in {"timestamp", "date"} or not len(array):
+        return None
+    first, last, bits = (
+        (EARLIEST, LATEST, np.int64) if of.name == "timestamp" else (FIRST_DAY, LAST_DAY, np.int32)
+    )
+    data = data_of(array, bits)
+    if data.min() >= first and data.max() <= last:
+        return None
+    beyond: Array = (data < first) | (data > last)
+    valid = valid_of(array)  # under a null there may lie anything
+    beyond = beyond if valid is None else beyond & valid
+    return beyond if beyond.any() else None
+
+
+def holds_times(of: Type) -> bool:
+    """Whether values are days or instants, or lists of them."""
+    return of.name in {"timestamp", "date"} or any(holds_times(item) for item in of.items)
 
 
 def _timestamps(array: pa.Array) -> Cast:

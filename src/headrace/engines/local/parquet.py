@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from headrace.engines.local.piece import Batch, Place
 from headrace.errors import DataError
 from headrace.intake.casts import certain
 from headrace.intake.locked import quoted, selection
+from headrace.intake.times import holds_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,18 +82,20 @@ class ParquetPiece:
         self.complete = False
 
     def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
-        """The columns with values that may be uncastable, or infinite as far as the files' statistics say."""
+        """The columns with values that may be uncastable or, for all statistics say, infinite or far years."""
         unsure = [
             name
             for name, of in schema.items()
             if name in self.columns.names and not certain(self.columns.field(name).type, of)
         ]
-        if allow_infinite:
-            return unsure
-        doubles = [name for name, of in schema.items() if name not in unsure and _holds_doubles(of)]
-        return [*unsure, *self._perhaps_infinite(doubles)]
+        bounded = [
+            name
+            for name, of in schema.items()
+            if name not in unsure and (holds_times(of) or (_holds_doubles(of) and not allow_infinite))
+        ]
+        return [*unsure, *self._perhaps_beyond(bounded)]
 
-    def _perhaps_infinite(self, names: list[str]) -> list[str]:
+    def _perhaps_beyond(self, names: list[str]) -> list[str]:
         if not names:
             return []
         wanted = ", ".join(literal(name) for name in names)
@@ -103,7 +107,7 @@ class ParquetPiece:
             ).fetchall()
         sure: dict[str, bool] = {}
         for name, low, high, values, nulls in rows:
-            bounded = _finite(low) and _finite(high)
+            bounded = _within(low) and _within(high)
             sure[name] = sure.get(name, True) and (bounded or values == nulls)
         return [name for name in names if not sure.get(name, False)]
 
@@ -156,7 +160,10 @@ def _scan(paths: Sequence[Path]) -> str:
     return f"read_parquet([{files}], hive_partitioning = false)"
 
 
-def _finite(bound: Any) -> bool:
+def _within(bound: Any) -> bool:
+    """Whether a bound, as DuckDB writes it, is a finite number or a time of the years 1 to 9999."""
+    if isinstance(bound, str) and re.match(r"\d{4}-\d\d-\d\d", bound):
+        return not bound.startswith("0000") and "(BC)" not in bound
     try:
         return bool(np.isfinite(float(bound)))
     except (TypeError, ValueError):
