@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.definitions.source import EventSource, InMemory, TableSource
+from headrace.engines.local.database import open_database
+from headrace.engines.local.parquet import parquet_pieces
 from headrace.engines.local.reading import infer_schema, read
 from headrace.errors import DataError, DefinitionError
 from headrace.intake.cleaning import clean
@@ -287,6 +289,35 @@ def test_a_column_that_is_not_asked_for_still_spoils_its_row(
     path = parquet(tmp_path / "a.parquet", rows, write_statistics=statistics)
     assert read(source(path), SCHEMA, columns=["user"]).whole().num_rows == 3
     assert read(source(path, allow_infinite=True), SCHEMA, columns=["user"]).whole().num_rows == 4
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize(
+    ("column", "of", "value"),
+    [
+        ("at", pa.timestamp("us", "UTC"), 253_402_300_800_000_000),
+        ("at", pa.timestamp("us"), -62_135_596_800_000_001),
+        ("at", pa.int64(), 253_402_300_800_000_000),
+        ("day", pa.date32(), 2_932_897),
+        ("day", pa.date32(), -719_163),
+    ],
+)
+def test_a_far_year_that_is_not_asked_for_still_spoils_its_row(
+    tmp_path: Path, column: str, of: pa.DataType, value: int, *, statistics: bool
+) -> None:
+    rows = table(
+        3, **{column: pa.array([0, value, None], pa.int32() if of == pa.date32() else pa.int64()).cast(of)}
+    )
+    path = parquet(tmp_path / "a.parquet", rows, write_statistics=statistics)
+    reading = read(source(path), SCHEMA, columns=["user"])
+    assert reading.whole().num_rows == 2
+    assert reading.counts["uncastable"] == 1
+
+
+def test_columns_of_known_bounds_are_not_read(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", table(3))
+    (piece,) = parquet_pieces(open_database(), [Path(path)])
+    assert piece.checked(SCHEMA, allow_infinite=False) == []
 
 
 def test_nobody_asking_for_rejected_rows_changes_nothing_else(tmp_path: Path) -> None:
@@ -643,6 +674,24 @@ def test_files_that_disagree_have_no_schema(tmp_path: Path, other: pa.Table, mes
     parquet(tmp_path / "2.parquet", other)
     with pytest.raises(DataError, match=message):
         infer_schema(source(str(tmp_path / "*.parquet")))
+
+
+@pytest.mark.parametrize("of", [pa.uint64(), pa.list_(pa.uint64()), pa.dictionary(pa.int8(), pa.uint64())])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_unsigned_integers_have_to_be_declared(tmp_path: Path, of: pa.DataType, *, in_memory: bool) -> None:
+    rows = table(1).append_column("hash", pa.nulls(1, of))
+    batch = rows if in_memory else parquet(tmp_path / "a.parquet", rows)
+    with pytest.raises(DataError, match=r"'hash' .*uint64.* schema= with 'hash'") as refused:
+        infer_schema(source(batch))
+    assert refused.value.asked == "hash"
+    assert list(refused.value.available or ()) == ["string", "int64"]
+    assert infer_schema(source(rows.drop(["hash"]))) == infer_schema(source(table(1)))
+
+
+def test_an_unsigned_integer_declared_as_text_keeps_its_digits() -> None:
+    rows = table(2).append_column("hash", pa.array([2**64 - 1, 0], pa.uint64()))
+    read_back = read(source(rows), Schema({"user": "string", "ts": "timestamp", "hash": "string"})).whole()
+    assert read_back.column("hash").to_pylist() == [str(2**64 - 1), "0"]
 
 
 def test_nothing_usable_has_no_schema() -> None:

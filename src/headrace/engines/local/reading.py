@@ -20,7 +20,7 @@ from headrace.engines.local.parquet import parquet_pieces
 from headrace.engines.local.report import Report
 from headrace.engines.local.suggested import of_json_lines
 from headrace.errors import DataError
-from headrace.intake.casts import type_of
+from headrace.intake.casts import holds_unsigned, type_of
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
 from headrace.schema import DATE, STRING, TIMESTAMP, Schema, Type
@@ -39,8 +39,9 @@ def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | 
     """The schema of a source's batch, as plan shows and freezes it.
 
     Columns of types that no source column can have (structs, maps, times of day, decimals of more than 18
-    digits) are left out. Of CSV and JSON Lines the types are guessed from the first lines of each file. A
-    date or text that the source names as a time is a timestamp.
+    digits) are left out; one of unsigned 64-bit integers is refused, since only some of its values fit. Of
+    CSV and JSON Lines the types are guessed from the first lines of each file. A date or text that the source
+    names as a time is a timestamp.
 
     Args:
         source: An event or table source with a batch.
@@ -48,7 +49,8 @@ def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | 
         threads: How many threads read; None for as many as there are cores.
 
     Raises:
-        DataError: There is no data, it cannot be read, files disagree about a column, or nothing can be used.
+        DataError: There is no data, it cannot be read, files disagree about a column, a column is uint64,
+            or nothing can be used.
     """
     found: dict[str, tuple[Type, str]] = {}
     times = {source.timestamp, *(getattr(source, role) for role in source.times)}
@@ -75,14 +77,14 @@ def _described(
 ) -> Iterator[tuple[str, Mapping[str, Type | None], bool]]:
     """What each file or table is called, its columns' types, and whether it may lack some of them."""
     if source.in_memory:
-        yield "table in memory", _types(_table(source).schema), False
+        yield "table in memory", _types(_table(source).schema, "table in memory"), False
         return
     paths = _paths(source, directory)
     database = open_database(threads=threads)
     try:
         if kind_of(paths[0]) == "parquet":
             for piece in parquet_pieces(database, paths):
-                yield piece.what, _types(piece.columns), False
+                yield piece.what, _types(piece.columns, piece.what), False
         elif kind_of(paths[0]) == "csv":
             for path in paths:
                 yield f"file {str(path)!r}", DelimitedPiece(database, path).suggested(), False
@@ -94,7 +96,16 @@ def _described(
         database.close()
 
 
-def _types(columns: pa.Schema) -> dict[str, Type | None]:
+def _types(columns: pa.Schema, origin: str) -> dict[str, Type | None]:
+    for name, of in zip(columns.names, columns.types, strict=True):
+        if holds_unsigned(of):
+            raise DataError(
+                f"Column {name!r} of the {origin} is {of}, and no column type holds all its numbers.",
+                asked=name,
+                available=["string", "int64"],
+                remedy=f"Declare schema= with {name!r} as one of these (int64 rejects rows from 2^63 on), "
+                "or without it.",
+            )
     return {name: type_of(of) for name, of in zip(columns.names, columns.types, strict=True)}
 
 
