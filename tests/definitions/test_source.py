@@ -82,7 +82,15 @@ def test_streams(stream: object) -> None:
     ("make", "says"),
     [
         (lambda: events(timestamp="when"), "the timestamp column 'when' is not in the schema"),
-        (lambda: events(timestamp="age"), "the timestamp column 'age' is of type int64, not a timestamp"),
+        (
+            lambda: events(timestamp="age"),
+            "only if it counts microseconds since 1970; else write a timestamp column",
+        ),
+        (
+            lambda: events(timestamp="age", schema={"age": "double"}),
+            "not a timestamp. Write a timestamp column",
+        ),
+        (lambda: events(timestamp="age", schema={"age": "date"}), "Declare 'age' as \"timestamp\""),
         (lambda: events(timestamp=None), "timestamp names a column"),
         (
             lambda: events(available_at="age"),

@@ -179,7 +179,7 @@ class Source(Definition):
                 f"the {role} column {column!r} is of type {self.schema[column]}, not a timestamp.",
                 asked=column,
                 available=[name for name, of in self.schema.items() if of.name == "timestamp"],
-                remedy=f'Declare {column!r} as "timestamp".',
+                remedy=_time_remedy(column, self.schema[column].name),
             )
 
     def require(self, column: str, role: str) -> None:
@@ -342,3 +342,17 @@ class TableSource(Source):
     def times(self) -> tuple[str, ...]:
         """The optional fields that name a column of instants."""
         return ("available_at", "created_at")
+
+
+def _time_remedy(column: str, of: str) -> str:
+    """What to do about a time column of another type; numbers must not be taken for another unit's."""
+    match of:
+        case "int64":
+            return (
+                f'Declare {column!r} as "timestamp" only if it counts microseconds since 1970; else write a '
+                "timestamp column."
+            )
+        case "string" | "date":
+            return f'Declare {column!r} as "timestamp".'
+        case _:
+            return "Write a timestamp column."

@@ -82,7 +82,7 @@ class ParquetPiece:
         self.complete = False
 
     def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
-        """The columns with values that may be uncastable or, for all statistics say, infinite or far years."""
+        """The columns with values that may be uncastable or, for all statistics say, infinite or far off."""
         unsure = [
             name
             for name, of in schema.items()
