@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from headrace.kernel.latest import created_instants, latest_keys, latest_rows, sort_latest
+from headrace.schema import Schema
 from headrace.testing.generate_latest import LatestCase, latest_cases
 from tests.effort import cases
 
@@ -46,3 +47,16 @@ def test_keys_compare_as_rows_are_sorted(case: LatestCase) -> None:
     keys = latest_keys(rows, case.schema, case.created_at).to_pylist()
     assert [keys[place] for place in by.tolist()] == sorted(keys)
     assert len(set(keys)) == len({(time[p], known[p], tuple(event.content)) for p, event in enumerate(log)})
+
+
+def test_an_id_comes_before_the_known_instant_in_both_forms_of_the_order() -> None:
+    schema = Schema({"id": "string", "value": "int64"})
+    ids, known = ["b", "a", "a", "b"], np.array([5, 9, 7, 4])
+    table = pa.table({"id": ids, "value": [1, 1, 2, 1]})
+    time = np.full(4, 3)
+    by = sort_latest(np.zeros(4, np.int64), time, None, known, table, schema, "id").tolist()
+    assert by == [2, 1, 3, 0]
+    rows = table.append_column("__time", pa.array(time)).append_column("__known", pa.array(known))
+    keys = latest_keys(rows, schema, None, "id").to_pylist()
+    assert [keys[place] for place in by] == sorted(keys)
+    assert sort_latest(np.zeros(4, np.int64), time, None, known, table, schema).tolist() == [3, 0, 2, 1]

@@ -1,4 +1,8 @@
-"""Latest values: the as-of join. The newest row known before t, by (event_time, created_at, known, bytes)."""
+"""Latest values: the as-of join of the newest row known before t.
+
+Rows are ordered by (event_time, created_at, event_id, known, bytes), of which a source may have no created_at
+and no event_id.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["created_instants", "latest_keys", "latest_rows", "sort_latest"]
 
 _NEWEST = Extreme(INT64, greatest=True)
+_NOTHING = pa.scalar(b"", type=pa.binary())
 
 
 def sort_latest(
-    entity: Array, time: Array, created: Array | None, known: Array, table: pa.Table, schema: Schema
+    entity: Array,
+    time: Array,
+    created: Array | None,
+    known: Array,
+    table: pa.Table,
+    schema: Schema,
+    event_id: str | None = None,
 ) -> Array:
-    """The permutation that sorts rows by entity and (event_time, created_at, known, bytes).
+    """The permutation that sorts rows by entity and the order of latest values.
 
     Args:
         entity: Entity codes.
@@ -38,8 +49,9 @@ def sort_latest(
         known: Known instants.
         table: The rows, with all columns of the schema; only ties read it.
         schema: The source's schema.
+        event_id: The column that identifies a row, if any.
     """
-    keys = (known, time, entity) if created is None else (known, created, time, entity)
+    keys = (time, entity) if created is None else (created, time, entity)
     by = np.lexsort(keys)
     if len(by) < 2:
         return by
@@ -52,9 +64,17 @@ def sort_latest(
         tied[:-1] |= equal
         places = np.flatnonzero(tied)
         group = np.cumsum(np.concatenate([[True], ~equal]))[places]
-        rank = pc.rank(row_bytes(table.take(pa.array(by[places])), schema), tiebreaker="dense").to_numpy()
-        by[places] = by[places][np.lexsort((rank, group))]
+        rows = by[places]
+        among = _tie_keys(table.take(pa.array(rows)), known[rows], schema, event_id)
+        rank = pc.rank(pc.binary_join_element_wise(*among, _NOTHING), tiebreaker="dense").to_numpy()
+        by[places] = rows[np.lexsort((rank, group))]
     return by
+
+
+def _tie_keys(rows: pa.Table, known: Array, schema: Schema, event_id: str | None) -> list[pa.Array]:
+    """What orders rows of one event time and creation instant, as bytes to join row by row."""
+    named = [] if event_id is None else [row_bytes(rows, Schema({event_id: schema[event_id]}))]
+    return [*named, instant_bytes(known), row_bytes(rows, schema)]
 
 
 def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t: Array) -> Array:
@@ -101,13 +121,16 @@ def _chunk(entity: Array, time: Array, known: Array | None, asked: Array, t: Arr
     return np.maximum(certain, newest.fixed[1])
 
 
-def latest_keys(rows: pa.Table, schema: Schema, created_at: str | None) -> pa.Array:
+def latest_keys(
+    rows: pa.Table, schema: Schema, created_at: str | None, event_id: str | None = None
+) -> pa.Array:
     """The place of each row in the order of latest values, as bytes that compare as it does.
 
     Args:
         rows: Clean rows: `__time`, `__known` and all columns of the schema.
         schema: The source's schema.
         created_at: The column that holds when a row was made, if any; null is the smallest.
+        event_id: The column that identifies a row, if any.
     """
     time, known = (
         rows.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in (TIME, KNOWN)
@@ -115,8 +138,8 @@ def latest_keys(rows: pa.Table, schema: Schema, created_at: str | None) -> pa.Ar
     parts = [instant_bytes(time)]
     if created_at is not None:
         parts.append(instant_bytes(created_instants(rows, created_at)))
-    parts += [instant_bytes(known), row_bytes(rows, schema)]
-    return pc.binary_join_element_wise(*parts, pa.scalar(b"", type=pa.binary()))
+    parts += _tie_keys(rows, known, schema, event_id)
+    return pc.binary_join_element_wise(*parts, _NOTHING)
 
 
 def created_instants(rows: pa.Table, created_at: str) -> Array:

@@ -97,7 +97,7 @@ class LatestStates:
         if not len(group):
             return newest, frontier.tolist()
         np.maximum.at(frontier, group, events.column(KNOWN).to_numpy())
-        order = latest_keys(events, self._binding.schema, self._binding.created_at)
+        order = self._keys(events)
         rank = np.empty(len(group), dtype=np.int64)
         rank[pc.sort_indices(order).to_numpy()] = np.arange(len(group))
         by = np.lexsort((rank, group))
@@ -106,10 +106,14 @@ class LatestStates:
             newest[place] = row
         return newest, frontier.tolist()
 
+    def _keys(self, events: pa.Table) -> pa.Array:
+        binding = self._binding
+        return latest_keys(events, binding.schema, binding.created_at, binding.event_id)
+
     def _rows(self, events: pa.Table) -> list[KeptRow]:
         if not events.num_rows:
             return []
-        order = latest_keys(events, self._binding.schema, self._binding.created_at).to_pylist()
+        order = self._keys(events).to_pylist()
         columns = [_plain(events.column(name), of) for name, of in self._columns]
         values = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in order]
         time, known = events.column(TIME).to_pylist(), events.column(KNOWN).to_pylist()

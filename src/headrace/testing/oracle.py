@@ -120,7 +120,8 @@ def latest(  # noqa: PLR0913 - as above
 
     def rank(event: Event) -> tuple[Any, ...]:
         created = ordered(event.row[created_at]) if created_at else ()
-        return (event.time, created, event.known, event.content)
+        named = ordered(event.row[event_id]) if event_id is not None else ()
+        return (event.time, created, named, event.known, event.content)
 
     rows = []
     for asked in spine:

@@ -201,7 +201,7 @@ def latest_of(
     rows = rows.combine_chunks()
     time, known = (rows.column(name).combine_chunks().to_numpy() for name in (TIME, KNOWN))
     created = None if binding.created_at is None else created_instants(rows, binding.created_at)
-    by = sort_latest(entity, time, created, known, rows, binding.schema)
+    by = sort_latest(entity, time, created, known, rows, binding.schema, binding.event_id)
     delay = int(getattr(binding.source, "serving_delay", 0))
     late = delay or bool((known != time).any())
     place = latest_rows(entity[by], time[by], known[by] + delay if late else None, asked, t)
