@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.errors import DataError
 from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column
+from headrace.retrieval.returned import fitting
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.definitions.on_demand import OnDemandFeature
     from headrace.retrieval.plan import RetrievalPlan
-    from headrace.schema import Type
 
 __all__ = ["run_functions"]
 
@@ -49,7 +48,7 @@ def run_functions(
         for parameter, place in plan.inputs[own].items():
             column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
             if place not in read:
-                read[place] = column.values.to_pylist()
+                read[place] = column.to_list()
             values[parameter] = read[place]
             spoiled = _spoiled(column)
             if spoiled.any():
@@ -78,7 +77,7 @@ def _run(
             continue
         try:
             result = function.compute({name: values[name][row] for name in names}, at)
-            results.append(_fitting(result, function.output))
+            results.append(fitting(result, function.output))
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises spoils its own value only
             results.append(None)
             failed[row] = True
@@ -88,11 +87,3 @@ def _run(
     status[array.is_null().to_numpy(zero_copy_only=False)] = NULL_VALUE
     status[failed] = INVALID
     return ArrowColumn(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason)
-
-
-def _fitting(value: Any, of: Type) -> Any:
-    """The value, if its type can hold it."""
-    try:
-        return pa.scalar(value, type=of.arrow()).as_py()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, TypeError) as error:
-        raise DataError(f"returned {value!r}, which is no {of}: {error}") from None
