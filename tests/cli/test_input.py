@@ -36,6 +36,9 @@ def test_rows_of_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("rows.jsonl", b"[1, 2]\n", "line 1 is not a JSON object"),
         ("rows.jsonl", b"\xff\xfe", "cannot be read"),
         ("rows.csv", b'a,b\n"1', "cannot be read"),
+        ("rows.csv", b"a,b\n1\n", "Expected 2 columns, got 1"),
+        ("rows.csv", b"a,b\n\xff,\n", "cannot be read"),
+        ("rows.csv", b"", "Empty CSV file"),
         ("rows.parquet", b"no", "cannot be read"),
         ("rows.xlsx", b"", "no form that can be pushed"),
     ],
@@ -51,6 +54,11 @@ def test_a_file_that_is_not_rows(tmp_path: Path, name: str, content: bytes, word
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_rows(tmp_path / "rows.csv")
+
+
+def test_a_quoted_empty_field_is_an_empty_text_and_an_empty_one_null(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('a,b\n"",\n,007\n')
+    assert read_rows(tmp_path / "rows.csv") == [{"a": "", "b": None}, {"a": None, "b": "007"}]
 
 
 def test_entities() -> None:

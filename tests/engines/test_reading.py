@@ -384,15 +384,25 @@ def test_the_header_tells_the_delimiter(tmp_path: Path, delimiter: str) -> None:
     lines = [
         ["ts", "user", "n", "beside"],
         ["2024-01-01", "a,b;c|d\te", "1", 'say "no"'],
-        ["2024-01-01", "é", "", ""],
+        ["2024-01-01", "é", "2", ""],
     ]
     quoted = [delimiter.join('"' + cell.replace('"', '""') + '"' for cell in line) for line in lines[1:]]
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([delimiter.join(lines[0]), *quoted, ""]).encode())
     got, told, _ = rejects_of(path)
     assert got.column("user").to_pylist() == ["a,b;c|d\te", "é"]
-    assert got.column("n").to_pylist() == [1, None]
+    assert got.column("n").to_pylist() == [1, 2]
     assert told == []
+
+
+def test_a_quoted_empty_field_is_an_empty_text_and_an_empty_one_null(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('user,ts,n\n"",2024-01-01,\nü,2024-01-01,1\n,2024-01-01,2\nu,2024-01-01,""\n')
+    rows, rejects, counts = rejects_of(path)
+    assert rows.column("user").to_pylist() == ["", "ü"]
+    assert rows.column("n").to_pylist() == [None, 1]
+    assert [reject["rule"] for reject in rejects] == ["no_key", "uncastable"]
+    assert counts["good"] == 2
 
 
 def test_lines_that_are_no_rows_are_quarantined(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,8 @@ def read_rows(file: Path | None, texts: Sequence[str] = ()) -> Any:
     """The rows, as `push` takes them.
 
     Args:
-        file: JSON Lines, CSV (an empty field is null) or Parquet by its ending; `-` is JSON Lines on standard
-            input; None for `texts`.
+        file: JSON Lines, CSV (an empty field is null, `""` an empty text) or Parquet by its ending; `-` is
+            JSON Lines on standard input; None for `texts`.
         texts: JSON objects.
 
     Raises:
@@ -41,8 +40,8 @@ def read_rows(file: Path | None, texts: Sequence[str] = ()) -> Any:
         )
     try:
         return read(file)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise DataError(
             f"{file} cannot be read: {reason}.", asked=file, remedy="Give a readable file."
         ) from None
@@ -54,9 +53,21 @@ def _json_lines(file: Path) -> list[dict[str, Any]]:
 
 
 def _csv(file: Path) -> list[dict[str, Any]]:
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines, strict=True)
-        return [{name: value or None for name, value in row.items() if name is not None} for row in rows]
+    """Every field as a text, which push casts; an empty one is null, a quoted empty one the empty text."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    texts = arrow_csv.ConvertOptions(
+        default_column_type=pa.string(),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    form = arrow_csv.ParseOptions(newlines_in_values=True)
+    rows: list[dict[str, Any]] = arrow_csv.read_csv(
+        file, parse_options=form, convert_options=texts
+    ).to_pylist()
+    return rows
 
 
 def _objects(lines: Iterable[str], where: str) -> list[dict[str, Any]]:

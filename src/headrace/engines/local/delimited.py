@@ -1,7 +1,8 @@
 """CSV: read as texts, so that the schema's casts decide what a value is; lines that are no rows told apart.
 
 The dialect is fixed, not guessed from data that may be dirty: a header line, UTF-8, quotes, doubled quotes;
-of comma, tab, semicolon and bar the delimiter that splits the header best. An empty field is null.
+of comma, tab, semicolon and bar the delimiter that splits the header best. An empty field is null, a quoted
+one is the empty text.
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ class DelimitedPiece:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns.names)
         return (
             f"read_csv({literal(self._path)}, auto_detect = false, header = true, columns = {{{columns}}}, "
-            f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', store_rejects = true)"
+            f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', allow_quoted_nulls = false, "
+            "store_rejects = true)"
         )
 
 
