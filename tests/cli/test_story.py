@@ -94,6 +94,15 @@ def test_features_are_listed_found_and_shown(shop: Shop) -> None:
     assert "ctr_7d" in shop.run("show", "user_ads:ctr_7d").stdout
 
 
+def test_show_of_a_view_lists_its_features(shop: Shop) -> None:
+    for name in ("user_ads", "user_ads@1", "user_ads@v1"):
+        rows = shop.json("show", name)["features"]
+        assert {row["view"] for row in rows} == {"user_ads"}
+        assert "ctr_7d" in {row["name"] for row in rows}
+    assert "user_ads@1:ctr_7d" in shop.run("show", "user_ads").stdout
+    shop.run("show", "user_ads@2", code=1)
+
+
 def test_lineage_goes_from_the_source_to_the_service(shop: Shop) -> None:
     names = {node["name"] for node in shop.json("lineage", "user_ads:ctr_7d")["nodes"]}
     assert {"user_ads@1", "user_ads@1:ctr_7d", "ctr_model@1"} <= names
@@ -184,7 +193,15 @@ def test_doctor(shop: Shop, tmp_path: Path) -> None:
         (["train", "data/spine.csv", "-s", "ctr_modell"], "ctr_model"),
         (["train", "data/spine.csv", "-s", "ctr_model", "--timestamp", "when"], "ts"),
         (["train", "data/profiles.csv", "-s", "ctr_model"], "updated_at"),
-        (["train", "data/spine.csv", "-s", "ctr_model", "-o", "nowhere/train.parquet"], "cannot be written"),
+        (
+            ["train", "data/spine.csv", "-s", "ctr_model", "-o", "nowhere/train.parquet"],
+            "no directory 'nowhere'",
+        ),
+        (["train", "data/spine.csv", "-s", "ctr_model", "-o", "train.csv"], ".parquet"),
+        (["train", "data/spine.csv", "-s", "ctr_model", "-o", "train"], ".parquet"),
+        (["show", "user_adz"], "user_ads"),
+        (["show", "ctr_model"], "headrace lineage ctr_model"),
+        (["show", "ad_interactions"], "headrace lineage ad_interactions"),
         (["get", "-f", "user_ads:ctr_8d", "-e", "user_id=u001"], "ctr_7d"),
         (["get", "-s", "ctr_model", "-e", "user=u001"], "user_id"),
         (["get", "-s", "ctr_model", "-e", "user_id=u001", "--as-of", "2020-01-01"], "2020-01-01"),

@@ -10,10 +10,13 @@ from headrace.cli import output
 from headrace.cli.completing import feature_names
 from headrace.cli.store import opened
 from headrace.cli.verb import DONE, verb
+from headrace.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from headrace.cli.store import Store
 
 __all__ = ["features", "lineage", "show"]
 
@@ -41,21 +44,19 @@ def features(
     with opened(project) as store:
         found = store.list_features(tags=some, all_tags=every, owner=owner, type=kind, text=" ".join(words))
     rows = [each.to_dict() for each in found]
-    if as_json:
-        output.document({"features": rows})
-    elif rows:
-        output.table(COLUMNS, [[row.get(name) or None for name in COLUMNS] for row in rows])
-    else:
-        output.note("No feature matches.")
+    _listed(rows, as_json=as_json)
     return DONE
 
 
 @verb
 @click.argument("name", shell_complete=feature_names)
 def show(*, project: Path, as_json: bool, name: str) -> int:
-    """Tell everything about the feature NAME, as in user_ads:ctr_7d or user_ads@2:ctr_7d."""
+    """Tell everything about the feature NAME, as in user_ads:ctr_7d; of a view, list its features."""
     with opened(project) as store:
-        about = store.get_feature(name).to_dict()
+        if rows := _of_view(store, name):
+            _listed(rows, as_json=as_json)
+            return DONE
+        about = _about(store, name)
     if as_json:
         output.document(about)
     else:
@@ -74,6 +75,45 @@ def lineage(*, project: Path, as_json: bool, name: str) -> int:
     else:
         output.table(("kind", "name", "comes from"), _sources(graph))
     return DONE
+
+
+def _listed(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print features, a line each."""
+    if as_json:
+        output.document({"features": rows})
+    elif rows:
+        output.table(COLUMNS, [[row.get(name) or None for name in COLUMNS] for row in rows])
+    else:
+        output.note("No feature matches.")
+
+
+def _of_view(store: Store, name: str) -> list[dict[str, Any]]:
+    """The features of the view NAME, `view` or `view@2`; none if it is no view."""
+    view, _, version = name.partition("@")
+    every = store.list_features(tags=(), all_tags=(), owner=None, type=None, text="")
+    rows = [each.to_dict() for each in every]
+    return [row for row in rows if row["view"] == view and version.removeprefix("v") in {"", row["version"]}]
+
+
+def _about(store: Store, name: str) -> dict[str, Any]:
+    """What is known of a feature.
+
+    Raises:
+        UnknownNameError: There is none; the remedy says what to type for a definition of another kind.
+    """
+    try:
+        about: dict[str, Any] = store.get_feature(name).to_dict()
+    except UnknownNameError:
+        if ":" in name:
+            raise
+        store.lineage(name)  # raises the error that offers names of every kind
+    else:
+        return about
+    raise UnknownNameError(
+        f"{name!r} is no feature and no view.",
+        asked=name,
+        remedy=f"Type `headrace lineage {name}` to see what it comes from and what comes from it.",
+    )
 
 
 def _facts(about: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -12,11 +12,14 @@ from headrace.cli.choosing import features_of, which_features
 from headrace.cli.rows import read_rows
 from headrace.cli.store import opened
 from headrace.cli.verb import DONE, FOUND, verb
+from headrace.errors import DataError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["materialize", "push", "train"]
+
+_PARQUET = (".parquet", ".pq")
 
 
 @verb
@@ -40,6 +43,8 @@ def train(
     SPINE is a Parquet, CSV or JSON Lines file with the entities' keys and a time column.
     """
     asked = features_of(features, service)
+    if out is not None:
+        _check_target(out)
     with opened(project) as store, output.progress() as progress:
         dataset = store.get_historical_features(
             spine,
@@ -105,6 +110,28 @@ def push(*, project: Path, as_json: bool, source: str, file: Path | None, rows: 
     else:
         output.table(list(counts), [list(counts.values())])
     return FOUND if pushed.rejected else DONE
+
+
+def _check_target(out: Path) -> None:
+    """Check what can be known of a file to write before anything is computed.
+
+    Raises:
+        DataError: Its name is not that of a Parquet file.
+        StoreError: Its directory is not there.
+    """
+    if out.suffix.lower() not in _PARQUET:
+        raise DataError(
+            f"{out} cannot be written: rows are written as Parquet only.",
+            asked=out.suffix or out.name,
+            available=_PARQUET,
+            remedy="Give the file one of these endings; pandas and DuckDB make other forms of it.",
+        )
+    if not out.parent.is_dir():
+        raise StoreError(
+            f"{out} cannot be written: there is no directory {str(out.parent)!r}.",
+            asked=out,
+            remedy="Make the directory, or choose another.",
+        )
 
 
 def _counted(manifest: Mapping[str, Any]) -> str:
