@@ -84,3 +84,11 @@ def test_what_is_no_table_is_one_clear_error(rows: Any, words: str) -> None:
     assert caught.value.message.startswith("The spine ")
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
+
+
+def test_a_frame_without_rows_says_nothing_of_floats() -> None:
+    frame = pd.DataFrame({"u": pd.Series(dtype="float64"), "n": pd.Series(dtype="int64"), "o": []})
+    table = table_of(frame)
+    assert (table.num_rows, table.column_names) == (0, ["u", "n", "o"])
+    assert [table.schema.field(name).type for name in ("u", "n")] == [pa.null(), pa.int64()]
+    assert table_of(pd.DataFrame({"u": [1.5]})).schema.field("u").type == pa.float64()

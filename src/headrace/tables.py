@@ -69,7 +69,12 @@ def _from_pandas(frame: Any) -> pyarrow.Table:
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
     if levels:
         frame = frame.reset_index(level=levels)
-    return pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    if table.num_rows:
+        return table
+    # pandas takes a column of no values for floats; it may be of any type
+    unknown = [of.with_type(pyarrow.null()) if of.type == pyarrow.float64() else of for of in table.schema]
+    return pyarrow.schema(unknown).empty_table()
 
 
 def _first_line(error: Exception) -> str:

@@ -156,3 +156,20 @@ def test_what_is_no_table_is_refused() -> None:
         raw_table(7, SCHEMA, "pushed rows")
     with pytest.raises(DataError, match="pushed rows"):
         raw_table("rows.csv", SCHEMA, "pushed rows")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame(),
+        pd.DataFrame(columns=["ts"]),
+        pd.DataFrame({name: pd.Series(dtype="float64") for name in SCHEMA}),
+        pd.DataFrame({"ts": pd.Categorical([])}),
+    ],
+    ids=["bare", "one column", "floats", "categories"],
+)
+def test_a_frame_without_rows_is_no_rows_of_any_type(frame: pd.DataFrame) -> None:
+    raw = raw_table(frame, SCHEMA)
+    assert raw.num_rows == 0
+    assert set(raw.column_names) == set(SCHEMA)
+    assert all(castable(raw.schema.field(name).type, of) for name, of in SCHEMA.items())

@@ -65,6 +65,8 @@ def raw_table(rows: Any, schema: Schema, what: str = "rows") -> pa.Table:
         columns = {name: [row.get(name) for row in rows] for name in names}
         return pa.table({name: _column(values, schema.get(name)) for name, values in columns.items()})
     if type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns"):
+        if not len(rows):  # pandas does not know the types of no values
+            return raw_table([], schema, what)
         try:
             return table_of(rows, what)
         except DataError:  # a column mixes types
