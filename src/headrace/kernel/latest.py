@@ -18,6 +18,7 @@ from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.order import instant_bytes
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.row_bytes import row_bytes
+from headrace.kernel.sorting import by_two, sorted_places
 from headrace.kernel.visible import Knowledge, Zones
 from headrace.schema import INT64, Schema
 from headrace.windows import FOREVER_AGO
@@ -52,7 +53,9 @@ def sort_latest(
         event_id: The column that identifies a row, if any.
     """
     keys = (time, entity) if created is None else (created, time, entity)
-    by = np.lexsort(keys)
+    by = sorted_places(keys[0])
+    for key in keys[1:]:
+        by = by[sorted_places(key[by])]
     if len(by) < 2:
         return by
     equal = np.ones(len(by) - 1, dtype=bool)
@@ -90,7 +93,7 @@ def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t
     Returns:
         Positions of rows, int64; -1 where there is none.
     """
-    by = np.lexsort((t, asked))
+    by = by_two(asked, t)
     result = np.empty(len(asked), dtype=np.int64)
     chunks = entity_chunks(entity, time if known is None else np.concatenate([time, known]))
     cuts: Iterable[int] = (
@@ -108,7 +111,7 @@ def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t
 def _chunk(entity: Array, time: Array, known: Array | None, asked: Array, t: Array) -> Array:
     places = Places(entity, time)
     rank, here = places.rank(asked)
-    lo = places.first(rank, np.full(len(t), time.min() if len(time) else 0, dtype=np.int64))
+    lo = places.start(rank)
     hi = np.where(here, places.first(rank, t), lo)
     if known is None:
         return np.where(hi > lo, hi - 1, -1)

@@ -92,10 +92,15 @@ class Part(NamedTuple):
     last: int
     questions: Array
 
+    def events(self) -> tuple[pa.Table, Array]:
+        """The events as they lie, and their entities' numbers; whoever reads them lets them go again."""
+        events = pa.concat_tables([chunk.of(self.first, self.last) for chunk in self.chunks])
+        return events, events.column(ENTITY).to_numpy()
+
     def read(self) -> tuple[pa.Table, Array]:
-        """The events in one piece, and their entities' numbers; whoever reads them lets them go again."""
-        events = pa.concat_tables([chunk.of(self.first, self.last) for chunk in self.chunks]).combine_chunks()
-        return events, events.column(ENTITY).combine_chunks().to_numpy()
+        """The events in one piece, and their entities' numbers."""
+        events, entity = self.events()
+        return events.combine_chunks(), entity
 
 
 class Parts:

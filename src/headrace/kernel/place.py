@@ -34,7 +34,8 @@ class Places:
         """
         fresh = np.ones(len(entity), dtype=bool)
         fresh[1:] = entity[1:] != entity[:-1]
-        self.entities = entity[fresh]
+        self._starts = np.append(np.flatnonzero(fresh), len(entity))
+        self.entities = entity[self._starts[:-1]]
         self._low, self._stride = _reach(instants)
         if len(self.entities) * self._stride >= _ROOM:
             raise AssertionError(
@@ -50,6 +51,10 @@ class Places:
         if len(self.entities):
             here = self.entities[np.minimum(rank, len(self.entities) - 1)] == entity
         return rank, here
+
+    def start(self, rank: Array) -> Array:
+        """The first row of the entity of this rank."""
+        return self._starts[rank]
 
     def first(self, rank: Array, at: Array) -> Array:
         """The first row of the entity of this rank that is at or after `at`; the entity's end if none is."""

@@ -197,9 +197,8 @@ def latest_of(
         t: Their instants.
         threads: How many columns are gathered at once.
     """
-    rows, entity = without_copies(*part.read(), binding.schema, binding.event_id)
-    rows = rows.combine_chunks()
-    time, known = (rows.column(name).combine_chunks().to_numpy() for name in (TIME, KNOWN))
+    rows, entity = without_copies(*part.events(), binding.schema, binding.event_id)
+    time, known = (rows.column(name).to_numpy() for name in (TIME, KNOWN))
     created = None if binding.created_at is None else created_instants(rows, binding.created_at)
     by = sort_latest(entity, time, created, known, rows, binding.schema, binding.event_id)
     delay = int(getattr(binding.source, "serving_delay", 0))
@@ -215,8 +214,9 @@ def latest_of(
     status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
 
     def column(name: str) -> Column:
-        (whole,) = rows.column(name).chunks or [pa.nulls(0, rows.schema.field(name).type)]
-        values = whole.take(index)
+        # One column at a time is put together: all of them at once would be a copy of everything.
+        whole = rows.column(name).combine_chunks()
+        values = pc.take(whole, index, boundscheck=False)
         if not whole.null_count:
             return ArrowColumn(values, status, newest)
         null = values.is_null().to_numpy(zero_copy_only=False) & ~gone
