@@ -107,3 +107,39 @@ def test_the_first_copy_of_a_latest_value_counts_and_no_later_one(tmp_path: Path
     t = np.array([int(START.timestamp() * 1_000_000) + 7_200_000_000], dtype=np.int64)
     found, *_ = engine.features(Asked(view, ["plan"], pa.table({"user_id": ["u"]}), t), _quiet)
     assert found["plan"].values.to_pylist() == ["free"]
+
+
+def test_rows_nobody_asks_for_change_nothing_be_they_few_or_many(tmp_path: Path, seed: int) -> None:
+    """Few are carried along, many are dropped; ids and instants are shared by users on both sides."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "user_id": f"u{user}",
+            "id": str(i),
+            "ts": START + dt.timedelta(hours=int(h)),
+            "plan": f"{user} {i} {h}",
+        }
+        for i, (user, h) in enumerate(zip(rng.integers(0, 10, 400), rng.integers(0, 40, 400), strict=True))
+    ]
+    log = pa.Table.from_pylist(rows + [{**row, "plan": "a copy"} for row in rows[::3]])
+    user = Entity("user", join_keys={"user_id": "string"})
+    source = EventSource("log", batch=log, timestamp="ts", event_id="id")
+    engine = LocalEngine(tmp_path)
+    view = bind(
+        LatestView("l", entity=user, source=source, features=["plan"]), engine.infer_schema(source), "UTC"
+    )
+
+    def plans(users: list[str]) -> list[str | None]:
+        t = np.full(len(users), int(START.timestamp() * 1_000_000) + 30 * 3_600_000_000, dtype=np.int64)
+        found, *_ = engine.features(Asked(view, ["plan"], pa.table({"user_id": users}), t), _quiet)
+        plans: list[str | None] = found["plan"].values.to_pylist()
+        return plans
+
+    users = [f"u{i}" for i in range(11)]
+    whole = plans(users)
+    assert whole[-1] is None
+    assert None not in whole[:-1]
+    for place, one in enumerate(users):
+        assert plans([one]) == whole[place : place + 1]
+        others = [other for other in users if other != one]
+        assert plans(others) == whole[:place] + whole[place + 1 :]

@@ -60,3 +60,9 @@ def test_an_id_comes_before_the_known_instant_in_both_forms_of_the_order() -> No
     keys = latest_keys(rows, schema, None, "id").to_pylist()
     assert [keys[place] for place in by] == sorted(keys)
     assert sort_latest(np.zeros(4, np.int64), time, None, known, table, schema).tolist() == [3, 0, 2, 1]
+
+
+def test_rows_of_nobody_are_left_out() -> None:
+    entity, time = np.array([1, -1, 0, -1, 1]), np.array([4, 2, 3, 2, 1])
+    table = pa.table({"value": [1, 2, 3, 4, 5]})
+    assert sort_latest(entity, time, None, time, table, Schema({"value": "int64"})).tolist() == [2, 4, 0]

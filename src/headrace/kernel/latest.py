@@ -41,21 +41,25 @@ def sort_latest(
     schema: Schema,
     event_id: str | None = None,
 ) -> Array:
-    """The permutation that sorts rows by entity and the order of latest values.
+    """The rows by entity and the order of latest values.
 
     Args:
-        entity: Entity codes.
+        entity: Entity codes; rows of nobody (-1) are left out.
         time: Event times.
         created: Creation instants, where the source has them.
         known: Known instants.
         table: The rows, with all columns of the schema; only ties read it.
         schema: The source's schema.
         event_id: The column that identifies a row, if any.
+
+    Returns:
+        Places of rows, int64.
     """
     keys = (time, entity) if created is None else (created, time, entity)
     by = sorted_places(keys[0])
     for key in keys[1:]:
         by = by[sorted_places(key[by])]
+    by = by[np.count_nonzero(entity < 0) :]
     if len(by) < 2:
         return by
     equal = np.ones(len(by) - 1, dtype=bool)

@@ -42,6 +42,9 @@ _DEFAULT_MEMORY = 4 << 30
 _SHARE = 4
 """Events may fill one part in this many of the budget: states need as much again, answers take their part."""
 
+_DENSE = 0.5
+"""Where this share of the events is asked for, a copy of those costs more than to carry the others along."""
+
 
 class _Work(NamedTuple):
     """How questions about a view are answered.
@@ -50,12 +53,15 @@ class _Work(NamedTuple):
         columns: The columns of the source to read, None for all.
         passed: Those that nobody reads once the entities are numbered.
         size: About how many events a part should have; None where to cut them costs more than it gains.
+        dense: The share of a chunk's events that must be asked for to keep it as it lies, the others as
+            events of nobody (-1).
         answer: Answers the questions of a part.
     """
 
     columns: list[str] | None
     passed: list[str]
     size: int | None
+    dense: float
     answer: Callable[[Part], dict[str, Column]]
 
 
@@ -136,7 +142,7 @@ class LocalEngine:
                 newest.append(pc.max(events.column(TIME)).as_py())
             found = numbers.of(events)
             wanted = found >= 0
-            if not wanted.all():
+            if np.count_nonzero(wanted) < len(wanted) * work.dense:
                 events, found = events.filter(pa.array(wanted)), found[wanted]
             made = numbered(events.drop_columns(work.passed), found)
             return made.cut() if work.size else made
@@ -165,7 +171,7 @@ class LocalEngine:
             return features_of(binding, plan, part, numbers.asked, asked.t, delay)
 
         read_on = {*plan.inputs, binding.event_id}
-        return _Work(columns, [name for name in binding.keys if name not in read_on], PART, answer)
+        return _Work(columns, [name for name in binding.keys if name not in read_on], PART, 1.0, answer)
 
     def _latest(self, asked: Asked, numbers: Numbers) -> _Work:
         binding = asked.binding
@@ -181,7 +187,7 @@ class LocalEngine:
                 self._threads,
             )
 
-        return _Work(None, [], None, answer)
+        return _Work(None, [], None, _DENSE, answer)
 
 
 def latest_of(
@@ -208,19 +214,16 @@ def latest_of(
     row = by[np.maximum(place, 0)] if len(by) else np.zeros(len(place), dtype=np.int64)
     newest = np.where(there, time[row] if len(by) else FOREVER_AGO, FOREVER_AGO)
     stale = np.zeros(len(there), dtype=bool) if binding.ttl is None else there & (t - newest > binding.ttl)
-    gone = ~there | stale
-    index = pa.array(row, mask=gone if gone.any() else None)
-    status = np.full(len(there), PRESENT, dtype=np.uint8)
-    status[~there], status[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
+    index = pa.array(row, mask=~there | stale)
+    missing = np.full(len(there), NULL_VALUE, dtype=np.uint8)
+    missing[~there], missing[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
+    present, absent = pa.scalar(PRESENT, pa.uint8()), pa.array(missing)
 
     def column(name: str) -> Column:
         # One column at a time is put together: all of them at once would be a copy of everything.
         whole = rows.column(name).combine_chunks()
         values = pc.take(whole, index, boundscheck=False)
-        if not whole.null_count:
-            return ArrowColumn(values, status, newest)
-        null = values.is_null().to_numpy(zero_copy_only=False) & ~gone
-        return ArrowColumn(values, np.where(null, np.uint8(NULL_VALUE), status), newest)
+        return ArrowColumn(values, pc.if_else(values.is_valid(), present, absent).to_numpy(), newest)
 
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(names, pool.map(column, names), strict=True))
