@@ -1,0 +1,46 @@
+"""Doubles and how far another answer may lie from them."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from headrace.testing.formulas.asked import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["TINIEST", "double", "infinite", "near", "sum_of"]
+
+RELATIVE = Fraction(1, 10**9)
+TINIEST = 2.0**-1022
+"""Doubles below it have lost digits already: no relative promise can hold there."""
+
+
+def double(exact: Fraction) -> float:
+    """The nearest double; infinite where none reaches."""
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
+def near(exact: Fraction, size: Fraction, largest: Fraction) -> Result:
+    """A double that may be off by 1e-9 of `size`; by anything where `largest`, met on the way, overflows."""
+    reached = double(largest)
+    return Result(double(exact), math.inf if math.isinf(reached) else double(RELATIVE * size) + TINIEST)
+
+
+def infinite(values: Sequence[Any]) -> bool:
+    """Whether one of the values is infinite."""
+    return any(isinstance(value, float) and math.isinf(value) for value in values)
+
+
+def sum_of(values: Sequence[Any], share: int = 1) -> Result:
+    """The sum of numbers over `share`, within 1e-9 of that of their absolute values."""
+    if infinite(values):
+        return Result(sum(map(float, values)), math.inf)
+    exact = [Fraction(value) for value in values]
+    size = sum(map(abs, exact), Fraction(0))
+    return near(sum(exact, Fraction(0)) / share, size / share, size)

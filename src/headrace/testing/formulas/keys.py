@@ -1,0 +1,90 @@
+"""What is told apart by value: distinct values, maps by key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import math
+import struct
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from headrace.testing.formulas.asked import Asked, Event, Result, ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from headrace.schema import Type
+
+__all__ = ["FORMULAS", "hash64", "mapped"]
+
+
+def hash64(value: Any, of: Type) -> int:
+    """The published 64-bit hash: BLAKE2b of text and bytes, SplitMix64's finalizer of all other words."""
+    if isinstance(value, (str, bytes)):
+        data = value.encode() if isinstance(value, str) else value
+        return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+    if isinstance(value, float):
+        word = int.from_bytes(struct.pack("<d", value), "little")
+    elif isinstance(value, Decimal):
+        word = int(Fraction(value) * 10**of.scale)
+    elif isinstance(value, dt.date):
+        word = (value - dt.date(1970, 1, 1)).days
+    else:
+        word = int(value)
+    mask = (1 << 64) - 1
+    x = (word + 0x9E3779B97F4A7C15) & mask
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & mask
+    return x ^ (x >> 31)
+
+
+def mapped(asked: Asked, events: Sequence[Event], one: Callable[[list[Event]], Result]) -> Result:
+    """A map from key to what `one` says of its events; at most `max_keys`, those of smallest (hash, key)."""
+    by, most = asked.feature.by, asked.feature.max_keys
+    groups: dict[Any, list[Event]] = {}
+    for event in events:
+        groups.setdefault(event.row[by], []).append(event)
+    kept = sorted(groups, key=lambda key: (hash64(key, asked.types[by]), ordered(key)))[:most]
+    results = {key: one(groups[key]) for key in sorted(kept, key=ordered)}
+    for result in results.values():
+        if result.reason:
+            return Result(None, 0, result.reason)
+    value = {key: result.value for key, result in results.items()}
+    slack = {key: result.slack for key, result in results.items()}
+    return Result(value, slack, "truncated" if len(groups) > len(kept) else "")
+
+
+def _distinct(asked: Asked) -> Result:
+    values = set(asked.values())
+    if len(values) <= 1024:
+        return Result(len(values))
+    registers = [0] * 4096
+    for value in values:
+        hashed = hash64(value, asked.types[asked.feature.column]) | 1 << 63
+        rest = hashed >> 12
+        zeros = (rest & -rest).bit_length() - 1
+        registers[hashed % 4096] = max(registers[hashed % 4096], zeros + 1)
+    return Result(round(_estimate(registers)))
+
+
+def _estimate(registers: list[int]) -> float:
+    """How many hashes filled the registers: Ertl's improved estimator (arXiv:1702.01284, section 4)."""
+    m = len(registers)
+    z = 0.0  # no rank can exceed 52, so that nothing is added for saturated registers
+    for rank in range(52, 0, -1):
+        z = 0.5 * (z + registers.count(rank))
+    x = registers.count(0) / m
+    sigma, weight = x, 1.0
+    while x > 0.0:
+        if x == 1.0:
+            return 0.0
+        x *= x
+        sigma, weight = sigma + x * weight, 2.0 * weight
+    return m * m / (2.0 * math.log(2.0)) / (z + m * sigma)
+
+
+FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+    "distinct": _distinct,
+}
