@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.engines.local.buckets import gathered, hashed_bucket
-from headrace.engines.local.reading import infer_schema, read
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
@@ -24,6 +23,7 @@ from headrace.kernel.latest import created_instants, latest_rows, sort_latest
 from headrace.kernel.parts import BUCKETS, Chunk, Part, Parts, numbered
 from headrace.ports import engine as ports
 from headrace.ports.engine import Answered
+from headrace.reading.source import infer_schema, read
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:

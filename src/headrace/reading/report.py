@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace.aggregations.states import Array
-    from headrace.engines.local.piece import Batch, Piece
     from headrace.intake.cleaning import Cleaner
+    from headrace.reading.piece import Batch, Piece
     from headrace.schema import Schema
 
 __all__ = ["Report"]

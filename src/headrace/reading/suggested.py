@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.engines.local.opened import lines_of
 from headrace.intake.casts import cast_all
+from headrace.reading.opened import lines_of
 from headrace.schema import BOOL, DATE, DOUBLE, INT64, STRING, TIMESTAMP, Type
 
 if TYPE_CHECKING:

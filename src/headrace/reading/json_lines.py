@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
-from headrace.engines.local.opened import first_line_of, lines_of
-from headrace.engines.local.piece import Batch, Place
 from headrace.errors import DataError
 from headrace.intake.locked import quoted, selection
 from headrace.intake.rejects import rejects_of
+from headrace.reading.database import BATCH_ROWS, literal, reading_of
+from headrace.reading.opened import first_line_of, lines_of
+from headrace.reading.piece import Batch, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

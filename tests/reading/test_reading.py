@@ -21,12 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.definitions.source import EventSource, InMemory, TableSource
-from headrace.engines.local.database import open_database
-from headrace.engines.local.parquet import parquet_pieces
-from headrace.engines.local.reading import infer_schema, read
 from headrace.errors import DataError, DefinitionError
 from headrace.intake.cleaning import clean
 from headrace.intake.evaluator import Evaluator
+from headrace.reading.database import open_database
+from headrace.reading.parquet import parquet_pieces
+from headrace.reading.source import infer_schema, read
 from headrace.schema import Schema
 from tests.effort import cases
 

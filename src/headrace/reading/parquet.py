@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
-from headrace.engines.local.piece import Batch, Place
 from headrace.errors import DataError
 from headrace.intake.casts import certain
 from headrace.intake.locked import quoted, selection
 from headrace.intake.times import holds_times
+from headrace.reading.database import BATCH_ROWS, literal, reading_of
+from headrace.reading.piece import Batch, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

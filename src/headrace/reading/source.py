@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.definitions.source import InMemory
-from headrace.engines.local.database import open_database
-from headrace.engines.local.delimited import DelimitedPiece
-from headrace.engines.local.in_memory import InMemoryPiece
-from headrace.engines.local.json_lines import JsonLinesPiece, refuse_document
-from headrace.engines.local.locate import kind_of, locate
-from headrace.engines.local.parquet import parquet_pieces
-from headrace.engines.local.report import Report
-from headrace.engines.local.suggested import of_json_lines
 from headrace.errors import DataError
 from headrace.intake.casts import holds_unsigned, type_of
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
+from headrace.reading.database import open_database
+from headrace.reading.delimited import DelimitedPiece
+from headrace.reading.in_memory import InMemoryPiece
+from headrace.reading.json_lines import JsonLinesPiece, refuse_document
+from headrace.reading.locate import kind_of, locate
+from headrace.reading.parquet import parquet_pieces
+from headrace.reading.report import Report
+from headrace.reading.suggested import of_json_lines
 from headrace.schema import DATE, STRING, TIMESTAMP, Schema, Type
 from headrace.tables import table_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from headrace.definitions.source import Source
-    from headrace.engines.local.piece import Piece
+    from headrace.reading.piece import Piece
 
 __all__ = ["Reading", "infer_schema", "read"]
 

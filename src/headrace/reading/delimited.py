@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from headrace.engines.local.database import BATCH_ROWS, literal, reading_of
-from headrace.engines.local.opened import first_line_of
-from headrace.engines.local.piece import Batch, Place
-from headrace.engines.local.suggested import SAMPLE, of_texts
 from headrace.errors import DataError
 from headrace.intake.locked import quoted, selection
 from headrace.intake.rejects import rejects_of
+from headrace.reading.database import BATCH_ROWS, literal, reading_of
+from headrace.reading.opened import first_line_of
+from headrace.reading.piece import Batch, Place
+from headrace.reading.suggested import SAMPLE, of_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.engines.local.database import BATCH_ROWS
-from headrace.engines.local.piece import Batch, Place
+from headrace.reading.database import BATCH_ROWS
+from headrace.reading.piece import Batch, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
