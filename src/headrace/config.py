@@ -12,7 +12,12 @@
 
     [offline]
     engine = "local"              # default; or "spark"
-    memory = "4GB"                # default: the engine decides
+    memory = "4GB"                # default: the engine decides; of Spark on this machine, the heap
+    master = "local[*]"           # default; where Spark runs
+    partitions = 64               # default: two for each of Spark's cores
+
+    [offline.spark]               # further settings, as Spark names them
+    "spark.executor.memory" = "8g"
 
     [online]
     url = "lmdb:///.headrace/online"            # default; or redis://host:6379, redis+cluster://host:6379
@@ -99,10 +104,16 @@ class Offline:
     Attributes:
         engine: `local` or `spark`.
         memory: The memory it may use, bytes; None lets the engine decide.
+        master: Where Spark runs; None for this machine, all its cores.
+        partitions: How many parts Spark deals entities into; None for two for each core.
+        spark: Further settings, as Spark names them.
     """
 
     engine: str = "local"
     memory: int | None = None
+    master: str | None = None
+    partitions: int | None = None
+    spark: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -191,6 +202,20 @@ def _engine(value: Any) -> str:
     return str(value)
 
 
+def _count(value: Any) -> int:
+    """A number of things, from a number or a text."""
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}", str(value).strip()):
+        raise ValueError("is a number from 1 on")
+    return int(value)
+
+
+def _table(value: Any) -> dict[str, str]:
+    """Names and values, every value as a text."""
+    if not isinstance(value, dict) or any(isinstance(each, dict | list) for each in value.values()):
+        raise ValueError("is a table of names and values")
+    return {name: str(each).lower() if isinstance(each, bool) else str(each) for name, each in value.items()}
+
+
 def _bytes(value: Any) -> int:
     """A size, from a number of bytes or a text such as `512MB` or `4 GiB`."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(value), re.IGNORECASE)
@@ -205,7 +230,7 @@ class _Key(NamedTuple):
     """How a key's value is read, and what stands for it when nobody gives one."""
 
     read: Callable[[Any], Any]
-    default: str | None
+    default: str | dict[str, str] | None
 
 
 _SECTIONS: dict[str, tuple[type, dict[str, _Key]]] = {
@@ -218,7 +243,16 @@ _SECTIONS: dict[str, tuple[type, dict[str, _Key]]] = {
         },
     ),
     "registry": (Registry, {"url": _Key(_url, f"sqlite:///{STATE}/registry.db")}),
-    "offline": (Offline, {"engine": _Key(_engine, "local"), "memory": _Key(_bytes, None)}),
+    "offline": (
+        Offline,
+        {
+            "engine": _Key(_engine, "local"),
+            "memory": _Key(_bytes, None),
+            "master": _Key(_text, None),
+            "partitions": _Key(_count, None),
+            "spark": _Key(_table, {}),
+        },
+    ),
     "online": (Online, {"url": _Key(_url, f"lmdb:///{STATE}/online"), "fallback": _Key(_url, None)}),
     "serving": (Serving, {}),
     "monitoring": (Monitoring, {}),

@@ -29,21 +29,21 @@ def open_catalog(settings: Settings) -> Catalog:
 
 
 def open_engine(settings: Settings) -> Engine:
-    """What reads sources and computes history.
+    """What reads sources and computes history."""
+    offline = settings.offline
+    if offline.engine == "spark":
+        from headrace.engines.spark.engine import SparkEngine
 
-    Raises:
-        StoreError: There is no such engine.
-    """
-    if settings.offline.engine != "local":
-        raise StoreError(
-            f"There is no engine {settings.offline.engine!r} yet.",
-            asked=settings.offline.engine,
-            available=["local"],
-            remedy='Set [offline] engine = "local".',
+        return SparkEngine(
+            settings.directory,
+            master=offline.master,
+            memory=offline.memory,
+            partitions=offline.partitions,
+            settings=offline.spark,
         )
     from headrace.engines.local.engine import LocalEngine
 
-    return LocalEngine(settings.directory, settings.offline.memory)
+    return LocalEngine(settings.directory, offline.memory)
 
 
 def open_online(settings: Settings, clock: Clock, *, readonly: bool = False) -> LmdbStore:

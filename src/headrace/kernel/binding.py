@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headrace.kernel.clean import condition_column
+from headrace.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headrace.definitions.source import Source
     from headrace.kernel.plan import ViewPlan
-    from headrace.schema import Schema, Type
+    from headrace.schema import Type
 
 __all__ = ["AggregateBinding", "Binding", "LatestBinding"]
 
@@ -44,9 +45,20 @@ class Binding:
         return f"{self.name}@{self.version}"
 
     @property
+    def serving_delay(self) -> int:
+        """Microseconds after its known instant at which an event counts in training sets."""
+        return int(getattr(self.source, "serving_delay", None) or 0)
+
+    @property
     def event_id(self) -> str | None:
         """The column that identifies an event, if any."""
         return getattr(self.source, "event_id", None)
+
+    @cached_property
+    def order_schema(self) -> Schema:
+        """The columns that settle ties between an entity's events: not its key, unless it names an event."""
+        settled = set(self.keys) - {self.event_id}
+        return Schema({name: of for name, of in self.schema.items() if name not in settled})
 
     @property
     def feature_types(self) -> Mapping[str, Type]:
@@ -68,6 +80,12 @@ class AggregateBinding(Binding):
     """
 
     plan: ViewPlan = field(kw_only=True)
+
+    def columns_read(self, plan: ViewPlan) -> list[str] | None:
+        """The columns of the source that the plan, or a part of it, is computed from; None for all."""
+        if plan.needs_order or self.event_id is not None:
+            return None
+        return [*self.keys, *plan.inputs]
 
     @cached_property
     def feature_types(self) -> Mapping[str, Type]:

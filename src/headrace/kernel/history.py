@@ -13,7 +13,6 @@ import pyarrow as pa
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.parts import Part, Parts, numbered
 from headrace.kernel.point_in_time import features_at
-from headrace.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +93,5 @@ def features_of(
 def _rows(binding: AggregateBinding, plan: ViewPlan, part: Part, serving_delay: int) -> Rows:
     """A part's events, lifted; the events themselves are not needed any longer then."""
     events, entity = part.read()
-    # Within an entity its key settles no tie, so it need not be there any more.
-    settled = set(binding.keys) - {binding.event_id}
-    schema = Schema({name: of for name, of in binding.schema.items() if name not in settled})
+    schema = binding.order_schema
     return rows_of_events(plan, events, entity, schema, binding.event_id, serving_delay=serving_delay)

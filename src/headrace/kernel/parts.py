@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
 
-__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "numbered"]
+__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "join_columns", "numbered"]
 
 BUCKETS = 256
 """How finely entities are told apart: an entity of number `n` is in bucket `n % BUCKETS`."""
@@ -143,13 +143,13 @@ class Parts:
             for answer in pool.map(lambda cut: work(self._part(*cut)), self._cuts):
                 done.append(answer)
                 progress(len(done) / len(self._cuts))
-            return _join_columns(done, self._order, pool)
+            return join_columns(done, self._order, pool)
 
     def _part(self, first: int, last: int) -> Part:
         return Part(self._chunks, first, last, self._order[self._ends[first] : self._ends[last]])
 
 
-def _join_columns(
+def join_columns(
     parts: Sequence[dict[str, Column]], order: Array, pool: ThreadPoolExecutor
 ) -> dict[str, Column]:
     """The columns of several parts as one.

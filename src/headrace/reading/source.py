@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from headrace.definitions.source import Source
     from headrace.reading.piece import Piece
 
-__all__ = ["Reading", "infer_schema", "read"]
+__all__ = ["Reading", "batch_files", "batch_table", "infer_schema", "read"]
 
 
 def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | None = None) -> Schema:
@@ -77,9 +77,9 @@ def _described(
 ) -> Iterator[tuple[str, Mapping[str, Type | None], bool]]:
     """What each file or table is called, its columns' types, and whether it may lack some of them."""
     if source.in_memory:
-        yield "table in memory", _types(_table(source).schema, "table in memory"), False
+        yield "table in memory", _types(batch_table(source).schema, "table in memory"), False
         return
-    paths = _paths(source, directory)
+    paths = batch_files(source, directory)
     database = open_database(threads=threads)
     try:
         if kind_of(paths[0]) == "parquet":
@@ -221,8 +221,8 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
     )
     wanted = list(schema) if columns is None else [name for name in schema if name in columns]
     run = _Run(source, schema, keys, wanted, evaluator, on_rejected)
-    table = _table(source) if source.in_memory else None
-    paths = _paths(source, Path(directory)) if table is None else []
+    table = batch_table(source) if source.in_memory else None
+    paths = batch_files(source, Path(directory)) if table is None else []
     return Reading(run.batches(table, paths, memory, threads), run.counts, run.schema)
 
 
@@ -310,8 +310,12 @@ class _Run:
         return pa.Table.from_arrays(columns, schema=self.schema)
 
 
-def _table(source: Source) -> pa.Table:
-    """The table in memory."""
+def batch_table(source: Source) -> pa.Table:
+    """The table in memory that a source's batch is.
+
+    Raises:
+        DataError: The registry remembers only that there was one.
+    """
     if isinstance(source.batch, InMemory):
         raise DataError(
             f"The batch of source {source.name!r} was a table in memory, which the registry does not keep.",
@@ -321,7 +325,12 @@ def _table(source: Source) -> pa.Table:
     return table_of(source.batch, f"batch of source {source.name!r}")
 
 
-def _paths(source: Source, directory: Path) -> list[Path]:
+def batch_files(source: Source, directory: Path) -> list[Path]:
+    """The files of a source's batch, in the order of their names.
+
+    Raises:
+        DataError: There are none, or they cannot be read.
+    """
     if source.batch is None:
         raise DataError(
             f"Source {source.name!r} has no batch.", asked=source.name, remedy='Give batch="data/*.parquet".'

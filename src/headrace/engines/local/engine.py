@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,24 +14,23 @@ from headrace.engines.local.buckets import gathered, hashed_bucket
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
-from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, ArrowColumn, Column
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.entities import Numbers
 from headrace.kernel.history import PART, features_of
-from headrace.kernel.latest import created_instants, latest_rows, sort_latest
+from headrace.kernel.latest_values import LatestRows
 from headrace.kernel.parts import BUCKETS, Chunk, Part, Parts, numbered
 from headrace.ports import engine as ports
 from headrace.ports.engine import Answered
 from headrace.reading.source import infer_schema, read
-from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from headrace.aggregations.states import Array
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
+    from headrace.kernel.columns import Column
     from headrace.ports.engine import Asked, Progress
     from headrace.schema import Schema
 
@@ -162,13 +160,10 @@ class LocalEngine:
         binding = asked.binding
         assert isinstance(binding, AggregateBinding)  # noqa: S101 - the caller looked
         plan = binding.plan.only(asked.names).trimmed()
-        delay = int(getattr(binding.source, "serving_delay", 0))
-        columns = None
-        if not plan.needs_order and binding.event_id is None:
-            columns = [*binding.keys, *plan.inputs]
+        columns = binding.columns_read(plan)
 
         def answer(part: Part) -> dict[str, Column]:
-            return features_of(binding, plan, part, numbers.asked, asked.t, delay)
+            return features_of(binding, plan, part, numbers.asked, asked.t, binding.serving_delay)
 
         read_on = {*plan.inputs, binding.event_id}
         return _Work(columns, [name for name in binding.keys if name not in read_on], PART, 1.0, answer)
@@ -178,52 +173,8 @@ class LocalEngine:
         assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
 
         def answer(part: Part) -> dict[str, Column]:
-            return latest_of(
-                binding,
-                asked.names,
-                part,
-                numbers.asked[part.questions],
-                asked.t[part.questions],
-                self._threads,
-            )
+            rows, entity = without_copies(*part.events(), binding.schema, binding.event_id)
+            asking, t = numbers.asked[part.questions], asked.t[part.questions]
+            return LatestRows(binding, rows, entity).values(asked.names, asking, t, self._threads)
 
         return _Work(None, [], None, _DENSE, answer)
-
-
-def latest_of(
-    binding: LatestBinding, names: Sequence[str], part: Part, asked: Array, t: Array, threads: int
-) -> dict[str, Column]:
-    """The latest values of a part's questions.
-
-    Args:
-        binding: The view.
-        names: The columns wanted.
-        part: Rows by entity.
-        asked: The questions' entity numbers.
-        t: Their instants.
-        threads: How many columns are gathered at once.
-    """
-    rows, entity = without_copies(*part.events(), binding.schema, binding.event_id)
-    time, known = (rows.column(name).to_numpy() for name in (TIME, KNOWN))
-    created = None if binding.created_at is None else created_instants(rows, binding.created_at)
-    by = sort_latest(entity, time, created, known, rows, binding.schema, binding.event_id)
-    delay = int(getattr(binding.source, "serving_delay", 0))
-    late = delay or bool((known != time).any())
-    place = latest_rows(entity[by], time[by], known[by] + delay if late else None, asked, t)
-    there = place >= 0
-    row = by[np.maximum(place, 0)] if len(by) else np.zeros(len(place), dtype=np.int64)
-    newest = np.where(there, time[row] if len(by) else FOREVER_AGO, FOREVER_AGO)
-    stale = np.zeros(len(there), dtype=bool) if binding.ttl is None else there & (t - newest > binding.ttl)
-    index = pa.array(row, mask=~there | stale)
-    missing = np.full(len(there), NULL_VALUE, dtype=np.uint8)
-    missing[~there], missing[stale] = NOT_FOUND, OUTSIDE_MAX_AGE
-    present, absent = pa.scalar(PRESENT, pa.uint8()), pa.array(missing)
-
-    def column(name: str) -> Column:
-        # One column at a time is put together: all of them at once would be a copy of everything.
-        whole = rows.column(name).combine_chunks()
-        values = pc.take(whole, index, boundscheck=False)
-        return ArrowColumn(values, pc.if_else(values.is_valid(), present, absent).to_numpy(), newest)
-
-    with ThreadPoolExecutor(threads) as pool:
-        return dict(zip(names, pool.map(column, names), strict=True))

@@ -1,0 +1,104 @@
+"""Reading in Spark's workers: each file by itself, by the code that reads it everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.engines.spark.crossing import entity_keys, packed, unpacked
+from headrace.kernel.clean import TIME
+from headrace.kernel.row_bytes import row_bytes
+from headrace.reading.source import batch_files, batch_table, read
+from headrace.schema import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from headrace.definitions.source import Source
+    from headrace.engines.spark.crossing import Crossing
+    from headrace.kernel.binding import Binding
+
+__all__ = ["TASKS", "ReadEvents", "tasks"]
+
+TASKS = "path string, data binary"
+"""What a worker is asked to read: a file, or rows of a table in memory."""
+
+_MEMORY = 1 << 30
+"""Bytes that DuckDB may hold in one worker; it reads in batches."""
+
+_ROWS = 1 << 17
+"""How many rows of a table in memory go to a worker at once."""
+
+
+def tasks(source: Source, directory: Path) -> pa.Table:
+    """What there is to read, at least one row."""
+    if not source.in_memory:
+        paths = [str(path.resolve()) for path in batch_files(source, directory)]
+        return pa.table({"path": paths, "data": pa.nulls(len(paths), pa.binary())})
+    table = batch_table(source)
+    blobs = [packed(table.slice(first, _ROWS)) for first in range(0, max(table.num_rows, 1), _ROWS)]
+    return pa.table({"path": pa.nulls(len(blobs), pa.string()), "data": pa.array(blobs, pa.binary())})
+
+
+@dataclass(frozen=True)
+class ReadEvents:
+    """Files in, clean events of a view out; and what was left out.
+
+    Attributes:
+        binding: The view; its source without its batch.
+        columns: The columns of the source to read, None for all.
+        crossing: What of the events crosses.
+    """
+
+    binding: Binding
+    columns: list[str] | None
+    crossing: Crossing
+
+    def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Read what the rows of `TASKS` name."""
+        left_out: Counter[str] = Counter()
+        newest: int | None = None
+        for task in (task for batch in batches for task in batch.to_pylist()):
+            batch = unpacked(task["data"]) if task["path"] is None else task["path"]
+
+            def count(rejected: pa.Table) -> None:
+                left_out.update(rejected.column("rule").to_pylist())
+
+            for events in self._read(batch, count):
+                latest: int = pc.max(events.column(TIME)).as_py()
+                newest = latest if newest is None else max(newest, latest)
+                entity = entity_keys(events, self.binding.keys)
+                copy = self._copy(events) if self.crossing.copies else None
+                yield from self.crossing.pack(events, entity, self.binding.serving_delay, copy)
+        yield self.crossing.facts(json.dumps({"left_out": left_out, "newest": newest}).encode())
+
+    def _read(self, batch: pa.Table | str, on_rejected: Callable[[pa.Table], None]) -> Iterator[pa.Table]:
+        binding = self.binding
+        yield from read(
+            replace(binding.source, batch=batch),
+            binding.schema,
+            columns=self.columns,
+            expressions=binding.expressions,
+            keys=tuple(binding.keys),
+            zone=binding.zone,
+            memory=_MEMORY,
+            threads=1,
+            on_rejected=on_rejected,
+        )
+
+    def _copy(self, events: pa.Table) -> pa.Array:
+        """What copies of an event have in common; events without an id, which have no copies, are spread."""
+        name = self.binding.event_id
+        assert name is not None  # noqa: S101 - nobody else asks
+        ids = row_bytes(events.select([name]), Schema({name: self.binding.schema[name]})).cast(pa.binary())
+        nameless = events.column(name).combine_chunks().is_null()
+        if not nameless.true_count:
+            return ids
+        numbers = [b"\x00" + number.to_bytes(8) for number in range(events.num_rows)]
+        return pc.if_else(nameless, pa.array(numbers, pa.binary()), ids)
