@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import headrace
 from headrace.engines.spark.java import LEAST, find_java, java_home
 from headrace.errors import StoreError
 
@@ -36,6 +35,9 @@ _OURS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(1 << 17),
 }
 """What our queries run under; nobody else's are touched."""
+
+_HERE = str(Path(__file__).resolve().parents[3])
+"""Where `headrace` is imported from: workers on this machine find it there too."""
 
 _LOG_END = 2_000
 _opening = threading.Lock()
@@ -78,8 +80,7 @@ def _start(master: str, memory: int | None, settings: Mapping[str, str]) -> Any:
 
     given = {"spark.app.name": "headrace", "spark.log.level": "ERROR", "spark.driver.maxResultSize": "0"}
     if master.startswith("local"):
-        parent = str(Path(headrace.__file__).parent.parent)
-        given |= {**_LOCAL, "spark.pyspark.python": sys.executable, "spark.executorEnv.PYTHONPATH": parent}
+        given |= {**_LOCAL, "spark.pyspark.python": sys.executable, "spark.executorEnv.PYTHONPATH": _HERE}
         if memory is not None:
             given["spark.driver.memory"] = f"{memory >> 20}m"
     conf = SparkConf(loadDefaults=False).setAll([("spark.master", master), *{**given, **settings}.items()])
