@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +16,6 @@ from headrace.wiring import open_catalog, open_engine, open_online
 
 if TYPE_CHECKING:
     import datetime as dt
-    import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from headrace.definitions.base import Definition
@@ -238,13 +238,18 @@ class FeatureStore:
         end: str | int | dt.datetime | None = None,
         *,
         views: Sequence[str] | None = None,
+        full: bool = False,
         progress: Progress = _silent,
     ) -> list[Loaded]:
         """Load views into the online store: all events known before `end`.
 
+        A load adds what came since the load before. Where files that were loaded have changed or gone, or the
+        definition has changed, all is loaded.
+
         Args:
             end: K; by default the last edge of an epoch by which, after the source's lateness, all is there.
             views: Names of views; all live ones by default.
+            full: Whether to load all in any case.
             progress: Hears how far the loads are.
 
         Raises:
@@ -253,25 +258,17 @@ class FeatureStore:
             UnknownNameError: There is no live view of a name.
             ConflictError: Another load of a view has begun.
         """
-        from headrace.online.loading import load_views
+        from headrace.online.loading import load_views, loads_of
         from headrace.resolution import EPOCH, key_of
 
         bindings = self._names.live(views)
         if not bindings:
             raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
         known = None if end is None else instant(end)
-        loads = load_views(
-            self.online,
-            self._engine,
-            bindings,
-            known,
-            self._clock.now(),
-            EPOCH,
-            self._names.ingest,
-            progress,
-        )
+        loads = loads_of(bindings, known, self._clock.now(), EPOCH, self._names.ingest, full=full)
+        done = load_views(self.online, self._engine, loads, progress, os.cpu_count() or 1)
         loaded = []
-        for binding, each in zip(bindings, loads, strict=True):
+        for binding, each in zip(bindings, done, strict=True):
             self.registry.record_run(key_of(binding), each.known, each.to_dict())
             loaded.append(each)
         return loaded

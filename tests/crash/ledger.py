@@ -19,7 +19,8 @@ import headrace as hr
 from headrace import agg
 from headrace.clock import DAY, HOUR, FixedClock, instant
 from headrace.keys import decode_key
-from headrace.online.manifest import read_manifest
+from headrace.online.layout import loading_key
+from headrace.online.manifest import read_manifest, read_streams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,20 +200,30 @@ def served(store: hr.FeatureStore) -> dict[str, int]:
 
 
 def contents(store: hr.FeatureStore) -> dict[str, Any]:
-    """What the online store holds: records of each kind, and a digest that no generation's number changes."""
+    """What the online store holds: records of each kind, and a digest that no load's number changes."""
     kinds: Counter[str] = Counter()
     digest = hashlib.sha256()
     with store.online.snapshot() as snapshot:
-        views = read_manifest(snapshot).views
+        served = read_manifest(snapshot).views
+        streams = dict(zip(served, read_streams(snapshot, list(served)), strict=True))
+        owners = {each.number: view for view, loaded in served.items() for each in loaded.segments}
+        dead = {
+            segment
+            for data in snapshot.multi_get([loading_key(view) for view in served])
+            for segment in json.loads(data or "{}").get("dead", ())
+        }
         for key, value in snapshot.scan(b""):
             kind, *rest = decode_key(key)
-            if kind == "generation":
-                loaded = views[str(rest[0])]
-                if rest[1] == loaded.previous:
+            if kind == "s":
+                if rest[0] in dead:
                     continue
-                kind = "served" if rest[1] == loaded.generation else "orphan"
-                rest = [rest[0], *rest[3:]]
+                kind, rest = (
+                    ("segment", [owners[rest[0]], *rest[1:]]) if rest[0] in owners else ("orphan", rest)
+                )
+            if kind == "e":
+                alive = rest[1] == streams[str(rest[0])].number
+                kind, rest = ("epoch", [rest[0], *rest[2:]]) if alive else ("orphan", rest)
             kinds[str(kind)] += 1
-            if kind not in {"manifest", "loading"}:
+            if kind not in {"manifest 2", "loading 2", "stream 2", "next segment"}:
                 digest.update(repr((kind, rest, value)).encode())
     return {"kinds": dict(kinds), "digest": digest.hexdigest()}

@@ -60,7 +60,7 @@ def test_the_scene_tells_old_from_new(scene: Scene) -> None:
     steps = [scene.after_pushes[count] != scene.after_pushes[count + 1] for count in range(ledger.BATCHES)]
     assert all(steps)
     assert scene.after_pushes[0] == scene.before
-    assert scene.load["steps"].count("after commit") >= 8
+    assert scene.load["steps"].count("after commit") >= 6
     assert scene.push["steps"].count("after commit") == ledger.BATCHES
 
 

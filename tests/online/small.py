@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pyarrow as pa
 
@@ -13,9 +13,10 @@ from headrace.definitions.stream import Push
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
+from headrace.kernel.parts import BUCKETS
 from headrace.kernel.plan import compile_view
 from headrace.online.ingest import Ingest
-from headrace.online.materialize import Loaded, materialize
+from headrace.online.materialize import Load, Loaded, materialize
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
 from headrace.ports.engine import Part
@@ -23,10 +24,11 @@ from headrace.schema import Schema
 from headrace.testing.driving import answers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from headrace.aggregations.base import Aggregation
     from headrace.kernel.binding import Binding
+    from headrace.ports.engine import Progress
 
 NOON = 20_000 * DAY + 12 * HOUR
 """An instant in the middle of a day."""
@@ -120,9 +122,32 @@ def load(
     """Materialize the events, those of them known before the end."""
     before = [each for each in events if (each.time if each.known is None else each.known) < end]
     nothing = pa.table({name: pa.array([], pa.string()) for name in ("row", "rule", "reason")})
-    parts = iter([Part(clicks(*before), nothing, 1.0)])
     at = end if now is None else now
-    return materialize(store, view, parts, end, at, EPOCH, lambda *_: None, by)
+    return load_parts(store, [Part(clicks(*before), nothing, BUCKETS)], Load(view, end, at, EPOCH, ingest=by))
+
+
+class Fed:
+    """An engine that reads what a test hands it: a table in memory, which every load reads whole."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._parts = parts
+
+    def infer_schema(self, source: EventSource) -> Schema:
+        return SCHEMA
+
+    def files(self, source: EventSource) -> None:
+        return None
+
+    def parts(self, binding: Binding, before: int, held: object = None, done: int = 0) -> Iterator[Part]:
+        return iter(self._parts)
+
+    def features(self, asked: object, progress: object) -> NoReturn:
+        raise AssertionError("loads ask for no features")
+
+
+def load_parts(store: Any, parts: Iterable[Part], what: Load, progress: Progress = lambda *_: None) -> Loaded:
+    """Materialize some parts."""
+    return materialize(store, Fed(parts), what, progress)
 
 
 def values(
@@ -162,6 +187,7 @@ __all__ = [
     "counting",
     "ingest",
     "load",
+    "load_parts",
     "newest",
     "source",
     "values",

@@ -13,7 +13,7 @@ from headrace.clock import FixedClock
 from headrace.errors import StoreError
 from headrace.keys import encode_key
 from headrace.online import log
-from headrace.online.layout import LATE, epoch_prefix, view_epochs_prefix
+from headrace.online.layout import LATE, epoch_prefix, stream_prefix
 from headrace.online.log import from_ipc
 from headrace.online.manifest import read_streams
 from headrace.stores.lmdb import LmdbStore
@@ -229,7 +229,7 @@ def test_a_push_that_fails_is_forgotten_whole(store):
     with pytest.raises(StoreError, match=r"counts@1 is of another definition"):
         push(store, by, Click(NOON - 1, event="e"))
     assert log.next_offset(store, "clicks") == 1
-    assert list(store.scan(view_epochs_prefix("good@1"))) == []
+    assert list(store.scan(stream_prefix("good@1"))) == []
     load(store, VIEW, MIDNIGHT, by=by)
     assert push(store, by, Click(NOON - 1, event="e"))[:2] == (1, 0)
     assert count(store) == 2
@@ -278,7 +278,9 @@ def test_a_load_drops_the_epochs_it_covers_and_keeps_the_others(store):
     load(store, VIEW, MIDNIGHT - DAY, *days, by=by)
     assert values(store, VIEW, now=NOON) == before
     assert sorted(read_streams(store, [VIEW.id])[0].epochs) == [MIDNIGHT // DAY - 1, MIDNIGHT // DAY]
-    held = [bool(list(store.scan(epoch_prefix(VIEW.id, MIDNIGHT // DAY - day, 0)))) for day in (3, 2, 1, 0)]
+    held = [
+        bool(list(store.scan(epoch_prefix(VIEW.id, 1, MIDNIGHT // DAY - day, 0)))) for day in (3, 2, 1, 0)
+    ]
     assert held == [False, False, True, True]
     load(store, VIEW, MIDNIGHT, *days, by=by)
     assert values(store, VIEW, now=NOON) == before

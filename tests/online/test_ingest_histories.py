@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from headrace.clock import DAY, HOUR, FixedClock
 from headrace.kernel.entities import key_column
+from headrace.kernel.parts import BUCKETS
 from headrace.online.ingest import Ingest
-from headrace.online.materialize import materialize
+from headrace.online.materialize import Load
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
 from headrace.ports.engine import Part
@@ -24,6 +25,7 @@ from headrace.testing.agreement import differences
 from headrace.testing.driving import answers_of, bind_case, clean_events
 from headrace.testing.generate import Case, cases
 from tests.effort import cases as effort
+from tests.online.small import load_parts
 
 NOTHING = pa.table({name: pa.array([], pa.string()) for name in ("row", "rule", "reason")})
 
@@ -119,9 +121,9 @@ class Running:
         end = (self.past.t // self.past.epoch - self.back) * self.past.epoch
         self.back = max(self.back - 1, 0)
         batch = [event for event in self.past.case.accepted() if event.known < end]
-        part = Part(clean_events(self.case, self.binding, batch), NOTHING, 1.0)
-        how = (end, self.past.t, self.past.epoch, lambda *_: None, self.processes[0])
-        materialize(self.store, self.binding, iter([part]), *how)
+        part = Part(clean_events(self.case, self.binding, batch), NOTHING, BUCKETS)
+        what = Load(self.binding, end, self.past.t, self.past.epoch, ingest=self.processes[0])
+        load_parts(self.store, [part], what)
         self.served = True
 
     def answers(self) -> Any:

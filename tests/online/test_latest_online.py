@@ -17,7 +17,8 @@ from headrace.errors import AsOfTooEarly
 from headrace.kernel.binding import LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
-from headrace.online.materialize import materialize
+from headrace.kernel.parts import BUCKETS
+from headrace.online.materialize import Load
 from headrace.online.push import Incoming, apply_events
 from headrace.online.read import Asked, read
 from headrace.online.record import Stamp
@@ -29,7 +30,7 @@ from headrace.testing.agreement import differences
 from headrace.testing.driving import answers_of
 from headrace.testing.generate_latest import LatestCase, latest_cases
 from tests.effort import cases
-from tests.online.small import MIDNIGHT, NOON, Click, answers, clicks, ingest, load, newest
+from tests.online.small import MIDNIGHT, NOON, Click, answers, clicks, ingest, load, load_parts, newest
 
 NOTHING = pa.table({name: pa.array([], pa.string()) for name in ("row", "rule", "reason")})
 
@@ -79,7 +80,7 @@ def test_latest_values_online_equal_the_oracle(drawn: Any, *, waiting: bool) -> 
     binding, store = bind(case), MemoryStore(FixedClock(t))
     states = states_of(binding)
     batch = clean(case, [event for event in case.accepted() if event.known < known])
-    materialize(store, binding, iter([Part(batch, NOTHING, 1.0)]), known, t, DAY, lambda *_: None)
+    load_parts(store, [Part(batch, NOTHING, BUCKETS)], Load(binding, known, t, DAY))
     start = turn = 0
     now = known if waiting else t
     while start < len(order):

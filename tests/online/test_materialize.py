@@ -10,10 +10,11 @@ import pytest
 from headrace import agg
 from headrace.clock import FixedClock
 from headrace.errors import ConflictError, DataError
+from headrace.kernel.parts import BUCKETS
 from headrace.keys import decode_key, encode_key
-from headrace.online.layout import generation_prefix
+from headrace.online.layout import segment_prefix
 from headrace.online.manifest import read_manifest
-from headrace.online.materialize import default_end, materialize, nearest_edges
+from headrace.online.materialize import Load, default_end, nearest_edges
 from headrace.online.quarantine import quarantined
 from headrace.ports.engine import Part
 from headrace.stores.memory import MemoryStore
@@ -28,6 +29,7 @@ from tests.online.small import (
     counting,
     ingest,
     load,
+    load_parts,
     newest,
     source,
     values,
@@ -48,23 +50,28 @@ def rejects(*rows):
 
 
 def load_in_parts(store, parts, end=MIDNIGHT, *, view=VIEW, progress=lambda *_: None):
-    return materialize(store, view, iter(parts), end, NOON, EPOCH, progress)
+    return load_parts(store, parts, Load(view, end, NOON, EPOCH), progress)
 
 
-def generations(store, view=VIEW):
-    """The numbers of the generations that have records."""
-    return sorted({decode_key(key)[2] for key, _ in store.scan(encode_key(("generation", view.id)))})
+def segments(store):
+    """The numbers of the segments that have records."""
+    return sorted({decode_key(key)[1] for key, _ in store.scan(encode_key(("s",)))})
+
+
+def served_segments(store, view=VIEW):
+    """The numbers of the segments that are read."""
+    return [segment.number for segment in read_manifest(store).of(view.id).segments]
 
 
 def test_a_load_is_all_its_parts(store):
     heard = []
     parts = [
-        Part(clicks(EARLY, LATE), rejects(1), 0.5),
-        Part(clicks(), rejects(), 0.75),
-        Part(clicks(EARLY._replace(user=None, amount=7), EARLY._replace(user="v")), rejects(1, 2), 1.0),
+        Part(clicks(EARLY, LATE), rejects(1), BUCKETS // 2),
+        Part(clicks(), rejects(), 3 * BUCKETS // 4),
+        Part(clicks(EARLY._replace(user=None, amount=7), EARLY._replace(user="v")), rejects(1, 2), BUCKETS),
     ]
     done = load_in_parts(store, parts, progress=lambda *said: heard.append(said))
-    assert done == ("counts@1", MIDNIGHT, 2, 3, 3)
+    assert done == ("counts@1", MIDNIGHT, 2, 3, 3, "nothing is loaded yet")
     assert done.to_dict()["known"] == "2024-10-04T00:00:00Z"
     assert heard == [("counts@1", share) for share in (0.5, 0.75, 1.0)]
     found = values(store, VIEW, ["u", "v", "w"], now=NOON)
@@ -82,24 +89,24 @@ def test_nobody_sees_a_load_before_its_end_nor_one_that_died(store):
     load(store, VIEW, MIDNIGHT - DAY, EARLY)
 
     def dying():
-        yield Part(clicks(EARLY, LATE), rejects(), 0.5)
+        yield Part(clicks(EARLY, LATE), rejects(), BUCKETS // 2)
         assert values(store, VIEW, now=NOON)["n_all"] == [1]
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="gone"):
         load_in_parts(store, dying())
     assert values(store, VIEW, now=NOON)["n_all"] == [1]
-    load_in_parts(store, [Part(clicks(LATE), rejects(), 1.0)])
+    load_in_parts(store, [Part(clicks(LATE), rejects(), BUCKETS)])
     assert values(store, VIEW, now=NOON)["n_all"] == [1]
     assert values(store, VIEW, now=NOON)["total_7d"] == [2], "nothing is left of the load that died"
-    assert generations(store) == [0, 2]
+    assert segments(store) == [0, 2]
 
 
 def test_the_generation_before_stays_until_the_next_load(store):
     loads = [load(store, VIEW, MIDNIGHT + day * DAY, EARLY, LATE) for day in range(3)]
     assert [done.known for done in loads] == [MIDNIGHT + day * DAY for day in range(3)]
-    served = read_manifest(store).of(VIEW.id)
-    assert generations(store) == [served.previous, served.generation]
+    assert segments(store) == [1, 2]
+    assert served_segments(store) == [2]
 
 
 def test_a_request_under_way_keeps_its_generation(store):
@@ -108,8 +115,10 @@ def test_a_request_under_way_keeps_its_generation(store):
         before = read_manifest(snapshot).of(VIEW.id)
         load(store, VIEW, MIDNIGHT, EARLY, LATE)
         assert read_manifest(snapshot).of(VIEW.id) == before
-    prefix = generation_prefix(VIEW.id, before.generation, 0)
-    assert list(store.scan(prefix)), "even a reader without a snapshot finds what its manifest names"
+    (segment,) = before.segments
+    assert list(store.scan(segment_prefix(segment.number))), (
+        "even a reader without a snapshot finds what its manifest names"
+    )
 
 
 def test_loads_of_one_view_leave_the_others_alone(store):
@@ -126,7 +135,7 @@ def test_of_two_loads_at_once_one_wins_and_the_other_changes_nothing(store):
     """Whichever ends first: the generation served is whole, and holds what its own load read."""
 
     def overtaken():
-        yield Part(clicks(EARLY), rejects(), 0.5)
+        yield Part(clicks(EARLY), rejects(), BUCKETS // 2)
         load(
             store,
             VIEW,
@@ -135,7 +144,7 @@ def test_of_two_loads_at_once_one_wins_and_the_other_changes_nothing(store):
             LATE._replace(amount=20),
             LATE._replace(user="w"),
         )
-        yield Part(clicks(LATE._replace(user="v"), LATE._replace(user="w", amount=99)), rejects(), 1.0)
+        yield Part(clicks(LATE._replace(user="v"), LATE._replace(user="w", amount=99)), rejects(), BUCKETS)
 
     with pytest.raises(ConflictError, match="counts@1"):
         load_in_parts(store, overtaken())
@@ -143,16 +152,21 @@ def test_of_two_loads_at_once_one_wins_and_the_other_changes_nothing(store):
 
 
 def test_a_load_that_began_earlier_and_ends_first_is_not_half_of_anything(store):
-    first = iter([Part(clicks(EARLY), rejects(), 0.5), Part(clicks(LATE._replace(user="v")), rejects(), 1.0)])
+    first = iter(
+        [
+            Part(clicks(EARLY), rejects(), BUCKETS // 2),
+            Part(clicks(LATE._replace(user="v")), rejects(), BUCKETS),
+        ]
+    )
 
     def second():
-        yield Part(clicks(LATE._replace(user="x")), rejects(), 0.5)
+        yield Part(clicks(LATE._replace(user="x")), rejects(), BUCKETS // 2)
         with pytest.raises(ConflictError):
             load_in_parts(store, interrupted())
 
     def interrupted():
         yield next(first)
-        load_in_parts(store, [Part(clicks(LATE), rejects(), 1.0)])
+        load_in_parts(store, [Part(clicks(LATE), rejects(), BUCKETS)])
         yield next(first)
 
     with pytest.raises(ConflictError):
@@ -203,15 +217,27 @@ def test_what_nobody_can_know_yet_is_not_loaded(store):
     batch = dataclasses.replace(VIEW, source=dataclasses.replace(source(), stream=None))
     for view, end in ((VIEW, MIDNIGHT + DAY), (batch, NOON + 1)):
         with pytest.raises(DataError, match="nobody can know yet"):
-            load_in_parts(store, [Part(clicks(EARLY), rejects(), 1.0)], end, view=view)
+            load_in_parts(store, [Part(clicks(EARLY), rejects(), BUCKETS)], end, view=view)
     assert list(store.scan(b"")) == []
-    assert load_in_parts(store, [Part(clicks(EARLY), rejects(), 1.0)], NOON, view=batch).known == NOON
+    assert load_in_parts(store, [Part(clicks(EARLY), rejects(), BUCKETS)], NOON, view=batch).known == NOON
 
 
 def test_the_default_end_and_the_edges_beside_an_instant():
-    assert default_end(NOON, HOUR, DAY) == MIDNIGHT
-    assert default_end(MIDNIGHT + HOUR, HOUR, DAY) == MIDNIGHT
-    assert default_end(MIDNIGHT + HOUR - 1, HOUR, DAY) == MIDNIGHT - DAY
+    hourly = source(lateness="1h")
+    assert default_end(hourly, NOON, DAY) == MIDNIGHT
+    assert default_end(hourly, MIDNIGHT + HOUR, DAY) == MIDNIGHT
+    assert default_end(hourly, MIDNIGHT + HOUR - 1, DAY) == MIDNIGHT - DAY
+    assert default_end(source(complete_until=MIDNIGHT), MIDNIGHT + HOUR - 1, DAY) == MIDNIGHT
+    assert default_end(source(complete_until=MIDNIGHT - 1), NOON, DAY) == MIDNIGHT - DAY
+    assert default_end(source(complete_until=NOON + DAY), NOON, DAY) == MIDNIGHT
+
+
+def test_a_load_does_not_go_beyond_what_its_source_is_complete_until(store):
+    view = counting(complete_until=MIDNIGHT - 1)
+    with pytest.raises(DataError, match="is complete until") as caught:
+        load(store, view, MIDNIGHT, EARLY)
+    assert caught.value.available == ("up to 2024-10-03T23:59:59.999999Z",)
+    assert load(store, counting(complete_until=MIDNIGHT), MIDNIGHT, EARLY).known == MIDNIGHT
     assert nearest_edges(NOON, DAY) == (MIDNIGHT, MIDNIGHT + DAY)
     assert nearest_edges(-1, DAY) == (-DAY, 0)
 

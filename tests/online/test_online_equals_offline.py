@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from headrace.clock import DAY, HOUR, FixedClock
 from headrace.kernel.entities import key_column
-from headrace.online.materialize import materialize
+from headrace.kernel.parts import BUCKETS
+from headrace.online.materialize import Load
 from headrace.online.push import Incoming, apply_events
 from headrace.online.read import Asked, read
 from headrace.online.record import Stamp
@@ -22,6 +23,7 @@ from headrace.testing.agreement import differences
 from headrace.testing.driving import answers_of, bind_case, clean_events
 from headrace.testing.generate import Case, cases
 from tests.effort import cases as effort
+from tests.online.small import load_parts
 
 pytestmark = pytest.mark.soak
 NOTHING = pa.table(
@@ -51,7 +53,7 @@ def test_online_equals_offline(drawn: Any, waiting: bool) -> None:  # noqa: FBT0
     states = states_of(binding)
     store = MemoryStore(FixedClock(t))
     batch = clean_events(case, binding, [event for event in case.accepted() if event.known < known])
-    materialize(store, binding, iter([Part(batch, NOTHING, 1.0)]), known, t, epoch, lambda *_: None)
+    load_parts(store, [Part(batch, NOTHING, BUCKETS)], Load(binding, known, t, epoch))
     # A clock behind the events makes them wait in their records; the read merges those known before t.
     now = known if waiting else t
     start = turn = 0

@@ -112,7 +112,10 @@ def refused(error: type[HeadraceError], work: Callable[[], object], *words: str)
     assert caught.value.remedy
 
 
+CLAIMS = tuple(encode_key((kind,)) for kind in ("loading 2", "next segment"))
+
+
 def state(directory: Path) -> list[tuple[bytes, bytes]]:
     """All that the online store holds, but for claims of loads: they count, whether the load ends or not."""
     with LmdbStore(directory / ".headrace" / "online") as store:
-        return [item for item in store.scan(b"") if not item[0].startswith(encode_key(("loading",)))]
+        return [item for item in store.scan(b"") if not item[0].startswith(CLAIMS)]

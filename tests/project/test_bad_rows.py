@@ -135,8 +135,8 @@ def test_a_load_tells_bad_rows_apart_and_goes_on(tmp_path: Path, form: str) -> N
     write(tmp_path / f"events.{form}", [*rows[:6], *(row for row, _ in spoiled.values()), nan(), *rows[6:]])
     with opened(tmp_path, form) as store:
         store.apply()
-        for _ in range(2):  # a second load adds nothing to the quarantine
-            assert {each.rejected for each in store.materialize(end=K)} == {len(spoiled)}
+        for full in (False, True):  # a second load adds nothing to the quarantine
+            assert {each.rejected for each in store.materialize(end=K, full=full)} == {len(spoiled)}
             assert kept(store) == sorted((rule, row["id"]) for row, rule in spoiled.values())
         answer = online(store)
         assert answer["n_all"] == [4, 5, 4, 0]  # the row with a NaN counts

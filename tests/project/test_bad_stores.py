@@ -16,7 +16,7 @@ import pytest
 import headrace as hr
 from headrace.clock import DAY
 from headrace.errors import StoreError, UnknownNameError
-from headrace.online.layout import MANIFEST, generation_prefix, loading_key, stream_key
+from headrace.online.layout import MANIFEST, loading_key, segment_prefix, stream_key
 from headrace.stores.lmdb import LmdbStore
 from tests.project.market import (
     K,
@@ -116,11 +116,11 @@ def test_an_online_store_that_cannot_be_used(market: Path, what: str) -> None:
 
 def test_a_claim_or_record_that_cannot_be_read(market: Path) -> None:
     with LmdbStore(market / ".headrace" / "online") as raw:
-        key = next(key for key, _ in raw.scan(generation_prefix("newest@1", 0, 0)))
+        key = next(key for key, _ in raw.scan(segment_prefix(1)))
     overwritten(key)(market / ".headrace" / "online")
     with again(market) as store:
-        refused(StoreError, lambda: online(store, "newest:price"), "damaged", "headrace materialize")
-        store.materialize(end=K)
+        refused(StoreError, lambda: online(store, "newest:price"), "damaged", "headrace materialize --full")
+        store.materialize(end=K, full=True)
         assert online(store, "newest:price")["price"][0] is not None
     overwritten(loading_key("newest@1"))(market / ".headrace" / "online")
     with again(market) as store:

@@ -46,7 +46,15 @@ from headrace.definitions.view import View
 from headrace.errors import StoreError
 from headrace.schema import Schema
 
-__all__ = ["Document", "canonical_bytes", "document", "freeze", "from_document", "from_documents"]
+__all__ = [
+    "Document",
+    "canonical_bytes",
+    "document",
+    "freeze",
+    "from_document",
+    "from_documents",
+    "semantic_hash",
+]
 
 AnyDefinition = TypeVar("AnyDefinition", bound=Definition)
 AnySource = TypeVar("AnySource", bound=Source)
@@ -201,6 +209,11 @@ def from_documents(documents: Mapping[Reference, Document]) -> dict[Reference, D
         return made[reference]
 
     return {reference: resolve(reference) for reference in documents}
+
+
+def semantic_hash(of: Definition) -> str:
+    """A hash of what of a definition, and of those it holds, decides feature values."""
+    return _digest(list(_semantic_parts(of)))
 
 
 def _semantic_parts(of: Definition) -> tuple[str, dict[str, str]]:

@@ -18,7 +18,7 @@ from headrace.schema import Schema
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
 
-__all__ = ["first_copies", "without_copies"]
+__all__ = ["first_copies", "id_hashes", "without_copies"]
 
 
 def without_copies(
@@ -59,7 +59,7 @@ def first_copies(
     if isinstance(ids, pa.ChunkedArray):  # too long for one array of 32-bit offsets
         ids = ids.cast(pa.large_binary()).combine_chunks()
     # Equal pairs have equal hashes, so only rows that share a hash need be compared; they are few.
-    mixed = hash_words(_hashes(ids, schema, event_id).view(np.int64) ^ entity)
+    mixed = hash_words(id_hashes(ids, schema, event_id).view(np.int64) ^ entity)
     suspects = repeated(mixed)
     codes = _codes(ids.take(pa.array(suspects)))
     suspects, codes = suspects[codes >= 0], codes[codes >= 0]
@@ -78,7 +78,7 @@ def first_copies(
     return counts
 
 
-def _hashes(ids: pa.Array, schema: Schema, event_id: str) -> Array:
+def id_hashes(ids: pa.Array, schema: Schema, event_id: str) -> Array:
     """The hash of each id, anything for null."""
     if schema[event_id].is_text:
         return hash_texts(ids)

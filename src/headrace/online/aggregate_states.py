@@ -54,6 +54,19 @@ class AggregateStates:
         blank = [Record(frontier=f) for f in frontier.tolist()]
         return self._packed(blank, tiles, None)
 
+    def merge(
+        self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
+    ) -> list[bytes | None]:
+        """The records of several segments as one for each entity."""
+        decoded = [decode_record(data) for data in records]
+        owner = np.array(entity, dtype=np.int64)
+        frontier = np.full(n, FOREVER_AGO, dtype=np.int64)
+        np.maximum.at(frontier, owner, np.array([record.frontier for record in decoded], dtype=np.int64))
+        rows = self._rows(self._tiles, [record.tiles for record in decoded], owner).in_order()
+        return self._packed(
+            [Record(frontier=f) for f in frontier.tolist()], tile(self._plan, rows, known), None
+        )
+
     def fold(
         self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
     ) -> list[bytes | None]:

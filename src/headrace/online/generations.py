@@ -1,8 +1,8 @@
 """Generations of a view: begun by a claim, written under it, switched to by one manifest write.
 
-Whoever loads claims the next number first, and each write looks whether the claim still stands. A load that
-another one overtakes ends with an error instead of mixing its records with the other's; one that died is
-taken over in the same way.
+Whoever loads claims the view first, and each write looks whether the claim still stands. A load that another
+one overtakes ends with an error instead of mixing its records with the other's. One that died is gone on with
+where it was, if the next reads the very same; else its records are cleared away.
 """
 
 from __future__ import annotations
@@ -12,47 +12,54 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from headrace.errors import ConflictError
-from headrace.keys import decode_key
-from headrace.online.layout import (
-    MANIFEST,
-    epoch_prefix,
-    generation_prefix,
-    generations_prefix,
-    late_prefix,
-    loading_key,
-    stream_key,
-    view_epochs_prefix,
-)
-from headrace.online.manifest import (
-    StreamState,
-    ViewManifest,
-    decode_manifest,
-    decoded,
-    read_manifest,
-    read_streams,
-)
+from headrace.online.layout import MANIFEST, NUMBERS, loading_key, segment_prefix
+from headrace.online.manifest import Segment, ViewManifest, decode_manifest, decoded, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from headrace.ports.key_value import KeyValue, OneHost, Reader, Writer
+    from headrace.ports.key_value import OneHost, Reader, Writer
 
-__all__ = ["Generation", "begin", "forget", "switch", "write"]
+__all__ = ["Generation", "Written", "begin", "clear_dead", "switch"]
 
-_BATCH = 512
-"""Records written at once: keeps write transactions short."""
+_BATCH, _BYTES = 512, 1 << 20
+"""Records, and bytes of them, written at once: keeps write transactions short."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """How far a load is.
+
+    Attributes:
+        done: How many buckets of entities are written.
+        records: How many entities have a record.
+        size: Bytes of the records.
+        events: How many events were read.
+        rejected: How many rows went to quarantine.
+    """
+
+    done: int = 0
+    records: int = 0
+    size: int = 0
+    events: int = 0
+    rejected: int = 0
 
 
 class _Claim(msgspec.Struct, frozen=True):
     """The newest load of a view.
 
     Attributes:
-        generation: The number it writes under.
-        oldest: The smallest number that may have records.
+        writer: Its number; a greater one has overtaken it.
+        segment: The segment it writes; -1 once that is served.
+        basis: What it writes the segment from; one of equal basis may go on with it. Empty: nobody may.
+        written: How far it is.
+        dead: Segments that nobody reads once the requests under way have ended.
     """
 
-    generation: int = -1
-    oldest: int = 0
+    writer: int = -1
+    segment: int = -1
+    basis: str = ""
+    written: Written = Written()
+    dead: tuple[int, ...] = ()
 
 
 _CLAIM = msgspec.json.Decoder(_Claim)
@@ -63,102 +70,136 @@ class Generation(NamedTuple):
 
     Attributes:
         view: `name@version`.
-        number: Its number.
+        writer: The number of the load.
+        segment: The segment it writes.
         served: What was served when it was begun; nothing else can be, while the claim stands.
+        written: How far a load that died has come with this segment.
     """
 
     view: str
-    number: int
+    writer: int
+    segment: int
     served: ViewManifest
+    written: Written
+
+    def write(
+        self, store: OneHost, items: Sequence[tuple[bytes, bytes]], written: Written | None = None
+    ) -> None:
+        """Write records, encoded entity key and value, into the segment; some at a time.
+
+        Args:
+            store: The online store.
+            items: The records.
+            written: How far the load is with them; None if they are a part of a bucket.
+
+        Raises:
+            ConflictError: Another load of the view has begun.
+        """
+        prefix = segment_prefix(self.segment)
+        batches = list(_batches(items)) or [[]]
+        for batch in batches:
+            with store.transaction() as tx:
+                claim = self.check(tx)
+                tx.multi_put([(prefix + key, data) for key, data in batch])
+                if written is not None and batch is batches[-1]:
+                    _put_claim(tx, self.view, msgspec.structs.replace(claim, written=written))
+
+    def check(self, store: Reader) -> _Claim:
+        """The claim, which must still stand.
+
+        Raises:
+            ConflictError: Another load of the view has begun.
+        """
+        claim = _claim(store, self.view)
+        if claim.writer != self.writer:
+            raise ConflictError(
+                f"Another load of {self.view} began while this one ran; this one was given up.",
+                asked=self.view,
+                remedy="Let one load of a view end before the next begins.",
+            )
+        return claim
 
 
-def begin(store: OneHost, view: str, epoch_length: int) -> Generation:
-    """Claim the next generation of a view, and clear away what nobody reads: what loads that died have left.
+def begin(store: OneHost, view: str, basis: str = "") -> Generation:
+    """Claim a view.
 
     Args:
         store: The online store.
         view: `name@version`.
-        epoch_length: Microseconds of an epoch.
+        basis: What the segment is written from, to go on with it should this load die; empty never to.
     """
     with store.transaction() as tx:
         served, claim = read_manifest(tx).of(view), _claim(tx, view)
-        generation = Generation(view, max(served.generation, claim.generation) + 1, served)
-        _put_claim(tx, view, _Claim(generation.number, claim.oldest))
-    for number in range(claim.oldest, generation.number):
-        if number != served.generation:
-            store.delete_prefix(generations_prefix(view, number))
-    if served.generation >= 0:
-        _clear_epochs(store, view, served.known // epoch_length)
-    return generation
+        if basis and claim.segment >= 0 and claim.basis == basis:
+            segment, written, dead = claim.segment, claim.written, claim.dead
+        else:
+            segment, written, dead = _next_number(tx), Written(), claim.dead
+            dead = (*dead, claim.segment) if claim.segment >= 0 else dead
+        renewed = _Claim(claim.writer + 1, segment, basis, written, dead)
+        _put_claim(tx, view, renewed)
+    return Generation(view, renewed.writer, segment, served, written)
 
 
-def write(store: OneHost, generation: Generation, items: Sequence[tuple[bytes, bytes]]) -> None:
-    """Write records, encoded entity key and value, into the generation; some at a time.
+def clear_dead(store: OneHost, generation: Generation) -> None:
+    """Delete what nobody reads: segments that were replaced, and what loads that died have left.
 
     Raises:
         ConflictError: Another load of the view has begun.
     """
-    prefix = generation_prefix(generation.view, generation.number, 0)
-    for start in range(0, len(items), _BATCH):
+    dead = generation.check(store).dead
+    for segment in dead:
+        store.delete_prefix(segment_prefix(segment))
+    if dead:
         with store.transaction() as tx:
-            _check(tx, generation)
-            tx.multi_put([(prefix + key, data) for key, data in items[start : start + _BATCH]])
+            claim = generation.check(tx)
+            left = tuple(segment for segment in claim.dead if segment not in dead)
+            _put_claim(tx, generation.view, msgspec.structs.replace(claim, dead=left))
 
 
-def switch(tx: Writer, generation: Generation, known: int, states: str, now: int) -> None:
-    """Serve the generation, from the end of the transaction.
+def switch(tx: Writer, generation: Generation, segments: Sequence[Segment], loaded: ViewManifest) -> None:
+    """Serve some segments, from the end of the transaction.
 
     Args:
         tx: The transaction.
         generation: What was written.
-        known: K: it holds the events known before.
-        states: The fingerprint of its states.
-        now: The clock.
+        segments: What is served from now on, the one written among it unless it is empty.
+        loaded: The manifest of the view, all but its generation and segments.
 
     Raises:
         ConflictError: Another load of the view has begun.
     """
-    _check(tx, generation)
-    view, before = generation.view, generation.served.generation
-    loaded = ViewManifest(known, generation.number, (0,), states, before, now)
+    claim = generation.check(tx)
+    view, served = generation.view, generation.served
+    renewed = msgspec.structs.replace(loaded, generation=served.generation + 1, segments=tuple(segments))
     manifest = decode_manifest(tx.multi_get([MANIFEST])[0])
-    renewed = msgspec.structs.replace(manifest, views={**manifest.views, view: loaded})
-    tx.multi_put([(MANIFEST, renewed.encode())])
-    _put_claim(tx, view, _Claim(generation.number, before if before >= 0 else generation.number))
+    tx.multi_put(
+        [(MANIFEST, msgspec.structs.replace(manifest, views={**manifest.views, view: renewed}).encode())]
+    )
+    kept = {segment.number for segment in segments}
+    gone = [each.number for each in served.segments if each.number not in kept]
+    if generation.segment not in kept:
+        gone.append(generation.segment)
+    _put_claim(tx, view, _Claim(claim.writer, dead=(*claim.dead, *gone)))
 
 
-def forget(tx: Writer, view: str, known: int, epoch_length: int) -> list[bytes]:
-    """Let the stream forget what a generation up to K holds: epochs before K, and what came late before.
-
-    Returns:
-        The prefixes of records that nobody reads once the transaction has ended.
-    """
-    (stream,) = read_streams(tx, [view])
-    tx.delete_prefix(late_prefix(view))
-    kept = {e: partitions for e, partitions in stream.epochs.items() if (e + 1) * epoch_length > known}
-    after = StreamState(kept, stream.states)
-    if after != stream:
-        tx.multi_put([(stream_key(view), msgspec.json.encode(after))])
-    return [
-        epoch_prefix(view, epoch, partition)
-        for epoch, partitions in stream.epochs.items()
-        if epoch not in kept
-        for partition in partitions
-    ]
+def _batches(items: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+    """Runs of records, short enough for a transaction."""
+    start, size = 0, 0
+    for place, (_, data) in enumerate(items):
+        size += len(data)
+        if place - start + 1 == _BATCH or size >= _BYTES:
+            yield items[start : place + 1]
+            start, size = place + 1, 0
+    if start < len(items):
+        yield items[start:]
 
 
-def _clear_epochs(store: KeyValue, view: str, first: int) -> None:
-    """Delete records of epochs before the first that is read: loads that died after a switch left them."""
-    prefix = view_epochs_prefix(view)
-    dead: dict[int, None] = {}
-    for key, _ in store.scan(prefix):
-        epoch = decode_key(key)[2]
-        assert isinstance(epoch, int)  # noqa: S101 - epochs' keys have it there
-        if epoch >= first:
-            break
-        dead[epoch] = None
-    for epoch in dead:
-        store.delete_prefix(view_epochs_prefix(view, epoch))
+def _next_number(tx: Writer) -> int:
+    """A segment's number that no other has."""
+    data = tx.multi_get([NUMBERS])[0]
+    number = 0 if data is None else int.from_bytes(data, "little")
+    tx.multi_put([(NUMBERS, (number + 1).to_bytes(8, "little"))])
+    return number
 
 
 def _claim(store: Reader, view: str) -> _Claim:
@@ -168,12 +209,3 @@ def _claim(store: Reader, view: str) -> _Claim:
 
 def _put_claim(tx: Writer, view: str, claim: _Claim) -> None:
     tx.multi_put([(loading_key(view), msgspec.json.encode(claim))])
-
-
-def _check(tx: Reader, generation: Generation) -> None:
-    if _claim(tx, generation.view).generation != generation.number:
-        raise ConflictError(
-            f"Another load of {generation.view} began while this one ran; this one was given up.",
-            asked=generation.view,
-            remedy="Let one load of a view end before the next begins.",
-        )

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from headrace.kernel.clean import KNOWN
 from headrace.online import log
 from headrace.online.earlier import stored_states
 from headrace.online.manifest import read_manifest, read_streams
-from headrace.online.push import Applied, Incoming, apply_events
+from headrace.online.push import Incoming, apply_events
 from headrace.online.record import Stamp
+from headrace.online.replay import Replay
 from headrace.online.seen import SeenIds
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
+    from headrace.online.manifest import StreamState
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import Reader, Transactional, Writer
 
@@ -93,11 +94,8 @@ class Ingest:
     def _forget(self) -> None:
         self._read_to = 0
         for binding, _, _ in self._views:
-            if binding.event_id is not None:
-                horizon = int(getattr(binding.source, "dedup_horizon", 0))
-                self._seen[tuple(binding.keys)] = SeenIds(
-                    binding.keys, binding.schema, binding.event_id, horizon
-                )
+            if (seen := _seen_ids(binding)) is not None:
+                self._seen[tuple(binding.keys)] = seen
 
     def push(self, store: Transactional, events: pa.Table, now: int) -> Pushed:
         """Take clean events; when this returns they are durable and visible.
@@ -176,32 +174,21 @@ class Ingest:
             self._remember(entry.events)
             self._read_to = entry.offset + 1
 
-    def replay(self, tx: Writer, view: str, now: int) -> list[Applied]:
-        """Build the stream's state of one view anew from the log, in a transaction.
+    def replay(self, view: str, known: int, stream: StreamState) -> Replay:
+        """What builds a stream of one view anew from the log, beside the present one.
 
         Args:
-            tx: The transaction; the view's epochs must be gone already.
             view: `name@version`.
-            now: The clock.
+            known: K: what was known before is left to the generation.
+            stream: The new stream, without epochs.
         """
         (found,) = [each for each in self._views if each.binding.id == view]
         binding, states, evaluate = found
-        known = read_manifest(tx).of(view).known
-        seen = None
-        if binding.event_id is not None:
-            horizon = int(getattr(binding.source, "dedup_horizon", 0))
-            seen = SeenIds(binding.keys, binding.schema, binding.event_id, horizon)
-        done = []
-        for entry in log.entries(tx, self._source):
-            events = entry.events
-            if seen is not None:
-                events = events.filter(pa.array(seen.fresh(events)))
-                seen.remember(events)
-            events = events.filter(pa.array(events.column(KNOWN).to_numpy() >= known))
-            if events.num_rows:
-                own = Incoming(binding, states, evaluate(events), self._epoch_length)
-                done += apply_events(tx, [own], Stamp(now, entry.offset, 0, self._partition))
-        return done
+
+        def incoming(events: pa.Table) -> Incoming:
+            return Incoming(binding, states, evaluate(events), self._epoch_length)
+
+        return Replay(self._source, incoming, _seen_ids(binding), known, stream, self._partition)
 
     def trim(self, store: Writer, now: int) -> None:
         """Forget the pushes that every view has loaded and whose copies are no longer looked for.
@@ -214,3 +201,11 @@ class Ingest:
         loaded = min((manifest.of(binding.id).known for binding, _, _ in self._views), default=now)
         horizon = max((int(getattr(b.source, "dedup_horizon", 0)) for b, _, _ in self._views), default=0)
         log.trim(store, self._source, min(loaded, now - horizon))
+
+
+def _seen_ids(binding: Binding) -> SeenIds | None:
+    """Nothing seen yet; None where events have no id."""
+    if binding.event_id is None:
+        return None
+    horizon = int(getattr(binding.source, "dedup_horizon", 0))
+    return SeenIds(binding.keys, binding.schema, binding.event_id, horizon)

@@ -64,6 +64,23 @@ class LatestStates:
             for row, f in zip(newest, frontier, strict=True)
         ]
 
+    def merge(
+        self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
+    ) -> list[bytes | None]:
+        """The records of several segments as one for each entity."""
+        best: list[KeptRow | None] = [None] * n
+        frontier = [FOREVER_AGO] * n
+        for data, place in zip(records, entity, strict=True):
+            record = decode_record(data)
+            row, other = _decoded(record), best[place]
+            if other is None or (row is not None and row.order > other.order):
+                best[place] = row
+            frontier[place] = max(frontier[place], record.frontier)
+        return [
+            None if row is None else _encoded(Record(frontier=f), row, [])
+            for row, f in zip(best, frontier, strict=True)
+        ]
+
     def fold(
         self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
     ) -> list[bytes | None]:

@@ -1,6 +1,8 @@
 """Where things are in the online store: the keys of manifests, records, logs and quarantine.
 
-Views are named by `name@version`. Records of a generation or epoch share a prefix, so that they go together.
+Records of a segment or epoch share a prefix, so that they go together; the prefix of a segment is short, for
+it stands before the key of every entity. What belongs to one layout has keys of its own: another layout lies
+beside it until it is cleared away. Logs and quarantine outlive layouts: they hold what no load brings back.
 """
 
 from __future__ import annotations
@@ -8,12 +10,14 @@ from __future__ import annotations
 from headrace.keys import encode_key
 
 __all__ = [
+    "EARLIER",
     "LATE",
+    "LAYOUT",
     "LOG",
     "MANIFEST",
+    "NUMBERS",
     "epoch_prefix",
-    "generation_prefix",
-    "generations_prefix",
+    "inputs_key",
     "late_key",
     "late_prefix",
     "loading_key",
@@ -21,42 +25,51 @@ __all__ = [
     "log_prefix",
     "quarantine_key",
     "quarantine_prefix",
+    "segment_prefix",
     "stream_key",
-    "view_epochs_prefix",
+    "stream_prefix",
 ]
 
-MANIFEST = encode_key(("manifest",))
+LAYOUT = 2
+"""The version of manifests and records."""
+
+EARLIER = tuple(encode_key((kind,)) for kind in ("manifest", "stream", "loading", "generation", "epoch"))
+"""The prefixes of layout 1, whose generations were never added to."""
+
+MANIFEST = encode_key(("manifest 2",))
+NUMBERS = encode_key(("next segment",))
+"""The number of the next segment, of whatever view."""
 LOG, LATE = "log", "late"
 
 
 def stream_key(view: str) -> bytes:
     """Which epochs and partitions of a view have records."""
-    return encode_key(("stream", view))
+    return encode_key(("stream 2", view))
 
 
 def loading_key(view: str) -> bytes:
     """Which load of a view is the newest."""
-    return encode_key(("loading", view))
+    return encode_key(("loading 2", view))
 
 
-def generations_prefix(view: str, generation: int) -> bytes:
-    """All segments of a generation."""
-    return encode_key(("generation", view, generation))
+def inputs_key(view: str) -> bytes:
+    """What the loaded segments of a view were made of."""
+    return encode_key(("inputs", view))
 
 
-def generation_prefix(view: str, generation: int, segment: int) -> bytes:
-    """The records of one segment of a generation; the entity's key follows."""
-    return encode_key(("generation", view, generation, segment))
+def segment_prefix(segment: int) -> bytes:
+    """The records of a segment; the entity's key follows."""
+    return encode_key(("s", segment))
 
 
-def view_epochs_prefix(view: str, *epoch: int) -> bytes:
-    """All epochs of a view, or all partitions of one."""
-    return encode_key(("epoch", view, *epoch))
+def stream_prefix(view: str, *stream: int) -> bytes:
+    """All streams of a view, or all epochs of one."""
+    return encode_key(("e", view, *stream))
 
 
-def epoch_prefix(view: str, epoch: int, partition: int) -> bytes:
+def epoch_prefix(view: str, stream: int, epoch: int, partition: int) -> bytes:
     """The records one partition made in one epoch; the entity's key follows."""
-    return encode_key(("epoch", view, epoch, partition))
+    return encode_key(("e", view, stream, epoch, partition))
 
 
 def log_prefix(source: str) -> bytes:

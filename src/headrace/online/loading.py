@@ -4,48 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.online.materialize import Loaded, default_end, materialize
+from headrace.online.earlier_layouts import clear_earlier
+from headrace.online.materialize import Load, Loaded, default_end, materialize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from headrace.kernel.binding import Binding
     from headrace.online.ingest import Ingest
     from headrace.ports.engine import Engine, Progress
     from headrace.ports.key_value import OneHost
 
-__all__ = ["load_views"]
+__all__ = ["load_views", "loads_of"]
 
 
-def load_views(
-    store: OneHost,
-    engine: Engine,
+def loads_of(
     bindings: Sequence[Binding],
     end: int | None,
     now: int,
     epoch_length: int,
     ingest_of: Callable[[str], Ingest | None],
-    progress: Progress,
+    *,
+    full: bool = False,
+) -> Iterator[Load]:
+    """What is to be loaded.
+
+    Args:
+        bindings: The views.
+        end: K; None for the last edge by which, after each source's lateness, all is there.
+        now: The clock.
+        epoch_length: Microseconds of an epoch.
+        ingest_of: The ingestion of a source, to replay its log; None for a source without a stream.
+        full: Whether to load all, not only what is new.
+    """
+    for binding in bindings:
+        known = default_end(binding.source, now, epoch_length) if end is None else end
+        yield Load(binding, known, now, epoch_length, full, ingest_of(binding.source.name))
+
+
+def load_views(
+    store: OneHost, engine: Engine, loads: Iterable[Load], progress: Progress, threads: int = 1
 ) -> Iterator[Loaded]:
     """Load views, one after another; each is served before the next begins.
 
     Args:
         store: The online store.
         engine: Reads their sources.
-        bindings: The views.
-        end: K; None for the last edge by which, after each source's lateness, all is there.
-        now: The clock.
-        epoch_length: Microseconds of an epoch.
-        ingest_of: The ingestion of a source, to replay its log; None for a source without a stream.
+        loads: What is to be loaded.
         progress: Hears how far the loads are.
+        threads: How many parts of a view are put together at once.
 
     Raises:
-        DataError: `end` is after now or no epoch's edge, or a source cannot be read.
+        DataError: An end is after now or no epoch's edge, or a source cannot be read.
     """
-    for binding in bindings:
-        known = end
-        if known is None:
-            known = default_end(now, int(getattr(binding.source, "lateness", 0)), epoch_length)
-        parts = engine.parts(binding, known)
-        ingest = ingest_of(binding.source.name)
-        yield materialize(store, binding, parts, known, now, epoch_length, progress, ingest)
+    for load in loads:
+        yield materialize(store, engine, load, progress, threads)
+    clear_earlier(store)

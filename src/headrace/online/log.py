@@ -64,11 +64,16 @@ def append(tx: Writer, source: str, offset: int, events: pa.Table) -> None:
 
 def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:
     """The pushes from an offset on, in order."""
-    for key, data in store.scan(log_prefix(source)):
-        offset = decode_key(key)[-1]
-        assert isinstance(offset, int)  # noqa: S101 - log keys end in one
-        if offset >= start:
+    if start == 0:
+        for key, data in store.scan(log_prefix(source)):
+            offset = decode_key(key)[-1]
+            assert isinstance(offset, int)  # noqa: S101 - log keys end in one
             yield Entry(offset, from_ipc(data[_HEAD.size :]))
+        return
+    for offset in range(start, next_offset(store, source)):
+        (found,) = store.multi_get([log_key(source, offset)])
+        if found is not None:  # else it was trimmed
+            yield Entry(offset, from_ipc(found[_HEAD.size :]))
 
 
 def trim(store: Writer, source: str, before: int) -> None:

@@ -1,4 +1,4 @@
-"""The manifest: which generation of each view is served.
+"""The manifest: which generation of each view is served, and the segments it is made of.
 
 Replacing it is the switch; a request reads it once.
 """
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from headrace.errors import StoreError
-from headrace.online.layout import MANIFEST, stream_key
+from headrace.online.layout import LAYOUT, MANIFEST, stream_key
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from headrace.ports.key_value import Reader
 
 __all__ = [
-    "LAYOUT",
     "Manifest",
+    "Segment",
     "StreamState",
     "ViewManifest",
     "decode_manifest",
@@ -34,8 +34,19 @@ Kept = TypeVar("Kept")
 _REMEMBERED = 256
 """How many texts are remembered as decoded: they change with loads, and every request reads them."""
 
-LAYOUT = 1
-"""The version of everything Headrace writes into an online store."""
+
+class Segment(msgspec.Struct, frozen=True):
+    """Records of some events of a view; never changed once a manifest names it.
+
+    Attributes:
+        number: Its number, among the segments of all views.
+        records: How many entities have a record.
+        size: Bytes of the records.
+    """
+
+    number: int
+    records: int = 0
+    size: int = 0
 
 
 class ViewManifest(msgspec.Struct, frozen=True):
@@ -43,18 +54,16 @@ class ViewManifest(msgspec.Struct, frozen=True):
 
     Attributes:
         known: K: the generation holds exactly the events with `known < K`.
-        generation: Its number; -1 before the first load.
-        segments: Its segments, oldest first.
+        generation: How many loads and compactions have led to it; -1 before the first load.
+        segments: Its segments, oldest first; each event is in one of them.
         states: Fingerprint of the states its records hold.
-        previous: The generation before, kept for requests that still read it; -1 for none.
         loaded_at: When it was switched to, microseconds UTC.
     """
 
     known: int = FOREVER_AGO
     generation: int = -1
-    segments: tuple[int, ...] = ()
+    segments: tuple[Segment, ...] = ()
     states: str = ""
-    previous: int = -1
     loaded_at: int = 0
 
 
@@ -80,11 +89,13 @@ class StreamState(msgspec.Struct, frozen=True):
         epochs: Epoch number -> partitions with records.
         states: Fingerprint of the states the records hold.
         late: How many events came with `known < K` and wait in the late log.
+        number: Which of the view's streams it is: one that is built anew has the next number.
     """
 
     epochs: dict[int, tuple[int, ...]] = {}
     states: str = ""
     late: int = 0
+    number: int = 0
 
 
 _NOTHING, _NO_MANIFEST, _NO_STREAM = ViewManifest(), Manifest(), StreamState()

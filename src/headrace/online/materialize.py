@@ -1,12 +1,14 @@
 """Loading: a view's events with `known < K` become a new generation; one manifest write switches to it.
 
-Until the switch nobody sees the new records; after it nobody reads the old ones, which stay until the next
-load so that requests under way can end. A load that dies leaves records no manifest names; the next one
-clears them away.
+A load reads what no segment of the view holds yet and adds a segment; where the segments there are cannot be
+added to, it makes a new one of all. Until the switch nobody sees the new records. A load that dies is gone on
+with by the next, which writes no bucket of entities twice.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -15,24 +17,30 @@ import pyarrow as pa
 from headrace.clock import format_instant
 from headrace.errors import DataError
 from headrace.kernel.entities import group_entities
-from headrace.online.generations import begin, forget, switch, write
-from headrace.online.layout import stream_key, view_epochs_prefix
+from headrace.online.compaction import compact
+from headrace.online.forgetting import clear_left, forget
+from headrace.online.generations import Written, begin, clear_dead, switch
+from headrace.online.inputs import put_inputs, work_of
+from headrace.online.layout import stream_key, stream_prefix
 from headrace.online.log import complete_from
-from headrace.online.manifest import StreamState, read_streams
+from headrace.online.manifest import Segment, StreamState, ViewManifest, read_manifest, read_streams
 from headrace.online.quarantine import quarantine
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.online.generations import Generation
     from headrace.online.ingest import Ingest
-    from headrace.ports.engine import Part, Progress
-    from headrace.ports.key_value import OneHost, Reader, Writer
+    from headrace.online.inputs import Work
+    from headrace.online.states import ViewStates
+    from headrace.ports.engine import Engine, Extent, Part, Progress
+    from headrace.ports.key_value import OneHost, Reader
 
 
-__all__ = ["Loaded", "default_end", "materialize", "nearest_edges"]
+__all__ = ["Load", "Loaded", "default_end", "materialize", "nearest_edges"]
 
 
 class Loaded(NamedTuple):
@@ -41,9 +49,10 @@ class Loaded(NamedTuple):
     Attributes:
         view: `name@version`.
         known: K.
-        entities: How many have a record.
+        entities: How many have a record in what was written.
         events: How many were read.
         rejected: How many rows went to quarantine.
+        full: Why all was loaded; empty where what was new was added.
     """
 
     view: str
@@ -51,15 +60,45 @@ class Loaded(NamedTuple):
     entities: int
     events: int
     rejected: int
+    full: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """What the load did, as JSON values."""
         return {**self._asdict(), "known": format_instant(self.known)}
 
 
-def default_end(now: int, lateness: int, epoch_length: int) -> int:
-    """The last epoch's edge by which, after `lateness`, everything should have arrived."""
-    return (now - lateness) // epoch_length * epoch_length
+class Load(NamedTuple):
+    """What is to be loaded.
+
+    Attributes:
+        binding: The view.
+        known: K; an epoch's edge where the source has a stream.
+        now: The clock.
+        epoch_length: Microseconds of an epoch of the stream.
+        full: Whether to load all, whatever is there.
+        ingest: The ingestion of the source, to replay its log where the stream lacks events from K on, or
+            holds states of another definition.
+    """
+
+    binding: Binding
+    known: int
+    now: int
+    epoch_length: int
+    full: bool = False
+    ingest: Ingest | None = None
+
+
+def default_end(source: Source, now: int, epoch_length: int) -> int:
+    """The last epoch's edge by which, after the source's `lateness`, everything should have arrived.
+
+    Args:
+        source: The source; where it says what it is complete until, that is taken for true.
+        now: The clock.
+        epoch_length: Microseconds of an epoch.
+    """
+    complete = now - int(getattr(source, "lateness", 0))
+    declared = getattr(source, "complete_until", None)
+    return (complete if declared is None else min(declared, now)) // epoch_length * epoch_length
 
 
 def nearest_edges(at: int, epoch_length: int) -> tuple[int, int]:
@@ -68,82 +107,146 @@ def nearest_edges(at: int, epoch_length: int) -> tuple[int, int]:
     return before, before + epoch_length
 
 
-def materialize(
-    store: OneHost,
-    binding: Binding,
-    parts: Iterator[Part],
-    known: int,
-    now: int,
-    epoch_length: int,
-    progress: Progress,
-    ingest: Ingest | None = None,
-) -> Loaded:
+def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, threads: int = 1) -> Loaded:
     """Load a view.
 
     Args:
         store: The online store.
-        binding: The view.
-        parts: Its events with `known < K`.
-        known: K.
-        now: The clock.
-        epoch_length: Microseconds of an epoch of the stream; K is an edge where the source has a stream.
+        engine: Reads its source.
+        load: What is to be loaded.
         progress: Hears how far the load is.
-        ingest: The ingestion of its source, to replay the log where the stream lacks events from K on, or
-            holds states of another definition.
+        threads: How many parts are put together at once.
 
     Raises:
         ConflictError: Another load of the view has begun.
-        DataError: K is after now; the source has a stream, and K is no epoch's edge, or pushes from K on
-            would be needed that earlier loads have let the log forget; or no row of the source can be used
-            any more.
+        DataError: K is after now or after what the source is complete until; the source has a stream, and K
+            is no epoch's edge, or pushes from K on would be needed that earlier loads have let the log
+            forget; the source cannot be read; or no row of it can be used any more.
     """
-    _check_end(binding, known, now, epoch_length)
-    view = binding.id
-    generation = begin(store, view, epoch_length)
+    binding, known = load.binding, load.known
+    _check_end(load)
     states = states_of(binding)
-    if _is_other(store, generation, known, states.fingerprint):
-        _check_log(store, binding, known)
-    entities = events = rejected = 0
+    work, generation = _begun(store, engine, load, states.fingerprint)
+    clear_dead(store, generation)
+    stream = _new_stream(store, load, generation.served, states.fingerprint)
+    parts = engine.parts(binding, known, work.held, generation.written.done)
+    written, extents, reason = _write(store, load, generation, states, parts, progress, threads)
+    if written.rejected and not written.events and work.held is None and generation.served.segments:
+        raise _useless(binding, known, written.rejected, reason)
+    replay = None
+    if stream is not None and load.ingest is not None:
+        replay = load.ingest.replay(binding.id, known, stream)
+        replay.catch_up(store, generation, load.now)
+    segments = generation.served.segments if work.held is not None else ()
+    if written.records:
+        segments = (*segments, Segment(generation.segment, written.records, written.size))
+    with store.transaction() as tx:
+        switch(tx, generation, segments, ViewManifest(known, states=states.fingerprint, loaded_at=load.now))
+        put_inputs(tx, binding.id, work, extents)
+        if stream is not None:
+            _check_log(tx, binding, known)
+            if replay is not None:
+                stream = replay.finish(tx, load.now)
+            tx.multi_put([(stream_key(binding.id), msgspec.json.encode(stream))])
+        forgotten = forget(tx, binding.id, binding.source.name, known, load.epoch_length)
+    forgotten.clear(store)
+    if stream is not None:
+        store.delete_prefix(stream_prefix(binding.id, stream.number - 1))
+    if load.ingest is not None:
+        load.ingest.trim(store, load.now)
+    compact(store, binding.id, states)
+    return Loaded(binding.id, known, written.records, written.events, written.rejected, work.why)
+
+
+def _begun(store: OneHost, engine: Engine, load: Load, states: str) -> tuple[Work, Generation]:
+    """What there is to do, and the claim to do it; both of one state of the store."""
+    files = engine.files(load.binding.source)
+    while True:
+        served = read_manifest(store).of(load.binding.id)
+        work = work_of(store, load.binding, served, states, load.known, files, full=load.full)
+        generation = begin(store, load.binding.id, work.basis)
+        if generation.served == served:
+            return work, generation
+
+
+def _write(
+    store: OneHost,
+    load: Load,
+    generation: Generation,
+    states: ViewStates,
+    parts: Iterator[Part],
+    progress: Progress,
+    threads: int,
+) -> tuple[Written, Mapping[str, Extent | None], str]:
+    """Write the records of all parts; parts are put together while the one before is written.
+
+    Returns:
+        What is written, how far each file reaches, and why the first row was rejected, if one was.
+    """
+    binding, written = load.binding, generation.written
+    extents: Mapping[str, Extent | None] = {}
     reason = ""
-    for part in parts:
-        found = group_entities(part.events, binding.keys)
+    for part, made in _made(load, states, parts, threads):
+        quarantine(store, binding.source.name, part.rejected, load.now)
+        written = Written(
+            part.done,
+            written.records + len(made.items),
+            written.size + sum(len(data) for _, data in made.items),
+            written.events + made.events,
+            written.rejected + part.rejected.num_rows,
+        )
+        generation.write(store, made.items, written)
+        extents = part.extents
+        reason = reason or next(iter(part.rejected.column("reason").to_pylist()), "")
+        progress(binding.id, part.share)
+    return written, extents, reason
+
+
+class _Made(NamedTuple):
+    """The records of a part, and of how many events they are made."""
+
+    items: list[tuple[bytes, bytes]]
+    events: int
+
+
+def _made(
+    load: Load, states: ViewStates, parts: Iterator[Part], threads: int
+) -> Iterator[tuple[Part, _Made]]:
+    """The parts and their records, a few parts ahead."""
+
+    def make(part: Part) -> _Made:
+        found = group_entities(part.events, load.binding.keys)
         clean = part.events
         if found.keyless is not None:
             clean = clean.filter(pa.array(~found.keyless))
-        records = states.load(clean, found.group, len(found.keys), known)
+        records = states.load(clean, found.group, len(found.keys), load.known)
         items = [(key, data) for key, data in zip(found.keys, records, strict=True) if data is not None]
-        write(store, generation, items)
-        quarantine(store, binding.source.name, part.rejected, now)
-        entities, events, rejected = (
-            entities + len(items),
-            events + clean.num_rows,
-            rejected + part.rejected.num_rows,
-        )
-        reason = reason or next(iter(part.rejected.column("reason").to_pylist()), "")
-        progress(view, part.share)
-    if rejected and not events and generation.served.generation >= 0:
-        raise _useless(binding, known, rejected, reason)
-    with store.transaction() as tx:
-        switch(tx, generation, known, states.fingerprint, now)
-        if _is_other(tx, generation, known, states.fingerprint):
-            _check_log(tx, binding, known)
-            _replay(tx, view, states.fingerprint, ingest, now)
-        gone = forget(tx, view, known, epoch_length)
-    for prefix in gone:
-        store.delete_prefix(prefix)
-    if ingest is not None:
-        ingest.trim(store, now)
-    return Loaded(view, known, entities, events, rejected)
+        return _Made(items, clean.num_rows)
+
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[tuple[Part, Future[_Made]]] = deque()
+        for part in parts:
+            ahead.append((part, pool.submit(make, part)))
+            if len(ahead) > threads:
+                first, made = ahead.popleft()
+                yield first, made.result()
+        for first, made in ahead:
+            yield first, made.result()
 
 
-def _is_other(tx: Reader, generation: Generation, known: int, fingerprint: str) -> bool:
-    """Whether the stream lacks events from K on, or holds them in states of another definition.
+def _new_stream(store: OneHost, load: Load, served: ViewManifest, states: str) -> StreamState | None:
+    """The stream to build anew, still empty; None where the present one is as it should be.
 
-    It lacks what was pushed before the view was there, and what a generation up to a later K made it forget.
+    It lacks what was pushed before the view was there, and what a generation up to a later K made it forget;
+    or its states are of another definition.
     """
-    served = generation.served
-    (stream,) = read_streams(tx, [generation.view])
-    return served.generation < 0 or known < served.known or stream.states != fingerprint
+    view = load.binding.id
+    (stream,) = read_streams(store, [view])
+    clear_left(store, view, stream, served.known // load.epoch_length)
+    if served.generation >= 0 and load.known >= served.known and stream.states == states:
+        return None
+    _check_log(store, load.binding, load.known)
+    return StreamState(states=states, number=stream.number + 1)
 
 
 def _check_log(store: Reader, binding: Binding, known: int) -> None:
@@ -160,16 +263,6 @@ def _check_log(store: Reader, binding: Binding, known: int) -> None:
     )
 
 
-def _replay(tx: Writer, view: str, fingerprint: str, ingest: Ingest | None, now: int) -> None:
-    """Write the stream's states anew, from the log."""
-    tx.delete_prefix(view_epochs_prefix(view))
-    if ingest is None:
-        tx.delete([stream_key(view)])
-        return
-    tx.multi_put([(stream_key(view), msgspec.json.encode(StreamState(states=fingerprint)))])
-    ingest.replay(tx, view, now)
-
-
 def _useless(binding: Binding, known: int, rejected: int, reason: str) -> DataError:
     """The error of a load that would replace what is served by nothing, for no row can be used."""
     return DataError(
@@ -180,7 +273,8 @@ def _useless(binding: Binding, known: int, rejected: int, reason: str) -> DataEr
     )
 
 
-def _check_end(binding: Binding, known: int, now: int, epoch_length: int) -> None:
+def _check_end(load: Load) -> None:
+    binding, known, now = load.binding, load.known, load.now
     if known > now:
         # What becomes known until then would be in no generation, and the stream would leave it to this one.
         raise DataError(
@@ -189,9 +283,18 @@ def _check_end(binding: Binding, known: int, now: int, epoch_length: int) -> Non
             available=[format_instant(now)],
             remedy="Choose an end that is past, or leave end out.",
         )
-    if getattr(binding.source, "stream", None) is None or known % epoch_length == 0:
+    complete = getattr(binding.source, "complete_until", None)
+    if complete is not None and complete < known:
+        raise DataError(
+            f"Source {binding.source.name!r} is complete until {format_instant(complete)} only: "
+            f"{binding.id} cannot be loaded to {format_instant(known)}.",
+            asked=format_instant(known),
+            available=[f"up to {format_instant(complete)}"],
+            remedy="Choose an earlier end, or declare a later complete_until and run: headrace apply.",
+        )
+    if getattr(binding.source, "stream", None) is None or known % load.epoch_length == 0:
         return
-    edges = [edge for edge in nearest_edges(known, epoch_length) if edge <= now]
+    edges = [edge for edge in nearest_edges(known, load.epoch_length) if edge <= now]
     raise DataError(
         f"View {binding.id} has a stream: a load ends at an epoch's edge, not at {format_instant(known)}.",
         asked=format_instant(known),

@@ -18,17 +18,18 @@ from headrace.kernel.entities import Entities, group_entities
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, late_key, stream_key
 from headrace.online.log import to_ipc
-from headrace.online.manifest import Manifest, StreamState, read_manifest, read_streams
+from headrace.online.manifest import read_manifest, read_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.kernel.binding import Binding
+    from headrace.online.manifest import StreamState, ViewManifest
     from headrace.online.record import Stamp
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import Writer
 
-__all__ = ["Applied", "Incoming", "apply_events"]
+__all__ = ["Applied", "Incoming", "apply_events", "merge_events"]
 
 
 class Incoming(NamedTuple):
@@ -75,12 +76,16 @@ def apply_events(tx: Writer, incoming: Sequence[Incoming], stamp: Stamp) -> list
     """
     manifest = read_manifest(tx)
     streams = read_streams(tx, [each.binding.id for each in incoming])
-    return [_apply(tx, each, manifest, stream, stamp) for each, stream in zip(incoming, streams, strict=True)]
+    return [
+        _apply(tx, each, manifest.of(each.binding.id), stream, stamp)
+        for each, stream in zip(incoming, streams, strict=True)
+    ]
 
 
-def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamState, stamp: Stamp) -> Applied:
+def _apply(
+    tx: Writer, incoming: Incoming, loaded: ViewManifest, stream: StreamState, stamp: Stamp
+) -> Applied:
     binding, events = incoming.binding, incoming.events
-    loaded = manifest.of(binding.id)
     fingerprint = incoming.states.fingerprint
     loaded_by, streamed_by = stored_states(loaded, stream), stream.states if stream.epochs else ""
     if {loaded_by, streamed_by} - {"", fingerprint}:
@@ -89,32 +94,51 @@ def _apply(tx: Writer, incoming: Incoming, manifest: Manifest, stream: StreamSta
             asked=binding.id,
             remedy="Run: headrace materialize, which starts the stream's state anew.",
         )
-    known = events.column(KNOWN).to_numpy()
-    late = known < loaded.known
+    late = events.column(KNOWN).to_numpy() < loaded.known
     if late.any():
         tx.multi_put([(late_key(binding.id, stamp.offset), to_ipc(events.filter(pa.array(late))))])
-        events, known = events.filter(pa.array(~late)), known[~late]
-    entities = group_entities(events, binding.keys)
-    if entities.keyless is not None:
-        events, known = events.filter(pa.array(~entities.keyless)), known[~entities.keyless]
-    keyless = 0 if entities.keyless is None else int(entities.keyless.sum())
-    epochs: dict[int, tuple[int, ...]] = dict(stream.epochs)
-    if len(known):
-        touched = _merge(tx, incoming, events, entities, stamp)
-        for epoch in touched:
-            epochs[epoch] = tuple(sorted({*epochs.get(epoch, ()), stamp.partition}))
-    after = StreamState(epochs, fingerprint, stream.late + int(late.sum()))
+        incoming = incoming._replace(events=events.filter(pa.array(~late)))
+    after, merged, keyless = merge_events(tx, incoming, stream, stamp)
+    after = msgspec.structs.replace(after, late=stream.late + int(late.sum()))
     if after != stream:
         tx.multi_put([(stream_key(binding.id), msgspec.json.encode(after))])
-    return Applied(len(known), int(late.sum()), keyless)
+    return Applied(merged, int(late.sum()), keyless)
 
 
-def _merge(tx: Writer, incoming: Incoming, events: pa.Table, entities: Entities, stamp: Stamp) -> list[int]:
+def merge_events(
+    tx: Writer, incoming: Incoming, stream: StreamState, stamp: Stamp
+) -> tuple[StreamState, int, int]:
+    """Merge events into the records of one stream of a view.
+
+    Args:
+        tx: The transaction.
+        incoming: Events that no generation holds.
+        stream: The stream.
+        stamp: Where they come from, and who writes.
+
+    Returns:
+        The stream after them, how many events have an entity, and how many have none.
+    """
+    events = incoming.events
+    entities = group_entities(events, incoming.binding.keys)
+    keyless = 0
+    if entities.keyless is not None:
+        events, keyless = events.filter(pa.array(~entities.keyless)), int(entities.keyless.sum())
+    epochs: dict[int, tuple[int, ...]] = dict(stream.epochs)
+    if events.num_rows:
+        whole = incoming._replace(events=events)
+        for epoch in _merge(tx, whole, stream.number, entities, stamp):
+            epochs[epoch] = tuple(sorted({*epochs.get(epoch, ()), stamp.partition}))
+    after = msgspec.structs.replace(stream, epochs=epochs, states=incoming.states.fingerprint)
+    return after, events.num_rows, keyless
+
+
+def _merge(tx: Writer, incoming: Incoming, stream: int, entities: Entities, stamp: Stamp) -> list[int]:
     """Fold the events into one record for each (entity, epoch); the epochs touched."""
-    keys = entities.keys
+    keys, events = entities.keys, incoming.events
     touched, place = np.unique(events.column(KNOWN).to_numpy() // incoming.epoch_length, return_inverse=True)
     pairs, record = np.unique(place * len(keys) + entities.group, return_inverse=True)
-    prefixes = [epoch_prefix(incoming.binding.id, int(e), stamp.partition) for e in touched]
+    prefixes = [epoch_prefix(incoming.binding.id, stream, int(e), stamp.partition) for e in touched]
     names = [prefixes[pair // len(keys)] + keys[pair % len(keys)] for pair in pairs.tolist()]
     existing = tx.multi_get(names)
     after = incoming.states.fold(events, record, existing, stamp)

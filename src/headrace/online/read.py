@@ -11,7 +11,7 @@ from headrace.clock import format_instant
 from headrace.errors import AsOfTooEarly, StoreError
 from headrace.kernel.columns import INVALID, ArrowColumn, Columns
 from headrace.online.earlier import stored_states
-from headrace.online.layout import epoch_prefix, generation_prefix
+from headrace.online.layout import epoch_prefix, segment_prefix
 from headrace.online.manifest import Manifest, StreamState, read_served
 from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
@@ -119,13 +119,15 @@ def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamStat
             remedy="Run: headrace materialize." if asked.batch else "Push events.",
         )
     states = _states(asked, stored_states(loaded, stream))
-    prefixes = [generation_prefix(asked.view, loaded.generation, segment) for segment in loaded.segments]
+    prefixes = [segment_prefix(segment.number) for segment in loaded.segments]
     open_epochs = [epoch for epoch in stream.epochs if (epoch + 1) * asked.epoch_length > loaded.known]
     if open_epochs:
         if stream.states != states.fingerprint:
             raise _unknown_states(asked)
         prefixes += [
-            epoch_prefix(asked.view, e, partition) for e in open_epochs for partition in stream.epochs[e]
+            epoch_prefix(asked.view, stream.number, epoch, partition)
+            for epoch in open_epochs
+            for partition in stream.epochs[epoch]
         ]
     keys, entity = [], []
     for number, key in enumerate(asked.keys):

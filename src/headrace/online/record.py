@@ -68,7 +68,7 @@ def decode_record(data: bytes) -> Record:
     if len(data) < _HEADER.size:
         raise StoreError(
             "A record in the online store is damaged.",
-            remedy="Run: headrace materialize, which writes all records anew.",
+            remedy="Run: headrace materialize --full, which writes all records anew.",
         )
     version, frontier, offset, writer, length = _HEADER.unpack_from(data)
     if version != _VERSION:

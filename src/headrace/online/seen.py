@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from headrace.kernel.clean import KNOWN, TIME
+from headrace.kernel.copies import event_keys
+from headrace.kernel.duplicates import first_copies
 from headrace.kernel.entities import group_entities
-from headrace.keys import encode_keys
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from headrace.aggregations.states import Array
     from headrace.schema import Schema
-
-from headrace.kernel.duplicates import first_copies
 
 __all__ = ["SeenIds"]
 
@@ -86,20 +86,4 @@ class SeenIds:
         return np.ones(events.num_rows, dtype=bool) if counts is None else counts
 
     def _ids(self, events: pa.Table) -> list[bytes | None]:
-        ids = events.column(self._event_id)
-        encoded = encode_keys([*(events.column(name) for name in self._keys), _plain(ids)])
-        null = ids.is_null().to_pylist()
-        return [None if missing else key for key, missing in zip(encoded, null, strict=True)]
-
-
-def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Ids of any type as key parts: what is no text, integer or boolean is taken as text."""
-    kinds = pa.types
-    if (
-        kinds.is_integer(ids.type)
-        or kinds.is_boolean(ids.type)
-        or kinds.is_string(ids.type)
-        or kinds.is_binary(ids.type)
-    ):
-        return ids
-    return ids.cast(pa.string())
+        return event_keys(events, self._keys, self._event_id)

@@ -60,6 +60,22 @@ class ViewStates(ReadableStates, Protocol):
         """
         ...
 
+    def merge(
+        self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
+    ) -> list[bytes | None]:
+        """The records of several segments as one for each entity.
+
+        Args:
+            records: Records of segments; nothing waits in them.
+            entity: The entity each belongs to, 0 to n - 1, ascending.
+            n: How many entities.
+            known: K, the earliest instant anybody will ask at.
+
+        Returns:
+            A record for each entity; None where nothing is left that any window could reach.
+        """
+        ...
+
     def fold(
         self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
     ) -> list[bytes | None]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from headrace.kernel.parts import BUCKETS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,7 +17,45 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.schema import Schema
 
-__all__ = ["Answered", "Asked", "Engine", "Part", "Progress"]
+__all__ = ["Answered", "Asked", "Engine", "Extent", "File", "Held", "Part", "Progress"]
+
+
+class File(NamedTuple):
+    """A file of a batch, as it lies there now.
+
+    Attributes:
+        name: What it is called: its path, from the project's directory if it lies in there.
+        size: Bytes.
+        changed: When it was last written, nanoseconds since 1970.
+    """
+
+    name: str
+    size: int
+    changed: int
+
+
+class Extent(NamedTuple):
+    """How far the clean rows of a file reach.
+
+    Attributes:
+        time: The newest event time, microseconds UTC.
+        known: The newest known instant, microseconds UTC.
+    """
+
+    time: int
+    known: int
+
+
+class Held(NamedTuple):
+    """What an earlier load holds of a batch.
+
+    Attributes:
+        before: It holds the events of these files with `known < before`.
+        files: The files by name, and how far each reaches; None for one without a clean row.
+    """
+
+    before: int
+    files: Mapping[str, Extent | None]
 
 
 class Part(NamedTuple):
@@ -23,12 +64,19 @@ class Part(NamedTuple):
     Attributes:
         events: `__time`, `__known`, the source's columns, the view's expressions evaluated.
         rejected: Rows that were not usable: row as JSON text, rule, reason.
-        share: How much of the whole is done with this part, 0 to 1.
+        done: How many of the `BUCKETS` of entities are done with this part; all are with the last.
+        extents: How far each file that was read reaches; None for one without a clean row.
     """
 
     events: pa.Table
     rejected: pa.Table
-    share: float
+    done: int
+    extents: Mapping[str, Extent | None] = MappingProxyType({})
+
+    @property
+    def share(self) -> float:
+        """How much of the whole is done with this part, 0 to 1."""
+        return self.done / BUCKETS
 
 
 class Asked(NamedTuple):
@@ -76,8 +124,28 @@ class Engine(Protocol):
         """
         ...
 
-    def parts(self, binding: Binding, before: int) -> Iterator[Part]:
+    def files(self, source: Source) -> Sequence[File] | None:
+        """The files of a source's batch; None where it has no files that could be told from each other.
+
+        Raises:
+            DataError: There are none, or they cannot be read.
+        """
+        ...
+
+    def parts(self, binding: Binding, before: int, held: Held | None = None, done: int = 0) -> Iterator[Part]:
         """The clean events of a view's source with `known < before`, entity by entity.
+
+        Which bucket an entity is in never changes, so that whoever was stopped may go on where it was.
+
+        Args:
+            binding: The view.
+            before: K.
+            held: What is loaded already and left out: all events of these files known before, and copies of
+                them. None to leave out nothing.
+            done: How many buckets of entities to leave out, the first ones.
+
+        Returns:
+            At least one part.
 
         Raises:
             DataError: The data cannot be read.

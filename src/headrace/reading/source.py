@@ -15,6 +15,8 @@ from headrace.errors import DataError
 from headrace.intake.casts import holds_unsigned, type_of
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
+from headrace.kernel.clean import KNOWN, TIME
+from headrace.ports.engine import Extent
 from headrace.reading.database import open_database
 from headrace.reading.delimited import DelimitedPiece
 from headrace.reading.in_memory import InMemoryPiece
@@ -29,6 +31,7 @@ from headrace.tables import table_of
 if TYPE_CHECKING:
     import duckdb
 
+    from headrace.aggregations.states import Array
     from headrace.definitions.source import Source
     from headrace.reading.piece import Piece
 
@@ -196,6 +199,8 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
     memory: str | int | None = None,
     threads: int | None = None,
     on_rejected: Callable[[pa.Table], None] | None = None,
+    files: Sequence[Path] | None = None,
+    extents: dict[str, Extent | None] | None = None,
 ) -> Reading:
     """Read a source's batch.
 
@@ -211,6 +216,8 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
         threads: How many threads read.
         on_rejected: Is handed rejected rows as they are found: `row` (JSON text), `reason`, `rule`, `ordinal`
             (the row's place in its file; null for what is no row), `origin` (the file; "" for a table).
+        files: Those of the batch's files to read; None for all.
+        extents: Is told how far each file reaches whose clean rows were read, by path.
 
     Raises:
         DataError: The data is missing, empty, cannot be read, or lacks columns of the schema.
@@ -220,9 +227,11 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
         schema, expressions or {}, zone, allow_infinite=source.allow_infinite, written=source.written
     )
     wanted = list(schema) if columns is None else [name for name in schema if name in columns]
-    run = _Run(source, schema, keys, wanted, evaluator, on_rejected)
+    run = _Run(source, schema, keys, wanted, evaluator, on_rejected, extents)
     table = batch_table(source) if source.in_memory else None
-    paths = batch_files(source, Path(directory)) if table is None else []
+    paths: Sequence[Path] = []
+    if table is None:
+        paths = batch_files(source, Path(directory)) if files is None else files
     return Reading(run.batches(table, paths, memory, threads), run.counts, run.schema)
 
 
@@ -237,6 +246,7 @@ class _Run:
         wanted: Sequence[str],
         evaluator: Evaluator,
         on_rejected: Callable[[pa.Table], None] | None,
+        extents: dict[str, Extent | None] | None,
     ) -> None:
         self.source = source
         self.types = schema
@@ -244,6 +254,7 @@ class _Run:
         self.wanted = wanted
         self.evaluator = evaluator
         self.on_rejected = on_rejected
+        self.extents = extents
         self.counts: Counter[str] = Counter(rows=0, good=0, rejected=0, nan=0, failed=0)
         evaluated = [(name, of.arrow()) for name, of in evaluator.types.items()]
         known = [("__time", pa.int64()), ("__known", pa.int64())]
@@ -255,6 +266,8 @@ class _Run:
         """Read all pieces, one after another."""
         if table is not None:
             yield from self._piece(InMemoryPiece(table))
+            return
+        if not paths:
             return
         database = open_database(memory, threads)
         try:
@@ -299,8 +312,30 @@ class _Run:
                 good = np.delete(np.arange(batch.rows.num_rows), spoiled)
                 report.failed(evaluated.failed, batch, good)
             if cleaned.rows.num_rows:
-                yield self._assembled(cleaned.rows, evaluated.columns)
+                assembled = self._assembled(cleaned.rows, evaluated.columns)
+                if self.extents is not None:
+                    places = batch.at(np.delete(np.arange(batch.rows.num_rows), spoiled))
+                    self._reach(piece, places, assembled)
+                yield assembled
         self.counts.update(report.finish(self.types))
+
+    def _reach(self, piece: Piece, places: Array, rows: pa.Table) -> None:
+        """Tell how far the files reach that some clean rows lie in.
+
+        Args:
+            piece: What the rows are of.
+            places: Their places in it, ascending.
+            rows: The rows.
+        """
+        assert self.extents is not None  # noqa: S101 - the caller looked
+        time, known = (rows.column(name).to_numpy() for name in (TIME, KNOWN))
+        start = 0
+        for place in piece.places(places):
+            stop = start + len(place.rows)
+            before = self.extents.get(place.file)
+            newest = Extent(int(time[start:stop].max()), int(known[start:stop].max()))
+            self.extents[place.file] = newest if before is None else Extent(*map(max, before, newest))
+            start = stop
 
     def _assembled(self, rows: pa.Table, evaluated: pa.Table) -> pa.Table:
         columns = [

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.engines.local.buckets import gathered, hashed_bucket
+from headrace.engines.local.buckets import gathered
+from headrace.engines.local.loads import LoadParts, named, stamped
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, LatestBinding
-from headrace.kernel.clean import KNOWN, TIME
+from headrace.kernel.clean import TIME
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.entities import Numbers
 from headrace.kernel.history import PART, features_of
 from headrace.kernel.latest_values import LatestRows
-from headrace.kernel.parts import BUCKETS, Chunk, Part, Parts, numbered
-from headrace.ports import engine as ports
+from headrace.kernel.parts import Chunk, Part, Parts, numbered
 from headrace.ports.engine import Answered
-from headrace.reading.source import infer_schema, read
+from headrace.reading.source import Reading, batch_files, infer_schema, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from headrace.aggregations.states import Array
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
+    from headrace.ports import engine as ports
     from headrace.ports.engine import Asked, Progress
     from headrace.schema import Schema
 
@@ -83,47 +85,67 @@ class LocalEngine:
         return infer_schema(source, directory=self._directory, threads=self._threads)
 
     def _read(
-        self, binding: Binding, columns: list[str] | None, rejected: list[pa.Table]
-    ) -> Iterator[pa.Table]:
-        """The clean events of a view's source, at least one batch; rejected rows are appended when found."""
+        self,
+        binding: Binding,
+        columns: list[str] | None,
+        files: Sequence[Path] | None = None,
+        *,
+        rejected: list[pa.Table] | None = None,
+        extents: dict[str, ports.Extent | None] | None = None,
+        expressions: bool = True,
+    ) -> Reading:
+        """The clean events of a view's source.
+
+        Args:
+            binding: The view.
+            columns: The columns of the source wanted; None for all.
+            files: Those of the batch's files to read; None for all.
+            rejected: Rejected rows are appended when found.
+            extents: Is told how far each file reaches.
+            expressions: Whether to evaluate the view's expressions.
+        """
         names = no_rejects().column_names
-        reading = read(
+
+        def keep(rows: pa.Table) -> None:
+            if rejected is not None:
+                rejected.append(rows.select(names))
+
+        return read(
             binding.source,
             binding.schema,
             columns=columns,
-            expressions=binding.expressions,
+            expressions=binding.expressions if expressions else None,
             keys=tuple(binding.keys),
             zone=binding.zone,
             directory=self._directory,
             memory=self._memory,
             threads=self._threads,
-            on_rejected=lambda rows: rejected.append(rows.select(names)),
+            on_rejected=keep,
+            files=files,
+            extents=extents,
         )
-        yield reading.schema.empty_table()
-        yield from reading
 
     @property
     def _budget(self) -> int:
         return (self._memory or _DEFAULT_MEMORY) // _SHARE
 
-    def parts(self, binding: Binding, before: int) -> Iterator[ports.Part]:
+    def files(self, source: Source) -> Sequence[ports.File] | None:
+        """The files of a source's batch, as they lie there now; None for a table in memory."""
+        files = self._files(source)
+        return None if files is None else stamped(files)
+
+    def _files(self, source: Source) -> dict[str, Path] | None:
+        """The files of a source's batch by name; None for a table in memory."""
+        if source.in_memory:
+            return None
+        return named([path.resolve() for path in batch_files(source, self._directory)], self._directory)
+
+    def parts(
+        self, binding: Binding, before: int, held: ports.Held | None = None, done: int = 0
+    ) -> Iterator[ports.Part]:
         """The clean events of a view's source with `known < before`, entity by entity."""
-        rejected: list[pa.Table] = []
-
-        def chunk(events: pa.Table) -> Chunk:
-            known: Array = events.column(KNOWN).to_numpy()
-            kept = events.filter(pa.array(known < before))
-            return Chunk(kept, lambda rows: hashed_bucket(rows, binding.keys))
-
-        with gathered(self._read(binding, None, rejected), chunk, self._budget, self._threads) as chunks:
-            whole = [chunk.events for chunk in chunks if isinstance(chunk, Chunk)]
-            if whole:
-                yield ports.Part(pa.concat_tables(whole), pa.concat_tables([no_rejects(), *rejected]), 1.0)
-                return
-            for bucket in range(BUCKETS):
-                events = pa.concat_tables([chunk.of(bucket, bucket + 1) for chunk in chunks])
-                yield ports.Part(events, pa.concat_tables([no_rejects(), *rejected]), (bucket + 1) / BUCKETS)
-                rejected.clear()
+        load = LoadParts(binding, before, held, self._files(binding.source), partial(self._read, binding))
+        yield from load.parts(done, self._budget, self._threads)
 
     def features(self, asked: Asked, progress: Progress) -> Answered:
         """Point-in-time correct features of a view."""
@@ -146,9 +168,9 @@ class LocalEngine:
             return made.cut() if work.size else made
 
         progress(binding.id, 0.0)
-        with gathered(
-            self._read(binding, work.columns, rejected), chunk, self._budget, self._threads
-        ) as chunks:
+        reading = self._read(binding, work.columns, rejected=rejected)
+        batches = chain([reading.schema.empty_table()], reading)  # at least one
+        with gathered(batches, chunk, self._budget, self._threads) as chunks:
             fits = all(isinstance(each, Chunk) for each in chunks)
             parts = Parts(chunks, numbers.asked, work.size if fits else PART)
             answers = parts.answers(work.answer, self._threads, lambda share: progress(binding.id, share))

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import ViewPlan
-    from headrace.ports.engine import Asked, Part, Progress
+    from headrace.ports.engine import Asked, File, Held, Part, Progress
     from headrace.schema import Schema, Type
 
 __all__ = ["SparkEngine"]
@@ -89,13 +89,13 @@ class SparkEngine:
         """The schema of a source's data."""
         return infer_schema(source, directory=self._directory)
 
-    def parts(self, binding: Binding, before: int) -> Iterator[Part]:
+    def files(self, source: Source) -> Sequence[File] | None:
         """Not yet."""
-        raise StoreError(
-            "Loads do not run on Spark yet.",
-            asked=binding.id,
-            remedy='Load with HEADRACE_OFFLINE__ENGINE="local".',
-        )
+        raise _no_loads(source.name)
+
+    def parts(self, binding: Binding, before: int, held: Held | None = None, done: int = 0) -> Iterator[Part]:
+        """Not yet."""
+        raise _no_loads(binding.id)
 
     def features(self, asked: Asked, progress: Progress) -> Answered:
         """Point-in-time correct features of a view."""
@@ -149,6 +149,12 @@ class SparkEngine:
         events = todo.mapInArrow(sending(ReadEvents(far, columns, whole)), whole.ddl)
         by_id = events.repartition(parts, "entity", "copy").sortWithinPartitions("entity", "copy")
         return by_id.mapInArrow(sending(FirstCopies(far, whole, crossing)), crossing.ddl)
+
+
+def _no_loads(asked: str) -> StoreError:
+    return StoreError(
+        "Loads do not run on Spark yet.", asked=asked, remedy='Load with HEADRACE_OFFLINE__ENGINE="local".'
+    )
 
 
 def _needed(binding: AggregateBinding, plan: ViewPlan) -> dict[str, Type]:

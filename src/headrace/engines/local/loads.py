@@ -1,0 +1,150 @@
+"""What a load reads: the events of a batch by buckets of entities, without those that are loaded already."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.engines.local.buckets import gathered, hashed_bucket
+from headrace.intake.rejects import no_rejects
+from headrace.kernel.binding import AggregateBinding
+from headrace.kernel.clean import KNOWN
+from headrace.kernel.copies import Copies
+from headrace.kernel.history import PART
+from headrace.kernel.parts import BUCKETS, Chunk
+from headrace.ports.engine import Extent, File, Held, Part
+from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from headrace.aggregations.states import Array
+    from headrace.kernel.binding import Binding
+    from headrace.kernel.parts import Events
+    from headrace.reading.source import Reading
+
+__all__ = ["LoadParts", "named", "stamped"]
+
+
+def stamped(files: Mapping[str, Path]) -> list[File]:
+    """Files as they lie there now, by their names."""
+    found = []
+    for name, path in files.items():
+        stat = path.stat()
+        found.append(File(name, stat.st_size, stat.st_mtime_ns))
+    return found
+
+
+def named(paths: Sequence[Path], directory: Path) -> dict[str, Path]:
+    """Files by names that stay when a project is moved: those in its directory as seen from there."""
+    root = directory.resolve()
+    return {str(path.relative_to(root) if path.is_relative_to(root) else path): path for path in paths}
+
+
+class LoadParts:
+    """The parts of one load."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        before: int,
+        held: Held | None,
+        files: Mapping[str, Path] | None,
+        read: Callable[..., Reading],
+    ) -> None:
+        """For a view, up to K.
+
+        Args:
+            binding: The view.
+            before: K.
+            held: What is loaded already.
+            files: The batch's files by name; None for a table in memory.
+            read: Reads the source.
+        """
+        self._binding = binding
+        self._before = before
+        self._read = read
+        self._since = FOREVER_AGO if held is None else held.before
+        self._files = files
+        self._rejected: list[pa.Table] = []
+        self._extents: dict[str, Extent | None] = {}
+        self._old: Mapping[str, Extent | None] = {} if held is None else held.files
+
+    def parts(self, done: int, budget: int, threads: int) -> Iterator[Part]:
+        """The parts from a bucket on.
+
+        Args:
+            done: How many buckets to leave out.
+            budget: How many bytes of events may be held at once.
+            threads: How many chunks are made at once.
+        """
+        with gathered(self._events(), self._chunk, budget, threads) as chunks:
+            copies, reach = self._copies(chunks), self._reach()
+            for first, last in _cuts(chunks, done):
+                events = pa.concat_tables([chunk.of(first, last) for chunk in chunks])
+                if copies is not None:
+                    events = events.filter(pa.array(~copies.among(events)))
+                rejected = pa.concat_tables([no_rejects(), *self._rejected])
+                self._rejected.clear()
+                yield Part(events, rejected, last, reach)
+
+    def _chunk(self, events: pa.Table) -> Chunk:
+        return Chunk(events, lambda rows: hashed_bucket(rows, self._binding.keys)).cut()
+
+    def _events(self) -> Iterator[pa.Table]:
+        """The events to load, at least one batch."""
+        binding = self._binding
+        columns = binding.columns_read(binding.plan) if isinstance(binding, AggregateBinding) else None
+        new: list[Path] | None = None
+        again: list[Path] = []
+        if self._files is not None:
+            new = [path for name, path in self._files.items() if name not in self._old]
+            again = [path for name, path in self._files.items() if self._reaches(name)]
+        fresh = self._read(columns, new, rejected=self._rejected, extents=self._extents)
+        yield fresh.schema.empty_table()
+        for events in fresh:
+            yield _between(events, FOREVER_AGO, self._before)
+        for events in self._read(columns, again, rejected=self._rejected, extents=self._extents):
+            yield _between(events, self._since, self._before)
+
+    def _reaches(self, name: str) -> bool:
+        """Whether a file that was read before has events that were not known then."""
+        reach = self._old.get(name)
+        return reach is not None and reach.known >= self._since
+
+    def _copies(self, chunks: Sequence[Events]) -> Copies | None:
+        """What tells copies of events that are loaded already; None where there can be none."""
+        binding, event_id = self._binding, self._binding.event_id
+        if event_id is None or not self._old:
+            return None
+        # One chunk at a time: they may lie on disk.
+        new = (chunk.of(0, BUCKETS) for chunk in chunks)
+        copies = Copies(binding.keys, binding.schema, event_id, new)
+        old = [path for name, path in (self._files or {}).items() if name in self._old]
+        for events in self._read([*binding.keys, event_id], old, expressions=False):
+            copies.remember(_between(events, FOREVER_AGO, self._since))
+        return copies
+
+    def _reach(self) -> dict[str, Extent | None]:
+        """How far each file reaches, by name."""
+        files = self._files or {}
+        return {name: self._extents.get(str(path), self._old.get(name)) for name, path in files.items()}
+
+
+def _between(events: pa.Table, since: int, before: int) -> pa.Table:
+    """The events with `since <= known < before`."""
+    known: Array = events.column(KNOWN).to_numpy()
+    kept = (known >= since) & (known < before)
+    return events if kept.all() else events.filter(pa.array(kept))
+
+
+def _cuts(chunks: Sequence[Events], done: int) -> list[tuple[int, int]]:
+    """Runs of buckets of about the same size, from one on; the last may be empty."""
+    left = np.sum([np.diff(chunk.ends) for chunk in chunks], axis=0)[done:]
+    before = np.cumsum(left) - left
+    starts = done + np.flatnonzero(np.diff(before // PART, prepend=-1))
+    return list(pairwise([*starts.tolist(), BUCKETS])) or [(BUCKETS, BUCKETS)]

@@ -1,0 +1,99 @@
+"""Copies of events that an earlier load holds: an event is its entity and its id, wherever it lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.aggregations.dictionary import hash_words
+from headrace.kernel.duplicates import id_hashes
+from headrace.kernel.entities import key_column
+from headrace.kernel.text_hash import hash_texts
+from headrace.keys import encode_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["Copies", "event_keys"]
+
+
+def event_keys(events: pa.Table, keys: Schema, event_id: str) -> list[bytes | None]:
+    """What tells each event from all others: the entity's key and the id, encoded; None without an id."""
+    ids = events.column(event_id)
+    encoded = encode_keys([*(events.column(name) for name in keys), _plain(ids)])
+    null = ids.is_null().to_pylist()
+    return [None if missing else key for key, missing in zip(encoded, null, strict=True)]
+
+
+def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Ids of any type as key parts: what is no text, integer or boolean is taken as text."""
+    kinds = pa.types
+    if (
+        kinds.is_integer(ids.type)
+        or kinds.is_boolean(ids.type)
+        or kinds.is_string(ids.type)
+        or kinds.is_binary(ids.type)
+    ):
+        return ids
+    return ids.cast(pa.string())
+
+
+class Copies:
+    """Which of some new events are copies of old ones.
+
+    Most old events are no copies of anything: they are told by a hash at once, and only those that share one
+    with a new event are remembered.
+    """
+
+    def __init__(self, keys: Schema, schema: Schema, event_id: str, new: Iterable[pa.Table]) -> None:
+        """Look for copies among the new events.
+
+        Args:
+            keys: The entity's join keys.
+            schema: The source's schema.
+            event_id: The column that identifies an event.
+            new: The new events, with these columns.
+        """
+        self._keys, self._schema, self._event_id = keys, schema, event_id
+        hashes = [self._hashes(events) for events in new]
+        self._wanted: Array = np.unique(np.concatenate([np.zeros(0, np.uint64), *hashes]))
+        self._old: set[bytes] = set()
+
+    def remember(self, old: pa.Table) -> None:
+        """Old events, with the columns of entity and id."""
+        if not len(self._wanted) or not old.num_rows:
+            return
+        suspects = old.filter(pa.array(self._known(self._hashes(old))))
+        self._old.update(key for key in self._event_keys(suspects) if key is not None)
+
+    def among(self, new: pa.Table) -> Array:
+        """Which of the new events are copies of remembered ones, bool."""
+        copies = np.zeros(new.num_rows, dtype=bool)
+        if not self._old:
+            return copies
+        copies[:] = [key in self._old for key in self._event_keys(new)]
+        return copies
+
+    def _event_keys(self, events: pa.Table) -> list[bytes | None]:
+        return event_keys(events, self._keys, self._event_id)
+
+    def _known(self, hashes: Array) -> Array:
+        places = np.minimum(np.searchsorted(self._wanted, hashes), len(self._wanted) - 1)
+        known: Array = self._wanted[places] == hashes
+        return known
+
+    def _hashes(self, events: pa.Table) -> Array:
+        """A hash of each event's entity and id."""
+        columns = events.combine_chunks()
+        ids = columns.column(self._event_id)
+        whole = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+        mixed = id_hashes(whole, self._schema, self._event_id)
+        if len(self._keys):
+            mixed = mixed ^ hash_texts(key_column(columns, self._keys))
+        hashes: Array = hash_words(mixed.view(np.int64))
+        return hashes
