@@ -14,7 +14,7 @@ from tests.effort import FACTOR, SOAKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytest_plugins = ["tests.services.postgres", "tests.services.redis"]
+pytest_plugins = ["tests.services.postgres", "tests.services.redis", "tests.services.spark"]
 
 hypothesis.settings.register_profile(
     "default",

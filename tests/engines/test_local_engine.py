@@ -18,11 +18,24 @@ from headrace.definitions.source import EventSource
 from headrace.engines.local.engine import LocalEngine
 from headrace.ports.engine import Asked
 from headrace.retrieval.bind import bind
+from headrace.testing.engine import EngineSuite
+from tests.effort import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.soak
+class TestLocalEngine(EngineSuite):
+    """The suite of every engine."""
+
+    views = cases(4)
+
+    @pytest.fixture
+    def engine(self, tmp_path: Path) -> LocalEngine:
+        return LocalEngine(tmp_path)
 
 
 def _quiet(what: str, share: float) -> None:

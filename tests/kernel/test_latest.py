@@ -57,7 +57,7 @@ def test_latest_cases_hold_what_they_claim() -> None:
     found: collections.Counter[str] = collections.Counter()
 
     @settings(
-        max_examples=150, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=300, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(latest_cases())

@@ -9,9 +9,9 @@ is the log in Arrow.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headrace.testing.arguments import Example
     from headrace.testing.formulas import Answer, Event
 
-__all__ = ["Case", "cases", "dimensions", "event_rows", "features", "logs"]
+__all__ = ["Case", "Frame", "cases", "dimensions", "event_rows", "features", "filled", "frames", "logs"]
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 MOST_EVENTS = 40
@@ -166,34 +166,50 @@ def window_kind(window: Window) -> str:
 # --- strategies ---
 
 
+class Frame(NamedTuple):
+    """A case without its log and spine, which any number of drawn logs may fill.
+
+    Attributes:
+        case: The source and the view.
+        scale: About how long the view's windows are.
+    """
+
+    case: Case
+    scale: Scale
+
+
 @st.composite
 def cases(draw: st.DrawFn, kinds: Sequence[str] = tuple(CATALOGUE)) -> Case:
     """A case over some kinds of aggregations."""
+    return draw(filled(draw(frames(kinds))))
+
+
+@st.composite
+def frames(draw: st.DrawFn, kinds: Sequence[str] = tuple(CATALOGUE), *, whole: bool = False) -> Frame:
+    """A source and a view over some kinds of aggregations; `whole`: over all of them, and all columns."""
     key_columns = draw(st.sampled_from([("user",), ("user",), ("user", "item"), ()]))
     values = draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=2, max_size=4, unique=True))
     values += [name for name in (draw(st.sampled_from(["price", "cost"])),) if name not in values]
+    values = sorted(COLUMNS) if whole else values
     available_at = draw(st.sampled_from(["received", "received", None]))
     event_id = draw(st.sampled_from(["event", None]))
     names = [*key_columns, "ts", *values, *(name for name in (available_at, event_id) if name)]
     schema = Schema({name: {**KEYS, **COLUMNS}[name] for name in draw(st.permutations(names))})
     columns = {name: each.sql for name, each in DERIVED.items() if each.reads(schema) and draw(st.booleans())}
     zone = draw(st.sampled_from(sorted(BASES)))
-    scale = draw(st.sampled_from(sorted(SCALES)))
-    view = draw(features(schema, columns, SCALES[scale], kinds))
-    events = draw(logs(schema, key_columns, available_at, event_id, columns, zone, SCALES[scale]))
-    case = Case(
-        schema,
-        key_columns,
-        available_at,
-        event_id,
-        columns,
-        zone,
-        draw(st.sampled_from([0, 1, SCALES[scale].hop])),
-        view,
-        events,
-        [],
-    )
-    case.spine.extend(draw(_spines(case, SCALES[scale])))
+    scale = SCALES[draw(st.sampled_from(sorted(SCALES)))]
+    view = draw(features(schema, columns, scale, kinds, whole=whole))
+    delay = draw(st.sampled_from([0, 1, scale.hop]))
+    return Frame(Case(schema, key_columns, available_at, event_id, columns, zone, delay, view, [], []), scale)
+
+
+@st.composite
+def filled(draw: st.DrawFn, frame: Frame) -> Case:
+    """The frame's case with a log and a spine."""
+    case, scale = frame
+    how = (case.schema, case.key_columns, case.available_at, case.event_id, case.columns, case.zone)
+    case = replace(case, events=draw(logs(*how, scale)), spine=[])
+    case.spine.extend(draw(_spines(case, scale)))
     return case
 
 
@@ -204,15 +220,17 @@ def features(
     columns: Mapping[str, str],
     scale: Scale,
     kinds: Sequence[str] = tuple(CATALOGUE),
+    *,
+    whole: bool = False,
 ) -> tuple[Aggregation, ...]:
-    """The aggregations of a view: any kinds over any columns, windows and filters."""
+    """The aggregations of a view: any kinds over any columns, windows and filters; `whole`: all kinds."""
     types = {name: of for name, of in schema.items() if name not in KEYS}
     types |= {name: DERIVED[name].type for name in columns}
     conditions = [sql for sql, each in CONDITIONS.items() if each.reads(schema)]
     made: list[Aggregation] = []
     few = min(len(kinds), 5)
-    chosen_kinds = draw(st.lists(st.sampled_from(list(kinds)), min_size=few, max_size=few + 3, unique=True))
-    for place, kind in enumerate(chosen_kinds):
+    some = st.lists(st.sampled_from(list(kinds)), min_size=few, max_size=few + 3, unique=True)
+    for place, kind in enumerate(kinds if whole else draw(some)):
         choices = [each for each in _examples(kind) if all(column in types for column in each.columns())]
         if not choices:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from headrace.testing.oracle import accepted, latest
 if TYPE_CHECKING:
     from headrace.testing.formulas import Answer, Event
 
-__all__ = ["LatestCase", "latest_cases"]
+__all__ = ["LatestCase", "filled_latest", "latest_cases", "latest_frames"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ class LatestCase:
 @st.composite
 def latest_cases(draw: st.DrawFn) -> LatestCase:
     """A latest-value view, its rows and a spine; ties in all that decides but the bytes are frequent."""
+    return draw(filled_latest(draw(latest_frames())))
+
+
+@st.composite
+def latest_frames(draw: st.DrawFn) -> LatestCase:
+    """A latest-value view without rows and spine."""
     key_columns = draw(st.sampled_from([("user",), ("user", "item"), ()]))
     values = draw(st.lists(st.sampled_from(sorted(COLUMNS)), min_size=1, max_size=3, unique=True))
     created_at = draw(st.sampled_from(["created", None]))
@@ -76,24 +82,21 @@ def latest_cases(draw: st.DrawFn) -> LatestCase:
     columns = {**KEYS, **COLUMNS, "created": "timestamp"}
     names = [*key_columns, "ts", *values, *(name for name in (created_at, available_at) if name)]
     schema = Schema({name: columns[name] for name in draw(st.permutations(names))})
-    base = draw(st.sampled_from(BASES["UTC"]))
     ttl = draw(st.sampled_from([None, 0, 1, MINUTE, DAY]))
-    instants = [base, base + 1, base + (ttl or MINUTE), base - DAY, base + MINUTE]
-    row = event_rows(schema, key_columns, available_at, None, instants, lag=MINUTE)
+    delay = draw(st.sampled_from([0, 0, MINUTE]))
+    return LatestCase(schema, key_columns, created_at, available_at, ttl, delay, tuple(values), [], [])
+
+
+@st.composite
+def filled_latest(draw: st.DrawFn, frame: LatestCase) -> LatestCase:
+    """The frame with rows and a spine."""
+    base = draw(st.sampled_from(BASES["UTC"]))
+    instants = [base, base + 1, base + (frame.ttl or MINUTE), base - DAY, base + MINUTE]
+    row = event_rows(frame.schema, frame.key_columns, frame.available_at, None, instants, lag=MINUTE)
     made = st.sampled_from([None, base, base, base + 1])
     size = draw(st.sampled_from([3, 8, 20, 0]))
-    rows = draw(st.lists(st.builds(_created, row, st.just(created_at), made), min_size=size, max_size=size))
-    case = LatestCase(
-        schema,
-        key_columns,
-        created_at,
-        available_at,
-        ttl,
-        draw(st.sampled_from([0, 0, MINUTE])),
-        tuple(values),
-        rows,
-        [],
-    )
+    one = st.builds(_created, row, st.just(frame.created_at), made)
+    case = replace(frame, rows=draw(st.lists(one, min_size=size, max_size=size)), spine=[])
     case.spine.extend(draw(_spines(case, base)))
     return case
 

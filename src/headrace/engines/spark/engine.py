@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from headrace.definitions.source import InMemory
 from headrace.engines.spark.answers import AnswerLatest, AnswerWindows, answers
 from headrace.engines.spark.copies import FirstCopies
 from headrace.engines.spark.crossing import FACTS, OUTPUT, Crossing
@@ -119,7 +120,8 @@ class SparkEngine:
         """Rows of `OUTPUT`: packed answers, and the facts about what was read."""
         session, binding = self._session, asked.binding
         parts = self._partitions or _ROUNDS * session.sparkContext.defaultParallelism
-        far = replace(binding, source=replace(binding.source, batch=None))  # workers are told what to read
+        # Workers are told what to read: a table in memory does not travel with the view.
+        far = replace(binding, source=replace(binding.source, batch=InMemory()))
         if isinstance(far, AggregateBinding):
             plan = far.plan.only(asked.names).trimmed()
             crossing = Crossing(_needed(far, plan))
