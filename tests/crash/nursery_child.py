@@ -17,8 +17,10 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace.clock import DAY
 from tests.crash import ledger
 from tests.crash.deadly import FOR_EVER, DeadlyRegistry, DeadlyStore, Steps
+from tests.project import harvest
 
 if TYPE_CHECKING:
     import headrace as hr
@@ -46,9 +48,9 @@ class Child:
         while line:
             line = line[os.write(self._pipe, line) :]
 
-    def opened(self) -> Any:
+    def opened(self, of: Any = ledger) -> Any:
         """The project, its store and registry counting steps from here on."""
-        store = ledger.opened(self.directory)
+        store = of.opened(self.directory)
         store.online = DeadlyStore(store.online, self.steps)
         store.registry = DeadlyRegistry(store.registry, self.steps)
         self.say("begin")
@@ -95,6 +97,16 @@ def send_again(child: Child) -> None:
         look(child, store)
 
 
+def harvest_days(child: Child, seed: int) -> None:
+    """Load day by day, from the first day on that is not loaded."""
+    rows = harvest.log(seed)
+    with child.opened(harvest) as store:
+        while (day := harvest.loaded_days(store)) < harvest.DAYS:
+            harvest.write(child.directory, day, rows)
+            full = [each.full for each in store.materialize(end=harvest.START + (day + 1) * DAY)]
+            child.say("loaded", [day, full])
+
+
 def look(child: Child, store: hr.FeatureStore) -> None:
     child.say("served", ledger.served(store))
     child.say("answers", ledger.answers(store))
@@ -102,7 +114,9 @@ def look(child: Child, store: hr.FeatureStore) -> None:
     child.say("runs", {str(key): run.end for key, run in store.registry.runs().items()})
 
 
-VERBS = {each.__name__: each for each in (build, history, materialize, push, load_again, send_again)}
+VERBS = {
+    each.__name__: each for each in (build, history, materialize, push, load_again, send_again, harvest_days)
+}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -76,10 +76,12 @@ def train(
     help="Load what was known before this instant; by default, all that should be complete.",
 )
 @click.option("--view", "views", multiple=True, metavar="VIEW", help="Only this view; again for several.")
-def materialize(*, project: Path, as_json: bool, end: str | None, views: Sequence[str]) -> int:
-    """Load features into the online store: a new generation of every view, switched to at once."""
+@click.option("--full", is_flag=True, help="Load everything anew, not only what is new.")
+def materialize(*, project: Path, as_json: bool, end: str | None, views: Sequence[str], full: bool) -> int:
+    """Load features into the online store: what is new since the load before, switched to at once."""
     with opened(project) as store, output.progress() as progress:
-        loaded = [each.to_dict() for each in store.materialize(end, views=views or None, progress=progress)]
+        loads = store.materialize(end, views=views or None, full=full, progress=progress)
+    loaded = [each.to_dict() for each in loads]
     if as_json:
         output.document({"loads": loaded})
     elif loaded:

@@ -146,6 +146,7 @@ class Store(Protocol):
         end: str | None,
         *,
         views: Sequence[str] | None,
+        full: bool,
         progress: Callable[[str, float], None],
     ) -> Sequence[Told]:
         """Load views; what was loaded of each."""
