@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 
+from headrace import agg
 from headrace.aggregations.by_key import ByKey
 from headrace.aggregations.count import Counting
 from headrace.aggregations.states import Events, Values
-from headrace.schema import INT64
+from headrace.schema import INT64, Schema
+from headrace.testing.laws import check_aggregations
 
 MAP = ByKey(Counting(), INT64, max_keys=2)
 
@@ -34,3 +38,16 @@ def test_of_a_row_that_loses_none_in_a_merge_the_flag_stays():
     kept = lost.entries[0].tolist()
     found = MAP.reduce(maps([1, 2, 3], kept, [4], [5, 6]), np.array([0, 2, 4]))
     assert found.fixed[0].tolist() == [1, 1]
+
+
+def test_a_rate_by_key_is_cut_to_the_keys_of_both_its_counts(seed):
+    """Each count is cut by itself; what both say together is cut again, and says so."""
+    schema = Schema({"ts": "timestamp", "word": "string"})
+    rows = [{"ts": n, "word": f"w{n % 13}", "even": n % 2 == 0, "third": n % 3 == 0} for n in range(60)]
+    for most in (3, 6, 7, 12, 13):
+        features = [
+            agg.count("clicks", where="even", windows="all"),
+            agg.count("views", where="third", windows="all"),
+            agg.rate("f", numerator="clicks", denominator="views", by="word", max_keys=most, windows="all"),
+        ]
+        check_aggregations(features, rows, types=schema, timestamp="ts", t=99, shuffle=random.Random(seed))

@@ -38,6 +38,9 @@ def types_of(feature, *siblings):
         (agg.sum("f", "y", windows="1h"), ["double"]),
         (agg.sum("f", "price", windows="1h"), ["decimal(38,4)"]),
         (agg.sum("f", "price", by="x", windows="1h"), ["map<int64, decimal(38,4)>"]),
+        (agg.mean("f", "x", by="user", windows="1h"), ["map<string, double>"]),
+        (agg.last("f", "user", by="ok", windows="1h"), ["map<bool, string>"]),
+        (agg.recency("f", by="x"), ["map<int64, double>"]),
         (agg.mean("f", "price", windows="1h"), ["double"]),
         (agg.min("f", "ts", windows="1h"), ["timestamp"]),
         (agg.max("f", "user", windows="1h"), ["string"]),
@@ -143,6 +146,12 @@ REFUSED = [
     (lambda: types_of(agg.last("n", "tags", windows="1h")), "is a list<string>, not a scalar"),
     (lambda: types_of(agg.count("n", by="tags", windows="1h")), "is a list<string>, not a scalar"),
     (lambda: types_of(agg.distinct("n", "nothing", windows="1h")), "there is no column 'nothing'"),
+    (
+        lambda: types_of(agg.last_k("n", "x", k=3, by="user", windows="1h")),
+        "last_k cannot be taken by a key: its states have no fixed size",
+    ),
+    (lambda: types_of(agg.distinct("n", "x", by="user", windows="1h")), "distinct cannot be taken by a key"),
+    (lambda: types_of(agg.mean("n", "x", by="usr", windows="1h")), "there is no column 'usr'"),
     (
         lambda: types_of(agg.rate("n", numerator="a", denominator="b", windows="1h")),
         "no count named 'a' in its view",

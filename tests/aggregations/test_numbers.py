@@ -24,15 +24,16 @@ def finished(feature, column, values, rounds=1):
     """The feature's value over the values, doubled by merging it with itself `rounds - 1` times."""
     rows = [{**dict.fromkeys(SCHEMA), "ts": n, column: value} for n, value in enumerate(values)]
     log = accepted(rows, (), "ts", SCHEMA)
-    states = []
-    for measure in feature.measures(SCHEMA, {}):
+    measures, states = feature.measures(SCHEMA, {}), []
+    for measure in measures:
         keys = {event.place: n.to_bytes(4) for n, event in enumerate(log)}
         lifted = lift_python(measure, log, SCHEMA, keys)
         state = measure.algebra.reduce(lifted, np.array([0, lifted.n]))
         for _ in range(rounds - 1):
             state = measure.algebra.merge(state, state)
         states.append(state)
-    (made,) = feature.finish(tuple(states), np.array([10**9]), SCHEMA)
+    algebras = tuple(measure.algebra for measure in measures)
+    (made,) = feature.finish(tuple(states), np.array([10**9]), SCHEMA, algebras)
     [(value, invalid)] = read_finished(made, feature.outputs(SCHEMA)[0].type, 1)
     return "INVALID" if invalid else value
 
@@ -107,7 +108,7 @@ def test_old_values_decay_to_nothing_without_a_trace_of_nan():
     log = accepted([{"ts": -(2**55), "y": 1.0}, {"ts": 2**55, "y": 3.0}], (), "ts", {"ts": SCHEMA["ts"]})
     (measure,) = ancient.measures(SCHEMA, {})
     states = measure.algebra.reduce(lift_python(measure, log, SCHEMA, {}), np.array([0, 2]))
-    (made,) = ancient.finish((states,), np.array([2**55 + 2_000_000]), SCHEMA)
+    (made,) = ancient.finish((states,), np.array([2**55 + 2_000_000]), SCHEMA, (measure.algebra,))
     assert made.data.tolist() == [0.75]
 
 

@@ -10,9 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
+from headrace.aggregations.algebra import Fixed
+from headrace.aggregations.by_key import MAX_KEYS, ByKey, Maps
 from headrace.errors import DefinitionError
+from headrace.lazy import numpy as np
+from headrace.schema import Type
 from headrace.windows import Lifetime, Window, window
 
 if TYPE_CHECKING:
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.algebra import Algebra
     from headrace.aggregations.states import Array, Finished, States
-    from headrace.schema import Type
 
 __all__ = ["Aggregation", "Measure", "Output", "written_at"]
 
@@ -68,12 +71,18 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True)
 class Aggregation:
-    """The base of all aggregations; `windows`, `where` and the metadata mean the same in each.
+    """The base of all aggregations; `windows`, `where`, `by` and the metadata mean the same in each.
+
+    A kind says what it is without a key: it overrides `_columns`, `_measures`, `_outputs` and `_finish`. What
+    makes a map of it is written here, once.
 
     Attributes:
         name: The stem of the feature names.
         windows: Durations such as `"7d"`, `"all"`, or windows of `hr.window`, `hr.series`, `hr.calendar`.
         where: SQL condition on the source's columns; only rows where it is TRUE count.
+        by: A column; the feature becomes a map from its values to what the aggregation says of their events.
+            Null keys are skipped.
+        max_keys: How many distinct keys a state keeps in full; beyond, the value is INVALID ("truncated").
         suffix: False gives a single-window aggregation's feature the bare name.
         description: What the feature means, in words.
         type: Feature type (numerical, categorical, binary, embedding, list); inferred when empty.
@@ -87,6 +96,8 @@ class Aggregation:
     _: KW_ONLY
     windows: Written[tuple[Window, ...], str | Window | Iterable[str | Window]] = _NONE
     where: str | None = None
+    by: str | None = None
+    max_keys: int = MAX_KEYS
     suffix: bool = True
     description: str = ""
     type: str = ""
@@ -122,6 +133,12 @@ class Aggregation:
                 f"where={self.where!r} is not a condition.",
                 asked=self.where,
                 remedy="Give a SQL condition such as \"event = 'click'\", or leave it out.",
+            )
+        if not isinstance(self.max_keys, int) or self.max_keys < 1:
+            raise self.error(
+                f"max_keys={self.max_keys!r} keeps no key.",
+                asked=self.max_keys,
+                remedy="Give a whole number of at least 1.",
             )
         if not self.suffix and len(self.windows) > 1:
             raise self.error(
@@ -163,8 +180,14 @@ class Aggregation:
         return DefinitionError(text, asked=asked, available=available, remedy=remedy)
 
     @property
+    @final
     def columns(self) -> tuple[str, ...]:
         """The source columns it reads, its filter's aside."""
+        return self._columns if self.by is None else (self.by, *self._columns)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """The same without a key."""
         return ()
 
     @property
@@ -176,6 +199,7 @@ class Aggregation:
         """The output name over one window."""
         return f"{self.name}_{of.suffix}" if self.suffix and self.windowed else self.name
 
+    @final
     def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
         """The states it needs.
 
@@ -184,22 +208,78 @@ class Aggregation:
             siblings: The view's aggregations by name.
 
         Raises:
-            DefinitionError: A column has a type the aggregation cannot take.
+            DefinitionError: A column has a type the aggregation cannot take, or it cannot be taken by a key.
         """
+        plain = self._measures(types, siblings)
+        if self.by is None:
+            return plain
+        key = self.column_type(self.by, types)
+        return tuple(
+            Measure(
+                ByKey(self._of_one_key(each.algebra), key, self.max_keys),
+                (self.by, *each.columns),
+                each.where,
+            )
+            for each in plain
+        )
+
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
+        """The same without a key."""
         raise AssertionError(self.kind)
 
+    def _of_one_key(self, algebra: Algebra) -> Fixed:
+        """The algebra of the state of each key, which has to be of one size."""
+        if isinstance(algebra, Fixed):
+            return algebra
+        raise self.error(
+            f"{self.kind} cannot be taken by a key: its states have no fixed size.",
+            asked=self.by,
+            remedy="Leave by= out, or take an aggregation that keeps single numbers, such as count or mean.",
+        )
+
+    @final
     def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """The output columns over one window; the first is the feature itself, with companion `""`."""
+        plain = self._outputs(types)
+        if self.by is None:
+            return plain
+        key = self.column_type(self.by, types)
+        if any(not each.type.is_scalar for each in plain):
+            raise self.error(f"{self.kind} cannot be taken by a key: it has no single value.", asked=self.by)
+        return tuple(Output(each.companion, Type("map", items=(key, each.type))) for each in plain)
+
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """The same without a key."""
         raise AssertionError(self.kind)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    @final
+    def finish(
+        self,
+        states: tuple[States, ...],
+        t: Array,
+        types: Mapping[str, Type],
+        algebras: tuple[Algebra, ...],
+    ) -> tuple[Finished, ...]:
         """The output columns' values.
 
         Args:
             states: One `States` of n rows for each measure.
             t: Query instants, int64 microseconds, n rows.
             types: The source's columns.
+            algebras: The measures' algebras.
         """
+        if self.by is None:
+            return self._finish(states, t, types)
+        maps = Maps.of(states, algebras)
+        values = self._finish(maps.inner, np.repeat(t, maps.lengths), types)
+        return tuple(maps.finished(each) for each in values)
+
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
+        """The same without a key."""
         raise AssertionError(self.kind)
 
     def column_type(self, column: str, types: Mapping[str, Type]) -> Type:

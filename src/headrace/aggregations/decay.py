@@ -95,22 +95,26 @@ class DecayedSum(Aggregation):
             raise self.error("the half-life must be longer than nothing.", asked=self.half_life)
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column summed."""
         return (self.column,)
 
     def _algebra(self, types: Mapping[str, Type]) -> Decay:
         return Decay(duration(self.half_life), self.number(self.column, types))
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The decayed sum."""
-        return (Measure(self._algebra(types), self.columns, self.where),)
+        return (Measure(self._algebra(types), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A double."""
         self.number(self.column, types)
         return (Output("", DOUBLE),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The sum as of t."""
         return (Finished(self._algebra(types).at(states[0], t)),)

@@ -145,20 +145,24 @@ class Distinct(Aggregation):
     kind: ClassVar[str] = "distinct"
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The set of its hashes."""
         self.column_type(self.column, types)
-        return (Measure(DistinctHashes(), self.columns, self.where),)
+        return (Measure(DistinctHashes(), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """int64."""
         self.column_type(self.column, types)
         return (Output("", INT64),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The size of the set."""
         return (Finished(DistinctHashes().counts(states[0])),)

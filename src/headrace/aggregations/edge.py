@@ -98,20 +98,24 @@ class _Edge(Aggregation):
     newest: ClassVar[bool] = False
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The event at the end."""
         of = self.column_type(self.column, types)
-        return (Measure(Edge(of, self.newest), self.columns, self.where),)
+        return (Measure(Edge(of, self.newest), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """The column's own type."""
         return (Output("", self.column_type(self.column, types)),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The value, null where there is none."""
         order, data = states[0].fixed
         present = (order >= 0) & (order < _GREATEST)

@@ -66,20 +66,24 @@ class _Extreme(Aggregation):
     greatest: ClassVar[bool] = False
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column compared."""
         return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """An extreme."""
         of = self.column_type(self.column, types)
-        return (Measure(Extreme(of, self.greatest), self.columns, self.where),)
+        return (Measure(Extreme(of, self.greatest), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """The column's own type."""
         return (Output("", self.column_type(self.column, types)),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The extreme, null where there is no value."""
         (state,) = states
         return (Finished(state.fixed[1], state.fixed[0].astype(bool), dictionary=state.dictionaries[1]),)

@@ -92,20 +92,24 @@ class LastK(Aggregation):
             )
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The newest k."""
-        return (Measure(Newest(self.column_type(self.column, types), self.k), self.columns, self.where),)
+        return (Measure(Newest(self.column_type(self.column, types), self.k), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A list of the column's type, and its times where wanted."""
         values = Output("", Type("list", items=(self.column_type(self.column, types),)))
         return (values, Output("ts", Type("list", items=(TIMESTAMP,)))) if self.timestamps else (values,)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The lists."""
         (state,) = states
         _, time, data = state.entries

@@ -32,21 +32,28 @@ class Mean(Aggregation):
     kind: ClassVar[str] = "mean"
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column averaged."""
         return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """How many values, and their sum."""
         of = self.number(self.column, types)
-        return (Measure(Counting(), self.columns, self.where), Measure(summing(of), self.columns, self.where))
+        return (
+            Measure(Counting(), self._columns, self.where),
+            Measure(summing(of), self._columns, self.where),
+        )
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A double."""
         self.number(self.column, types)
         return (Output("", DOUBLE),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """Sum over count."""
         count, total = states
         n = count.fixed[0]

@@ -84,20 +84,24 @@ class Variance(Aggregation):
     kind: ClassVar[str] = "variance"
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def _columns(self) -> tuple[str, ...]:
         """The column."""
         return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The moments."""
-        return (Measure(Moments(self.number(self.column, types)), self.columns, self.where),)
+        return (Measure(Moments(self.number(self.column, types)), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A double."""
         self.number(self.column, types)
         return (Output("", DOUBLE),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """Squared deviations over n - 1."""
         n, _, m2 = states[0].fixed
         return (Finished(m2 / np.maximum(n - 1, 1), n > 1),)
@@ -113,7 +117,9 @@ class Stddev(Variance):
 
     kind: ClassVar[str] = "stddev"
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The root of the variance."""
-        (variance,) = super().finish(states, t, types)
+        (variance,) = super()._finish(states, t, types)
         return (variance._replace(data=np.sqrt(variance.data)),)

@@ -62,7 +62,9 @@ class Rate(Aggregation):
         """The two counts."""
         return (self.numerator, self.denominator)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The states of the two counts."""
         counts = sorted(name for name, each in siblings.items() if isinstance(each, Count) and not each.by)
         for name in self.references:
@@ -75,11 +77,13 @@ class Rate(Aggregation):
                 )
         return tuple(siblings[name].measures(types, siblings)[0] for name in self.references)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A double."""
         return (Output("", DOUBLE),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The smoothed ratio."""
         numerator, denominator = (state.fixed[0].astype(np.float64) for state in states)
         if self.prior is None:

@@ -49,15 +49,19 @@ class Recency(Aggregation):
     kind: ClassVar[str] = "recency"
     windowed: ClassVar[bool] = False
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
         """The newest event time."""
         return (Measure(Recent(), (), self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """Seconds, a double."""
         return (Output("", DOUBLE),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The age of the newest event."""
         newest = states[0].fixed[0]
         present = newest > FOREVER_AGO

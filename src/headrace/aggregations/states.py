@@ -88,6 +88,7 @@ class Finished(NamedTuple):
         partial: Which rows hold only part of the answer (truncation); None for none.
         dictionary: What codes in `data` mean.
         offsets: Where each row's items start, for lists and maps.
+        valid_items: Which items of lists and maps are not null, beside `data`; None for all.
         keys: The maps' keys, beside `data`.
         key_dictionary: What codes in `keys` mean.
         reason: Why rows are invalid or partial.
@@ -100,6 +101,7 @@ class Finished(NamedTuple):
     partial: Array | None = None
     dictionary: Dictionary | None = None
     offsets: Array | None = None
+    valid_items: Array | None = None
     keys: Array | None = None
     key_dictionary: Dictionary | None = None
     reason: str = ""

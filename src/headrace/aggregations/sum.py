@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.algebra import Columnwise
 from headrace.aggregations.base import Aggregation, Measure, Output
-from headrace.aggregations.by_key import MAX_KEYS, check_limit, entries_as_states, finish_map, keyed
 from headrace.aggregations.states import Array, Events, Field, Finished, States
 from headrace.lazy import numpy as np
 from headrace.schema import Type
@@ -112,53 +111,40 @@ def _words(states: States) -> tuple[Array, Array, Array]:
 
 @dataclass(frozen=True)
 class Sum(Aggregation):
-    """The sum of a column; with `by`, a map from key to sum.
+    """The sum of a column.
 
     int64 sums are exact, and INVALID where the total leaves 64 bits; decimal sums are exact; doubles agree
     within 1e-9 of the sum of absolute values. No event gives 0.
 
     Attributes:
         column: The column summed; nulls are skipped.
-        by: A column; the feature becomes a map from its values to their sums. Null keys are skipped.
-        max_keys: How many distinct keys a state keeps in full; beyond, the value is INVALID ("truncated").
     """
 
     column: str
-    _: KW_ONLY
-    by: str | None = None
-    max_keys: int = MAX_KEYS
     kind: ClassVar[str] = "sum"
 
-    def __post_init__(self) -> None:
-        """Check the limit of keys."""
-        super().__post_init__()
-        check_limit(self, self.max_keys)
-
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The key column, if any, and the column summed."""
-        return (self.by, self.column) if self.by else (self.column,)
+    def _columns(self) -> tuple[str, ...]:
+        """The column summed."""
+        return (self.column,)
 
-    def measures(self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]) -> tuple[Measure, ...]:
-        """A sum, or a map of sums."""
-        algebra, columns = keyed(self, summing(self.number(self.column, types)), (self.column,), types)
-        return (Measure(algebra, columns, self.where),)
+    def _measures(
+        self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
+    ) -> tuple[Measure, ...]:
+        """A sum."""
+        return (Measure(summing(self.number(self.column, types)), self._columns, self.where),)
 
-    def outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
-        """int64, decimal of 38 digits or double; with `by`, a map of it."""
+    def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
+        """int64, decimal of 38 digits or double."""
         of = self.number(self.column, types)
         total = Type("decimal", _LARGEST_DECIMAL, of.scale) if of.name == "decimal" else of
-        if self.by:
-            return (Output("", Type("map", items=(self.column_type(self.by, types), total))),)
         return (Output("", total),)
 
-    def finish(self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]) -> tuple[Finished, ...]:
+    def _finish(
+        self, states: tuple[States, ...], t: Array, types: Mapping[str, Type]
+    ) -> tuple[Finished, ...]:
         """The total; an integer total that leaves 64 bits is invalid."""
-        (state,) = states
-        of = types[self.column]
-        if self.by:
-            return (finish_map(state, _total(entries_as_states(state), of)),)
-        return (_total(state, of),)
+        return (_total(states[0], types[self.column]),)
 
 
 def _total(states: States, of: Type) -> Finished:

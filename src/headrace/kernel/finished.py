@@ -130,14 +130,17 @@ def _array(part: Finished, of: Type, invalid: Array | None) -> pa.Array:
     hidden = invalid if part.invalid is None else part.invalid
     if of.name == "map":
         keys = _scalars(Finished(part.keys, dictionary=part.key_dictionary), of.items[0], None)  # type: ignore[arg-type]
-        items = _scalars(part._replace(valid=None, invalid=None), of.items[1], None)
-        return _maps(part.offsets, keys, items, of, hidden)
+        return _maps(part.offsets, keys, _items(part, of.items[1]), of, hidden)
     if of.name == "list":
-        return _lists(part.offsets, _scalars(part._replace(valid=None), of.items[0], None), of, hidden)
+        return _lists(part.offsets, _items(part, of.items[0]), of, hidden)
     null = None if part.valid is None else ~part.valid
     if hidden is not None and hidden.any():
         null = hidden if null is None else null | hidden
     return _scalars(part, of, null)
+
+
+def _items(part: Finished, of: Type) -> pa.Array:
+    return _scalars(part, of, None if part.valid_items is None else ~part.valid_items)
 
 
 def _scalars(part: Finished, of: Type, null: Array | None) -> pa.Array:

@@ -59,7 +59,8 @@ def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, 
         states = tuple([merged[measure].over(spans, n) for measure in measures])
         if len(spans) not in instants:
             instants[len(spans)] = np.tile(t, len(spans))
-        parts = aggregation.finish(states, instants[len(spans)], plan.columns)
+        algebras = tuple([plan.measures[measure].algebra for measure in measures])
+        parts = aggregation.finish(states, instants[len(spans)], plan.columns, algebras)
         stacks = [Stack(part, of, newest) for part, of in zip(parts, types, strict=True)]
         for name, of, place, first, members in outputs:
             start = first * n

@@ -26,10 +26,13 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "k": (1, 3, 20),
     "timestamps": (False, True),
     "half_life": ("1s", "30m", "14d"),
-    "max_keys": (1, 3, 4096),
+    "max_keys": (1, 3),
     "prior": (None, (1, 50), (0.0, 2.5)),
 }
 """Field -> values worth trying. `column` and `by` take columns; `numerator` and `denominator` take counts."""
+
+EVERY_KIND = {"by", "max_keys"}
+"""What is tried of the fields that all kinds share."""
 
 COUNTS = ("numerator", "denominator")
 
@@ -68,6 +71,11 @@ class Example:
             arguments["where"] = where
         return (*counts, made(name, **{**arguments, **referred}, **options))
 
+    @property
+    def keyed(self) -> bool:
+        """Whether it is a map."""
+        return "by" in self.arguments
+
     def columns(self) -> tuple[str, ...]:
         """The columns it reads."""
         return tuple(self.arguments[field] for field in ("column", "by") if self.arguments.get(field))
@@ -89,29 +97,26 @@ def examples_of(kind: str, types: Mapping[str, Type]) -> list[Example]:
         try:
             made = example.make("example", "all")
             made[-1].outputs(types)
-            made[-1].measures(types, {each.name: each for each in made})
+            measures = made[-1].measures(types, {each.name: each for each in made})
         except DefinitionError:
             continue  # a column of a type that it does not take
+        if "max_keys" in arguments and not any(hasattr(each.algebra, "max_keys") for each in measures):
+            continue  # the limit means nothing without keys
         found.append(example)
     return found
 
 
 def _combinations(kind: str, types: Mapping[str, Type]) -> Iterator[dict[str, Any]]:
     own = {field.name for field in dataclasses.fields(CATALOGUE[kind])}
-    own -= {field.name for field in dataclasses.fields(Aggregation)}
+    own -= {field.name for field in dataclasses.fields(Aggregation)} - EVERY_KIND
     choices: dict[str, tuple[Any, ...]] = {}
     for field in dataclasses.fields(CATALOGUE[kind]):
         if field.name in own:
             choices[field.name] = _choices(kind, field, types)
     for values in itertools.product(*choices.values()):
         arguments = dict(zip(choices, values, strict=True))
-        if arguments.get("by") is None and arguments.get("max_keys", 1) != 1:
-            continue  # the limit means nothing without a key
-        yield {name: value for name, value in arguments.items() if not _idle(name, arguments)}
-
-
-def _idle(name: str, arguments: Mapping[str, Any]) -> bool:
-    return name in {"by", "max_keys"} and arguments.get("by") is None
+        idle = {name for name in EVERY_KIND if arguments[name] is None}
+        yield {name: value for name, value in arguments.items() if name not in idle}
 
 
 def _choices(kind: str, field: dataclasses.Field[Any], types: Mapping[str, Type]) -> tuple[Any, ...]:
@@ -121,6 +126,8 @@ def _choices(kind: str, field: dataclasses.Field[Any], types: Mapping[str, Type]
         return (None, *types)
     if field.name in COUNTS:
         return (field.name,)
+    if field.name == "max_keys":
+        return (None, *ARGUMENTS["max_keys"])
     if field.name in ARGUMENTS:
         return ARGUMENTS[field.name]
     assert field.default is not dataclasses.MISSING, (

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from headrace.testing.arguments import Example
     from headrace.testing.formulas import Answer, Event
 
-__all__ = ["Case", "Frame", "cases", "dimensions", "event_rows", "features", "filled", "frames", "logs"]
+__all__ = [
+    "Case",
+    "Frame",
+    "cases",
+    "dimensions",
+    "event_rows",
+    "features",
+    "filled",
+    "frames",
+    "logs",
+    "one_of",
+]
 
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 MOST_EVENTS = 40
@@ -146,7 +157,8 @@ def dimensions(case: Case) -> Iterator[tuple[str, str, str]]:
         options += ["known"] * bool(case.available_at)
         options += ["event_id"] * bool(case.event_id)
         options += ["serving_delay"] * bool(case.serving_delay)
-        options += ["decimal"] * any(case.types[column].name == "decimal" for column in feature.columns)
+        inputs = (column for column in feature.columns if column != feature.by)
+        options += ["decimal"] * any(case.types[column].name == "decimal" for column in inputs)
         for window in feature.windows:
             for option in options:
                 yield feature.kind, window_kind(window), option
@@ -228,7 +240,7 @@ def features(
     types |= {name: DERIVED[name].type for name in columns}
     conditions = [sql for sql, each in CONDITIONS.items() if each.reads(schema)]
     made: list[Aggregation] = []
-    few = min(len(kinds), 5)
+    few = min(len(kinds), 6)
     some = st.lists(st.sampled_from(list(kinds)), min_size=few, max_size=few + 3, unique=True)
     for place, kind in enumerate(kinds if whole else draw(some)):
         choices = [each for each in _examples(kind) if all(column in types for column in each.columns())]
@@ -237,13 +249,22 @@ def features(
         decimals = [each for each in choices if any(types[name].name == "decimal" for name in each.columns())]
         if draw(st.booleans()) and decimals:
             choices = decimals
-        example = draw(st.sampled_from(choices))
+        example = draw(one_of(choices))
         sorts = draw(st.lists(st.sampled_from(sorted(scale.windows)), min_size=3, max_size=6, unique=True))
         chosen = [draw(st.sampled_from(scale.windows[sort])) for sort in sorts]
         alone = draw(st.integers(0, 7)) == 0
         where = draw(st.sampled_from(conditions)) if draw(st.booleans()) and conditions else None
         made += example.make(f"f{place}", chosen[:1] if alone else chosen, where, suffix=not alone)
     return tuple(made) or _examples("count")[0].make("f0", "1h")
+
+
+def one_of(examples: Sequence[Example]) -> st.SearchStrategy[Example]:
+    """One of some examples; a map every other time, though there are many more ways to write one."""
+    maps = [each for each in examples if each.keyed]
+    others = [each for each in examples if not each.keyed]
+    if not maps or not others:
+        return st.sampled_from(examples)
+    return st.one_of(st.sampled_from(others), st.sampled_from(maps))
 
 
 @lru_cache

@@ -74,7 +74,8 @@ def check_aggregations(
             states = [_split(measure.algebra, lift, log, shuffle) for _ in spine] + [measure.algebra.zero(1)]
             columns.append(States.concat(_through(codec, measure.algebra, states)))
         instants = np.array([t, t + 3_600_000_000, t], dtype=np.int64)
-        finished = feature.finish(tuple(columns), instants, types)
+        algebras = tuple(measure.algebra for measure in measures)
+        finished = feature.finish(tuple(columns), instants, types, algebras)
         for output, column in zip(feature.outputs(types), finished, strict=True):
             name = feature.feature_name(feature.windows[0]) + (
                 f"__{output.companion}" if output.companion else ""

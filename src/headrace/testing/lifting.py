@@ -140,7 +140,10 @@ def read_finished(finished: Finished, of: Type, n: int) -> list[tuple[Any, bool]
     if finished.offsets is None:
         values = _read(finished.data, of, finished.dictionary, finished.high, valid)
         return [(value if ok else None, bad) for value, ok, bad in zip(values, valid, invalid, strict=True)]
-    items = _read(finished.data, of.items[-1], finished.dictionary, finished.high, None)
+    shown = None if finished.valid_items is None else finished.valid_items.tolist()
+    items = _read(finished.data, of.items[-1], finished.dictionary, finished.high, shown)
+    if shown is not None:
+        items = [item if ok else None for item, ok in zip(items, shown, strict=True)]
     keys = (
         None
         if finished.keys is None

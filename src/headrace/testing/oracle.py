@@ -14,7 +14,8 @@ import zoneinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from headrace.testing.formulas import FORMULAS, Answer, Asked, Event, Result, ordered
+from headrace.testing.formulas import Answer, Asked, Event, ordered
+from headrace.testing.formulas import answers as said
 from headrace.windows import Calendar, Lifetime, Series, Sliding, Window
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ def _begin(day: dt.date, zone: str) -> int:
 
 def _answer(asked: Asked, found: Sequence[list[Event]], *, listed: bool) -> dict[str, Answer]:
     """The output columns of one feature by companion; a series lists what its windows say."""
-    results = [_results(asked._replace(events=events)) for events in found]
+    results = [said(asked._replace(events=events)) for events in found]
     newest = max((event.time for event in asked.events), default=None)
     answers = {}
     for companion in results[0]:
@@ -290,8 +291,3 @@ def _answer(asked: Asked, found: Sequence[list[Event]], *, listed: bool) -> dict
             status = NOT_FOUND if newest is None else NULL_VALUE
         answers[companion] = Answer(value, status, newest, slack, reason)
     return answers
-
-
-def _results(asked: Asked) -> Mapping[str, Result]:
-    result = FORMULAS[asked.feature.kind](asked)
-    return {"": result} if isinstance(result, Result) else result

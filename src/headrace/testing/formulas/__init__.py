@@ -10,15 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace.testing.formulas import ages, keys, moments, order, totals
-from headrace.testing.formulas.asked import Answer, Asked, Event, Result, ordered
-from headrace.testing.formulas.keys import hash64
+from headrace.testing.formulas.asked import Answer, Asked, Event, Result, named, ordered
+from headrace.testing.formulas.keys import by_key, hash64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["FORMULAS", "Answer", "Asked", "Event", "Result", "hash64", "ordered"]
+    from headrace.testing.formulas.asked import Formula
 
-FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+__all__ = ["FORMULAS", "Answer", "Asked", "Event", "Result", "answers", "hash64", "ordered"]
+
+FORMULAS: Mapping[str, Formula] = {
     **totals.FORMULAS,
     **moments.FORMULAS,
     **order.FORMULAS,
@@ -26,3 +28,9 @@ FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
     **ages.FORMULAS,
 }
 """The formula of every kind; one with companions answers by their names, the feature itself by ""."""
+
+
+def answers(asked: Asked) -> Mapping[str, Result]:
+    """What a feature says of the events of one window, by companion."""
+    formula = FORMULAS[asked.feature.kind]
+    return named(formula(asked)) if asked.feature.by is None else by_key(asked, formula)

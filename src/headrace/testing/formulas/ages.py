@@ -10,7 +10,9 @@ from headrace.testing.formulas.doubles import sum_of
 from headrace.windows import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from headrace.testing.formulas.asked import Formula
 
 __all__ = ["FORMULAS"]
 
@@ -30,7 +32,7 @@ def _recency(asked: Asked) -> Result:
     return Result(float(asked.t - max(times)) / 1e6 if times else None)
 
 
-FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+FORMULAS: Mapping[str, Formula] = {
     "decayed_sum": _decayed_sum,
     "recency": _recency,
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headrace.schema import Type
 
-__all__ = ["Answer", "Asked", "Event", "Result", "ordered"]
+__all__ = ["Answer", "Asked", "Event", "Formula", "Result", "named", "ordered"]
 
 
 class Event(NamedTuple):
@@ -82,6 +82,15 @@ class Asked(NamedTuple):
     def values(self) -> list[Any]:
         """The aggregated column of the events taken."""
         return [event.row[self.feature.column] for event in self.taken(self.feature.column)]
+
+
+Formula: TypeAlias = "Callable[[Asked], Result | Mapping[str, Result]]"
+"""What a feature is; one with companions answers by their names, the feature itself by ""."""
+
+
+def named(results: Result | Mapping[str, Result]) -> Mapping[str, Result]:
+    """What a formula says, by companion."""
+    return {"": results} if isinstance(results, Result) else results
 
 
 def ordered(value: Any) -> tuple[Any, ...]:

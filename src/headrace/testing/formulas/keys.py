@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import math
@@ -10,14 +11,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from headrace.testing.formulas.asked import Asked, Event, Result, ordered
+from headrace.testing.formulas.asked import Asked, Result, named, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from headrace.schema import Type
+    from headrace.testing.formulas.asked import Formula
 
-__all__ = ["FORMULAS", "hash64", "mapped"]
+__all__ = ["FORMULAS", "by_key", "hash64"]
 
 
 def hash64(value: Any, of: Type) -> int:
@@ -40,20 +42,42 @@ def hash64(value: Any, of: Type) -> int:
     return x ^ (x >> 31)
 
 
-def mapped(asked: Asked, events: Sequence[Event], one: Callable[[list[Event]], Result]) -> Result:
-    """A map from key to what `one` says of its events; at most `max_keys`, those of smallest (hash, key)."""
+def by_key(asked: Asked, formula: Formula) -> dict[str, Result]:
+    """Maps from key to what the formula says of its events; `max_keys` of smallest (hash, key) at most.
+
+    A key is there if an event of it counts; events without a key are nowhere.
+    """
     by, most = asked.feature.by, asked.feature.max_keys
-    groups: dict[Any, list[Event]] = {}
-    for event in events:
-        groups.setdefault(event.row[by], []).append(event)
-    kept = sorted(groups, key=lambda key: (hash64(key, asked.types[by]), ordered(key)))[:most]
-    results = {key: one(groups[key]) for key in sorted(kept, key=ordered)}
+    of_one_key = dataclasses.replace(asked.feature, by=None)
+    counted = [
+        event
+        for read in [asked.siblings[name] for name in asked.feature.references] or [of_one_key]
+        for event in asked._replace(feature=read).taken(by, *read.columns)
+    ]
+    keys = {event.row[by] for event in counted}
+    kept = _kept(keys, asked.types[by], most)
+    nothing = named(formula(asked._replace(feature=of_one_key, events=[])))
+    found: dict[str, dict[Any, Result]] = {companion: {} for companion in nothing}
+    for key in kept:
+        mine = [event for event in asked.events if event.row[by] == key]
+        for companion, result in named(formula(asked._replace(feature=of_one_key, events=mine))).items():
+            found[companion][key] = result
+    truncated = "truncated" if len(keys) > len(kept) else ""
+    return {name: _map(results, truncated) for name, results in found.items()}
+
+
+def _kept(keys: Iterable[Any], of: Type, most: int) -> list[Any]:
+    """The `most` keys of smallest (hash, key), ascending."""
+    return sorted(sorted(keys, key=lambda key: (hash64(key, of), ordered(key)))[:most], key=ordered)
+
+
+def _map(results: Mapping[Any, Result], truncated: str) -> Result:
     for result in results.values():
         if result.reason:
             return Result(None, 0, result.reason)
     value = {key: result.value for key, result in results.items()}
     slack = {key: result.slack for key, result in results.items()}
-    return Result(value, slack, "truncated" if len(groups) > len(kept) else "")
+    return Result(value, slack, truncated)
 
 
 def _distinct(asked: Asked) -> Result:
@@ -85,6 +109,6 @@ def _estimate(registers: list[int]) -> float:
     return m * m / (2.0 * math.log(2.0)) / (z + m * sigma)
 
 
-FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+FORMULAS: Mapping[str, Formula] = {
     "distinct": _distinct,
 }

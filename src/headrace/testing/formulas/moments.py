@@ -10,7 +10,9 @@ from headrace.testing.formulas.asked import Asked, Result
 from headrace.testing.formulas.doubles import TINIEST, double, infinite, near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from headrace.testing.formulas.asked import Formula
 
 __all__ = ["FORMULAS"]
 
@@ -38,7 +40,7 @@ def _moments(values: Sequence[Any]) -> tuple[Fraction, Fraction, Fraction]:
     return variance, mean**2 + variance, 4 * len(exact) * sum((x * x for x in exact), Fraction(0))
 
 
-FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+FORMULAS: Mapping[str, Formula] = {
     "variance": _variance,
     "stddev": _stddev,
 }

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from headrace.testing.formulas.asked import Asked, Result, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from headrace.testing.formulas.asked import Formula
 
 __all__ = ["FORMULAS"]
 
@@ -41,7 +43,7 @@ def _last_k(asked: Asked) -> Mapping[str, Result]:
     )
 
 
-FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+FORMULAS: Mapping[str, Formula] = {
     "min": _min,
     "max": _max,
     "first": _first,

@@ -8,28 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.testing.formulas.asked import Asked, Result
 from headrace.testing.formulas.doubles import sum_of
-from headrace.testing.formulas.keys import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.schema import Type
+    from headrace.testing.formulas.asked import Formula
 
 __all__ = ["FORMULAS"]
 
 
 def _count(asked: Asked) -> Result:
-    if asked.feature.by is None:
-        return Result(len(asked.taken()))
-    return mapped(asked, asked.taken(asked.feature.by), lambda group: Result(len(group)))
+    return Result(len(asked.taken()))
 
 
 def _sum(asked: Asked) -> Result:
-    column, by = asked.feature.column, asked.feature.by
-    of = asked.types[column]
-    if by is None:
-        return _total(asked.values(), of)
-    return mapped(asked, asked.taken(column, by), lambda group: _total([e.row[column] for e in group], of))
+    return _total(asked.values(), asked.types[asked.feature.column])
 
 
 def _total(values: Sequence[Any], of: Type) -> Result:
@@ -59,7 +53,7 @@ def _rate(asked: Asked) -> Result:
     return Result((numerator + a) / (denominator + a + b))
 
 
-FORMULAS: Mapping[str, Callable[[Asked], Result | Mapping[str, Result]]] = {
+FORMULAS: Mapping[str, Formula] = {
     "count": _count,
     "sum": _sum,
     "mean": _mean,
