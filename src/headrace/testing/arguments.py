@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headrace.agg import CATALOGUE
 from headrace.aggregations.base import Aggregation
 from headrace.aggregations.count import Count
 from headrace.errors import DefinitionError
+from headrace.schema import Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from headrace.schema import Type
 
-__all__ = ["ARGUMENTS", "Example", "examples_of"]
+__all__ = ["ARGUMENTS", "Example", "examples_of", "takes_key"]
 
 ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "k": (1, 3, 20),
@@ -104,6 +106,12 @@ def examples_of(kind: str, types: Mapping[str, Type]) -> list[Example]:
             continue  # the limit means nothing without keys
         found.append(example)
     return found
+
+
+@lru_cache
+def takes_key(kind: str) -> bool:
+    """Whether there is a map of the kind."""
+    return any(each.keyed for each in examples_of(kind, Schema({"x": "int64"})))
 
 
 def _combinations(kind: str, types: Mapping[str, Type]) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,7 @@ from headrace.definitions.source import ON_INVALID, EventSource, TableSource
 from headrace.definitions.span import Span
 from headrace.definitions.stream import JsonLinesStream, KafkaStream, Push, RedisStream, Stream
 from headrace.schema import Schema, Type
+from headrace.testing.arguments import takes_key
 from headrace.windows import HOPS, Window, calendar, duration, series, window
 
 if TYPE_CHECKING:
@@ -239,7 +240,8 @@ def aggregations(
         "rules": draw(_value_rules()),
     }
     for each in dataclasses.fields(made):
-        if each.name in {*options, "name", "written"} or (each.name == "windows" and not made.windowed):
+        skipped = {*options, "name", "written"} | ({"windows"} if not made.windowed else set())
+        if each.name in skipped or (each.name == "by" and not takes_key(kind)):
             continue
         options[each.name] = draw(_field(each, types, counts))
     if counts and kind == "rate":
