@@ -258,20 +258,15 @@ class Resolution:
         """An on-demand feature with its function, which must be the one that was applied."""
         for each in self._definitions():
             if isinstance(each, OnDemandFeature) and each.reference == applied.reference:
-                if each.source_hash != applied.source_hash:
+                # What a function calls lies in its file too, and may be what has changed.
+                if (each.source_hash, each.module_hash) != (applied.source_hash, applied.module_hash):
+                    what = "file" if each.source_hash == applied.source_hash else "body"
                     raise StoreError(
-                        f"The code of on-demand feature {each.name!r} is not the code that was applied.",
+                        f"The {what} of on-demand feature {each.name!r} has changed: it is not the code that "
+                        "was applied.",
                         asked=each.name,
-                        remedy="Bump its version and run headrace apply, or go back to the code "
-                        f"at {each.written}.",
-                    )
-                if each.module_hash != applied.module_hash:
-                    # What the function calls lies there too, and may be what has changed.
-                    raise StoreError(
-                        f"The file of on-demand feature {each.name!r} has changed since it was applied.",
-                        asked=each.name,
-                        remedy="Run: headrace apply; if its values change, bump its version first "
-                        f"({each.written}).",
+                        remedy="Bump its version if its values change, then run: headrace apply; or go back "
+                        f"to the code as it was ({each.written}).",
                     )
                 return each
         return applied

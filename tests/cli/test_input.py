@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def test_rows_of_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert read_rows(tmp_path / "rows.jsonl") == ROWS
     assert read_rows(tmp_path / "rows.csv") == ROWS
     assert read_rows(tmp_path / "rows.parquet").to_pylist() == ROWS
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "rows.tsv").write_text("user_id\tprice\nu1\t0.5\nu2\t\n")
+    assert read_rows(tmp_path / "rows.jsonl.gz") == ROWS
+    assert read_rows(tmp_path / "rows.tsv") == ROWS
     assert read_rows(None, lines.splitlines()) == ROWS
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
     assert read_rows(Path("-")) == ROWS
@@ -40,6 +45,8 @@ def test_rows_of_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("rows.csv", b"a,b\n\xff,\n", "cannot be read"),
         ("rows.csv", b"", "Empty CSV file"),
         ("rows.parquet", b"no", "cannot be read"),
+        ("rows.jsonl.gz", b"no", "cannot be read"),
+        ("rows.jsonl.gz", gzip.compress(b"{}", mtime=0)[:-9], "cannot be read"),
         ("rows.xlsx", b"", "no form that can be pushed"),
     ],
 )

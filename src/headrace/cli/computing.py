@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["materialize", "push", "train"]
 
-_PARQUET = (".parquet", ".pq")
-
 
 @verb
 @click.argument("spine", type=click.Path(path_type=Path))
@@ -121,11 +119,13 @@ def _check_target(out: Path) -> None:
         DataError: Its name is not that of a Parquet file.
         StoreError: Its directory is not there.
     """
-    if out.suffix.lower() not in _PARQUET:
+    from headrace.reading.locate import kind_of, suffixes_of
+
+    if kind_of(out) != "parquet":
         raise DataError(
             f"{out} cannot be written: rows are written as Parquet only.",
             asked=out.suffix or out.name,
-            available=_PARQUET,
+            available=suffixes_of("parquet"),
             remedy="Give the file one of these endings; pandas and DuckDB make other forms of it.",
         )
     if not out.parent.is_dir():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import DataError
+from headrace.reading.locate import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,17 +32,17 @@ def read_rows(file: Path | None, texts: Sequence[str] = ()) -> Any:
         return _objects(texts, "--row")
     if str(file) == "-":
         return _objects(sys.stdin, "line")
-    read = _READERS.get(file.suffix.lower())
-    if read is None:
+    kind = kind_of(file)
+    if kind is None:
         raise DataError(
             f"{file} is in no form that can be pushed.",
             asked=file.suffix or file.name,
-            available=_READERS,
+            available=KINDS,
             remedy="Write it as JSON Lines, one object a line.",
         )
     try:
-        return read(file)
-    except (OSError, ValueError) as error:
+        return _READERS[kind](file)
+    except (OSError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise DataError(
             f"{file} cannot be read: {reason}.", asked=file, remedy="Give a readable file."
@@ -48,7 +50,11 @@ def read_rows(file: Path | None, texts: Sequence[str] = ()) -> Any:
 
 
 def _json_lines(file: Path) -> list[dict[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
+    with (
+        gzip.open(file, "rt", encoding="utf-8")
+        if file.suffix.lower() == ".gz"
+        else file.open(encoding="utf-8") as lines
+    ):
         return _objects(lines, f"{file}, line")
 
 
@@ -63,7 +69,8 @@ def _csv(file: Path) -> list[dict[str, Any]]:
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
-    form = arrow_csv.ParseOptions(newlines_in_values=True)
+    tabs = ".tsv" in {each.lower() for each in file.suffixes}
+    form = arrow_csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
     rows: list[dict[str, Any]] = arrow_csv.read_csv(
         file, parse_options=form, convert_options=texts
     ).to_pylist()
@@ -107,9 +114,7 @@ def _parquet(file: Path) -> Any:
 
 
 _READERS: dict[str, Callable[[Path], Any]] = {
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".json": _json_lines,
-    ".csv": _csv,
-    ".parquet": _parquet,
+    "json": _json_lines,
+    "csv": _csv,
+    "parquet": _parquet,
 }

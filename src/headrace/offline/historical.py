@@ -59,18 +59,16 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
     """
     _check_names(plan, spine)
     # Before anything is read: a file that changes meanwhile is then seen to be newer than the manifest says.
-    sources = inputs_of((each.binding for each in plan.views), made.directory)
+    sources, labels = inputs_of((each.binding for each in plan.views), made.directory)
     found: list[Mapping[str, Column]] = []
     left_out: dict[str, int] = {}
-    for each in plan.views:
+    for each, label in zip(plan.views, labels, strict=True):
         binding = each.binding
         columns, rejected, newest = made.engine.features(
             Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress
         )
         found.append(columns)
-        own = f"{binding.source.name} of {binding.id}"
-        facts = sources[own if own in sources else binding.source.name]
-        facts["newest"] = None if newest is None else format_instant(newest)
+        sources[label]["newest"] = None if newest is None else format_instant(newest)
         for reason, count in rejected.items():
             name = f"{binding.source.name}: {reason}"
             left_out[name] = max(left_out.get(name, 0), count)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import glob
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyarrow import ArrowException, parquet
 
 from headrace.clock import format_instant
+from headrace.reading.locate import kind_of
+from headrace.reading.source import batch_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
+    from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
 
 __all__ = ["inputs_of"]
 
 _NANOSECONDS = 1_000
-_PARQUET = {".parquet", ".pq"}
 
 
-def inputs_of(bindings: Iterable[Binding], directory: Path) -> dict[str, dict[str, Any]]:
+def inputs_of(bindings: Iterable[Binding], directory: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """What the sources of some views hold now, as JSON values; nothing but the ends of files is read.
 
     Args:
@@ -30,38 +30,37 @@ def inputs_of(bindings: Iterable[Binding], directory: Path) -> dict[str, dict[st
         directory: What relative paths of sources are relative to.
 
     Returns:
-        Source name -> `batch` as it is written, `files` (path, bytes, when modified, rows) and `rows`. Rows
-        are None where only reading the whole file would tell: in CSV and JSON Lines. Where views of one
-        answer are made from different revisions of a source, the later one is named with its view.
+        Label -> `batch` as it is written, `files` (path, bytes, when modified, rows) and `rows`; and the
+        label of each view's source. Rows are None where only reading the whole file would tell: in CSV and
+        JSON Lines. A label is the source's name; where views of one answer are made from different
+        revisions of a source, the later one is named with its view.
+
+    Raises:
+        DataError: Files are missing, or cannot be read.
     """
     found: dict[str, dict[str, Any]] = {}
+    labels = []
     for binding in bindings:
-        facts = _facts(binding.source.batch, directory)
-        name = binding.source.name
-        if found.setdefault(name, facts) != facts:
-            found[f"{name} of {binding.id}"] = facts
-    return found
+        facts = _facts(binding.source, directory)
+        label = binding.source.name
+        if found.setdefault(label, facts) != facts:
+            label = f"{label} of {binding.id}"
+            found[label] = facts
+        labels.append(label)
+    return found, labels
 
 
-def _facts(batch: Any, directory: Path) -> dict[str, Any]:
-    if not isinstance(batch, str):
-        return {"batch": "in memory", "files": [], "rows": _length(batch)}
-    files = [_file(path, directory) for path in _paths(batch, directory)]
+def _facts(source: Source, directory: Path) -> dict[str, Any]:
+    if source.in_memory:
+        return {"batch": "in memory", "files": [], "rows": _length(source.batch)}
+    files = [_file(path, directory) for path in batch_files(source, directory)]
     counts = [file["rows"] for file in files]
-    return {"batch": batch, "files": files, "rows": None if None in counts else sum(counts)}
+    return {"batch": source.batch, "files": files, "rows": None if None in counts else sum(counts)}
 
 
 def _length(table: Any) -> int | None:
     count = getattr(table, "num_rows", None)
     return len(table) if count is None and hasattr(table, "__len__") else count
-
-
-def _paths(batch: str, directory: Path) -> list[Path]:
-    """The files of a path or glob, in the order of their names; the engine tells of one that is missing."""
-    whole = str(directory / Path(batch).expanduser())
-    is_pattern = glob.has_magic(whole) and not os.path.exists(whole)  # noqa: PTH110 - a name may hold brackets
-    names = sorted(glob.glob(whole, recursive=True)) if is_pattern else [whole]  # noqa: PTH207
-    return [path for path in map(Path, names) if path.is_file()]
 
 
 def _file(path: Path, directory: Path) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def _file(path: Path, directory: Path) -> dict[str, Any]:
 
 def _rows(path: Path) -> int | None:
     """What a Parquet file's footer says; None for other files."""
-    if path.suffix.lower() not in _PARQUET:
+    if kind_of(path) != "parquet":
         return None
     try:
         return int(parquet.read_metadata(path).num_rows)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import csv, json, parquet
 
 from headrace.errors import DataError
+from headrace.reading.locate import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     Read: TypeAlias = Callable[[Path, set[str]], pa.Table]
 
 __all__ = ["read_spine_file"]
+
+_COMPRESSED = {".zst", ".bz2"}  # what Arrow undoes by the suffix, besides .gz
 
 
 def read_spine_file(path: Path, texts: Iterable[str]) -> pa.Table:
@@ -57,16 +60,15 @@ def read_spine_file(path: Path, texts: Iterable[str]) -> pa.Table:
 
 
 def _reader(path: Path) -> Read:
-    endings = [each.lower() for each in path.suffixes if each.lower() not in {".gz", ".zst", ".bz2"}]
-    read = _READERS.get(endings[-1]) if endings else None
-    if read is None:
+    kind = kind_of(path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path)
+    if kind is None:
         raise DataError(
             f"The spine {path} is in no form that can be read.",
             asked=path.suffix or path.name,
-            available=_READERS,
+            available=KINDS,
             remedy="Write it as Parquet, CSV or JSON Lines.",
         )
-    return read
+    return _READERS[kind]
 
 
 def _parquet(path: Path, _: set[str]) -> pa.Table:
@@ -102,13 +104,9 @@ def _json_lines(path: Path, texts: set[str]) -> pa.Table:
 
 
 _READERS: dict[str, Read] = {
-    ".parquet": _parquet,
-    ".pq": _parquet,
-    ".csv": _csv,
-    ".tsv": _csv,
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".json": _json_lines,
+    "parquet": _parquet,
+    "csv": _csv,
+    "json": _json_lines,
 }
 
 

@@ -12,7 +12,7 @@ from headrace.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KINDS", "kind_of", "locate"]
+__all__ = ["KINDS", "kind_of", "locate", "suffixes_of"]
 
 KINDS = {
     ".parquet": "parquet", ".pq": "parquet",
@@ -63,6 +63,11 @@ def kind_of(path: Path) -> str | None:
         inner = KINDS.get(suffixes[-2]) if len(suffixes) > 1 else None
         return inner if inner != "parquet" else None
     return KINDS.get(suffixes[-1]) if suffixes else None
+
+
+def suffixes_of(kind: str) -> list[str]:
+    """The suffixes of a kind of file."""
+    return [suffix for suffix, each in KINDS.items() if each == kind]
 
 
 def _check(path: Path, what: str) -> None:

@@ -38,17 +38,12 @@ def _drawn(seed: int, *lengths: int) -> list[bytes]:
 
 
 class KeyValueSuite:
-    """The port's promises; inherit it and define the fixture `store`."""
+    """The port's promises; inherit this, and give it the fixture `store`, empty and living by `clock`."""
 
     @pytest.fixture
     def clock(self) -> FixedClock:
         """The clock that the store must be given."""
         return FixedClock("2026-03-01T00:00:00Z")
-
-    @pytest.fixture
-    def store(self, clock: FixedClock) -> KeyValue:
-        """An empty store that lives by the clock; to be defined by the adapter's test."""
-        raise NotImplementedError
 
     def test_it_is_a_key_value_store(self, store: KeyValue) -> None:
         """Every verb of the port is there."""

@@ -33,12 +33,7 @@ class _StopError(Exception):
 
 
 class TransactionalSuite(KeyValueSuite):
-    """The promises of `Transactional` besides."""
-
-    @pytest.fixture
-    def store(self, clock: FixedClock) -> TransactionalKeyValue:
-        """An empty store that lives by the clock; to be defined by the adapter's test."""
-        raise NotImplementedError
+    """The promises of `Transactional` besides; inherit this, and give it the fixture `store`."""
 
     def test_it_is_transactional(self, store: TransactionalKeyValue) -> None:
         """Every verb of the port is there."""

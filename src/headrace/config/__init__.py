@@ -1,0 +1,62 @@
+"""A project's settings: `headrace.toml` and the environment, read once and frozen.
+
+::
+
+    [project]
+    name = "ads"                  # default: the directory's name
+    definitions = "features.py"   # default; a file, glob or directory, or a list of them
+    timezone = "UTC"              # default; days, weeks and months of calendar windows
+
+    [registry]
+    url = "sqlite:///.headrace/registry.db"     # default; or postgresql://user@host/database
+
+    [offline]
+    engine = "local"              # default; or "spark"
+    memory = "4GB"                # default: the engine decides; of Spark on this machine, the heap
+    master = "local[*]"           # default; where Spark runs
+    partitions = 64               # default: two for each of Spark's cores
+
+    [offline.spark]               # further settings, as Spark names them
+    "spark.executor.memory" = "8g"
+
+    [online]
+    url = "lmdb:///.headrace/online"            # default; the only kind of store there is yet
+    fallback = "lmdb:///copy"                   # default: none; nothing reads it yet
+
+`project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
+`HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the
+project's directory wherever they are written; in a URL a path begins after the third slash, so an absolute
+one makes it four.
+"""
+
+from __future__ import annotations
+
+from headrace.config.file import FILE, find_project
+from headrace.config.reading import read_settings
+from headrace.config.settings import (
+    Alerts,
+    Monitoring,
+    Offline,
+    Online,
+    Project,
+    Registry,
+    Serving,
+    Settings,
+)
+from headrace.config.urls import path_of, without_password
+
+__all__ = [
+    "FILE",
+    "Alerts",
+    "Monitoring",
+    "Offline",
+    "Online",
+    "Project",
+    "Registry",
+    "Serving",
+    "Settings",
+    "find_project",
+    "path_of",
+    "read_settings",
+    "without_password",
+]

@@ -1,0 +1,81 @@
+"""The sections and keys there are, and what is given for them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from headrace.config import values
+from headrace.config.settings import Alerts, Monitoring, Offline, Online, Project, Registry, Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SECTIONS", "SHORT", "Given", "Key", "Values", "all_keys", "nearest"]
+
+_STATE = ".headrace"
+"""The directory, inside the project's, that registry and online store live in unless told otherwise."""
+
+
+class Key(NamedTuple):
+    """How a key's value is read, and what stands for it when nobody gives one."""
+
+    read: Callable[[Any], Any]
+    default: str | dict[str, str] | None
+
+
+SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
+    "project": (
+        Project,
+        {
+            "name": Key(values.text, None),
+            "definitions": Key(values.texts, "features.py"),
+            "timezone": Key(values.timezone, "UTC"),
+        },
+    ),
+    "registry": (Registry, {"url": Key(values.url, f"sqlite:///{_STATE}/registry.db")}),
+    "offline": (
+        Offline,
+        {
+            "engine": Key(values.engine, "local"),
+            "memory": Key(values.size, None),
+            "master": Key(values.text, None),
+            "partitions": Key(values.count, None),
+            "spark": Key(values.table, {}),
+        },
+    ),
+    "online": (
+        Online,
+        {"url": Key(values.url, f"lmdb:///{_STATE}/online"), "fallback": Key(values.url, None)},
+    ),
+    "serving": (Serving, {}),
+    "monitoring": (Monitoring, {}),
+    "alerts": (Alerts, {}),
+}
+"""Section -> its class, and its keys."""
+
+SHORT = {"project": ("project", "name"), "definitions": ("project", "definitions")}
+"""Keys that may stand at the top of the file."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value somebody wrote, and where."""
+
+    value: Any
+    where: str
+
+
+Values: TypeAlias = dict[tuple[str, str], Given]
+"""(section, key) -> what is given."""
+
+
+def all_keys() -> list[tuple[str, str]]:
+    """Every key with its section."""
+    return [(section, key) for section, (_, keys) in SECTIONS.items() for key in keys]
+
+
+def nearest(name: str, known: list[str]) -> list[str]:
+    """The names that come near, else all."""
+    return difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known

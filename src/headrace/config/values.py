@@ -1,0 +1,79 @@
+"""How the value of a key is read: each function gives the value, or a ValueError that says what is needed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["count", "engine", "size", "table", "text", "texts", "timezone", "url"]
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+def text(value: Any) -> str:
+    """A text that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is a text")
+    return value
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """One text or several."""
+    found = [value] if isinstance(value, str) else value
+    if (
+        not isinstance(found, list)
+        or not found
+        or not all(isinstance(each, str) and each.strip() for each in found)
+    ):
+        raise ValueError("is a text or a list of texts")
+    return tuple(found)
+
+
+def url(value: Any) -> str:
+    """A URL of any kind: what opens it knows which kinds there are."""
+    if not re.match(r"[a-z][a-z0-9+.-]*:", text(value)):
+        raise ValueError("is a URL, such as sqlite:///path, postgresql://host/database or lmdb:///path")
+    return str(value)
+
+
+def timezone(value: Any) -> str:
+    """An IANA time zone."""
+    import zoneinfo
+
+    try:
+        zoneinfo.ZoneInfo(text(value))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is an IANA time zone, such as UTC or Europe/Berlin") from None
+    return str(value)
+
+
+def engine(value: Any) -> str:
+    """The name of an engine."""
+    if value not in {"local", "spark"}:
+        raise ValueError('is "local" or "spark"')
+    return str(value)
+
+
+def count(value: Any) -> int:
+    """A number of things, from a number or a text."""
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}", str(value).strip()):
+        raise ValueError("is a number from 1 on")
+    return int(value)
+
+
+def table(value: Any) -> dict[str, str]:
+    """Names and values, every value as a text."""
+    if not isinstance(value, dict) or any(isinstance(each, dict | list) for each in value.values()):
+        raise ValueError("is a table of names and values")
+    return {name: str(each).lower() if isinstance(each, bool) else str(each) for name, each in value.items()}
+
+
+def size(value: Any) -> int:
+    """A size, from a number of bytes or a text such as `512MB` or `4 GiB`."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(value), re.IGNORECASE)
+    unit = _UNITS.get(found[2].upper() or "B", 0) if found else 0
+    number = int(float(found[1]) * unit) if found else 0
+    if number <= 0:
+        raise ValueError("is a size, such as 512MB or 4GB")
+    return number
