@@ -5,8 +5,13 @@ A new aggregation is its file in `headrace.aggregations`, its line and name here
 
 from __future__ import annotations
 
+from headrace.aggregations.active import ActiveDays as active_days  # noqa: N813 - called like functions
+from headrace.aggregations.active import ActiveHours as active_hours  # noqa: N813
 from headrace.aggregations.base import Aggregation
 from headrace.aggregations.count import Count as count  # noqa: N813 - called like functions in definitions
+from headrace.aggregations.covariance import Correlation as correlation  # noqa: N813
+from headrace.aggregations.covariance import Covariance as covariance  # noqa: N813
+from headrace.aggregations.decay import DecayedCount as decayed_count  # noqa: N813
 from headrace.aggregations.decay import DecayedSum as decayed_sum  # noqa: N813
 from headrace.aggregations.distinct import Distinct as distinct  # noqa: N813
 from headrace.aggregations.edge import First as first  # noqa: N813
@@ -15,15 +20,23 @@ from headrace.aggregations.extreme import Max as max  # noqa: A004, N813
 from headrace.aggregations.extreme import Min as min  # noqa: A004, N813
 from headrace.aggregations.last_k import LastK as last_k  # noqa: N813
 from headrace.aggregations.mean import Mean as mean  # noqa: N813
+from headrace.aggregations.mean_gap import MeanGap as mean_gap  # noqa: N813
 from headrace.aggregations.moments import Stddev as stddev  # noqa: N813
 from headrace.aggregations.moments import Variance as variance  # noqa: N813
 from headrace.aggregations.rate import Rate as rate  # noqa: N813
 from headrace.aggregations.recency import Recency as recency  # noqa: N813
+from headrace.aggregations.sessions import Sessions as sessions  # noqa: N813
+from headrace.aggregations.streak import Streak as streak  # noqa: N813
 from headrace.aggregations.sum import Sum as sum  # noqa: A004, N813
 
 __all__ = [
     "CATALOGUE",
+    "active_days",
+    "active_hours",
+    "correlation",
     "count",
+    "covariance",
+    "decayed_count",
     "decayed_sum",
     "distinct",
     "first",
@@ -31,10 +44,13 @@ __all__ = [
     "last_k",
     "max",
     "mean",
+    "mean_gap",
     "min",
     "rate",
     "recency",
+    "sessions",
     "stddev",
+    "streak",
     "sum",
     "variance",
 ]

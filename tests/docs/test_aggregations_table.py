@@ -122,7 +122,7 @@ def test_the_state_is_told(row):
 
 def _plan(aggregation: Aggregation, of: str):
     counts = [agg.count(name, windows=["7d"]) for name in aggregation.references]
-    return compile_view([*counts, aggregation], Schema(dict.fromkeys(("price", "ad_id"), of)))
+    return compile_view([*counts, aggregation], Schema(dict.fromkeys(("price", "ad_id", "bid"), of)))
 
 
 def _accepted(aggregation: Aggregation) -> list[str]:
@@ -164,10 +164,11 @@ def _no_event(aggregation: Aggregation, of: str) -> Any:
 def _slack(aggregation: Aggregation, of: str) -> bool:
     """Whether the oracle lets another answer differ from its own."""
     events = [
-        Event({"price": value, "ad_id": value}, at, at, (), (at,)) for at, value in enumerate(SAMPLES[of])
+        Event(dict.fromkeys(("price", "ad_id", "bid"), value), at, at, (), (at,))
+        for at, value in enumerate(SAMPLES[of])
     ]
     siblings = {name: agg.count(name, windows=["7d"]) for name in aggregation.references}
-    types = Schema(dict.fromkeys(("price", "ad_id"), of))
+    types = Schema(dict.fromkeys(("price", "ad_id", "bid"), of))
     answer = FORMULAS[aggregation.kind](Asked(aggregation, events, len(events), types, siblings))
     slack = answer.slack if isinstance(answer, Result) else answer[""].slack
     parts = slack.values() if isinstance(slack, dict) else slack if isinstance(slack, list) else [slack]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
@@ -21,6 +22,7 @@ from headrace.windows import Lifetime, Window, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from headrace.aggregations.algebra import Algebra
     from headrace.aggregations.states import Array, Finished, States
@@ -107,6 +109,8 @@ class Aggregation:
     written: str = field(default="", compare=False, repr=False)
 
     kind: ClassVar[str] = ""
+    zone: ClassVar[str] = "UTC"
+    """The IANA zone of local days and hours: the view's, see `placed`, and no part of the definition."""
     windowed: ClassVar[bool] = True
     """Whether it is taken over windows; the others (decay, recency) have one value and no suffix."""
 
@@ -178,6 +182,14 @@ class Aggregation:
         """A DefinitionError that names this aggregation and where it is written."""
         text = f"{self.written}: aggregation {self.name!r}: {message}"
         return DefinitionError(text, asked=asked, available=available, remedy=remedy)
+
+    def placed(self, zone: str) -> Self:
+        """The same in a view of a zone."""
+        if zone == self.zone:
+            return self
+        moved = copy(self)
+        object.__setattr__(moved, "zone", zone)
+        return moved
 
     @property
     @final
@@ -266,7 +278,8 @@ class Aggregation:
 
         Args:
             states: One `States` of n rows for each measure.
-            t: Query instants, int64 microseconds, n rows.
+            t: The instants the windows run up to, int64 microseconds, n rows: those of the queries, or the
+                ends of windows that ended before.
             types: The source's columns.
             algebras: The measures' algebras.
         """

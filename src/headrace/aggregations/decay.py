@@ -1,4 +1,4 @@
-"""decayed_sum: a sum whose terms halve with age."""
+"""decayed_sum, decayed_count: sums and counts whose terms halve with age."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headrace.windows import FOREVER_AGO, duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Decay", "DecayedSum"]
+__all__ = ["Decay", "DecayedCount", "DecayedSum"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Decay(Fixed):
 
     Attributes:
         half_life: Microseconds in which a term halves.
-        of: The column's type.
+        of: The type of the column summed; None where every event is one.
     """
 
     half_life: int
-    of: Type
+    of: Type | None
     fixed = (Field("sum", "<f8"), Field("reference", "<i8"))
 
     def zero(self, n: int) -> States:
@@ -40,7 +40,7 @@ class Decay(Fixed):
 
     def lift(self, events: Events) -> States:
         """The value as of its own event time."""
-        data = events.values[0].data / 10.0**self.of.scale
+        data = np.ones(events.n) if self.of is None else events.values[0].data / 10.0**self.of.scale
         if events.counts is None:
             return States(events.n, (data, events.time))
         return States(
@@ -70,18 +70,9 @@ class Decay(Fixed):
 
 
 @dataclass(frozen=True)
-class DecayedSum(Aggregation):
-    """The sum of x * 2^(-(t - event_time) / half_life) over all events before t; 0.0 without any.
-
-    Attributes:
-        column: A column of numbers; nulls are skipped.
-        half_life: A duration such as "14d": how long until a term counts half.
-    """
-
-    column: str
+class _Decayed(Aggregation):
     _: KW_ONLY
     half_life: str
-    kind: ClassVar[str] = "decayed_sum"
     windowed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -94,13 +85,9 @@ class DecayedSum(Aggregation):
         if length <= 0:
             raise self.error("the half-life must be longer than nothing.", asked=self.half_life)
 
-    @property
-    def _columns(self) -> tuple[str, ...]:
-        """The column summed."""
-        return (self.column,)
-
     def _algebra(self, types: Mapping[str, Type]) -> Decay:
-        return Decay(duration(self.half_life), self.number(self.column, types))
+        of = [self.number(column, types) for column in self._columns]
+        return Decay(duration(self.half_life), of[0] if of else None)
 
     def _measures(
         self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
@@ -110,7 +97,7 @@ class DecayedSum(Aggregation):
 
     def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A double."""
-        self.number(self.column, types)
+        self._algebra(types)
         return (Output("", DOUBLE),)
 
     def _finish(
@@ -118,3 +105,32 @@ class DecayedSum(Aggregation):
     ) -> tuple[Finished, ...]:
         """The sum as of t."""
         return (Finished(self._algebra(types).at(states[0], t)),)
+
+
+@dataclass(frozen=True)
+class DecayedSum(_Decayed):
+    """The sum of x * 2^(-(t - event_time) / half_life) over all events before t; 0.0 without any.
+
+    Attributes:
+        column: A column of numbers; nulls are skipped.
+        half_life: A duration such as "14d": how long until a term counts half.
+    """
+
+    column: str
+    kind: ClassVar[str] = "decayed_sum"
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """The column summed."""
+        return (self.column,)
+
+
+@dataclass(frozen=True)
+class DecayedCount(_Decayed):
+    """The sum of 2^(-(t - event_time) / half_life) over all events before t; 0.0 without any.
+
+    Attributes:
+        half_life: A duration such as "14d": how long until an event counts half.
+    """
+
+    kind: ClassVar[str] = "decayed_count"

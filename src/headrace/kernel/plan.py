@@ -191,11 +191,12 @@ def compile_view(
         DefinitionError: An aggregation reads a column or sibling that is not there, or of a type it cannot
             take.
     """
-    siblings = {each.name: each for each in aggregations}
+    placed = [each.placed(zone) for each in aggregations]
+    siblings = {each.name: each for each in placed}
     measures: dict[Measure, int] = {PRESENCE: 0}
     spans: dict[Span, int] = {}
     features = []
-    for each in aggregations:
+    for each in placed:
         read = tuple(measures.setdefault(m, len(measures)) for m in each.measures(columns, siblings))
         outputs = each.outputs(columns)
         for window in each.windows:

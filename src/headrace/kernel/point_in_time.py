@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headrace.kernel.columns import Column
-    from headrace.kernel.plan import ViewPlan
+    from headrace.kernel.plan import Span, ViewPlan
     from headrace.kernel.rows import Rows
 
 __all__ = ["Merged", "features_at", "finish", "states_at"]
@@ -53,14 +53,14 @@ def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, 
     """
     n = len(t)
     columns: dict[str, Column] = {}
-    instants: dict[int, Array] = {}
+    instants: dict[tuple[int, ...], Array] = {}
     for aggregation, measures, spans, types, outputs in plan.finishings:
         newest = merged[plan.presence].over(spans, n).fixed[0]
         states = tuple([merged[measure].over(spans, n) for measure in measures])
-        if len(spans) not in instants:
-            instants[len(spans)] = np.tile(t, len(spans))
+        if spans not in instants:
+            instants[spans] = np.concatenate([_until(plan.spans[span], t, plan.zone) for span in spans])
         algebras = tuple([plan.measures[measure].algebra for measure in measures])
-        parts = aggregation.finish(states, instants[len(spans)], plan.columns, algebras)
+        parts = aggregation.finish(states, instants[spans], plan.columns, algebras)
         stacks = [Stack(part, of, newest) for part, of in zip(parts, types, strict=True)]
         for name, of, place, first, members in outputs:
             start = first * n
@@ -70,6 +70,12 @@ def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, 
                 else StackedColumn(stacks[place], start, start + n)
             )
     return columns
+
+
+def _until(span: Span, t: Array, zone: str) -> Array:
+    """The instants a window runs up to: t, or its own end."""
+    end = edges(span, t, zone)[1] if getattr(span, "offset", 0) else None
+    return t if end is None else end
 
 
 class Merged(NamedTuple):

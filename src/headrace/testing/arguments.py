@@ -27,11 +27,14 @@ __all__ = ["ARGUMENTS", "Example", "examples_of", "takes_key"]
 ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "k": (1, 3, 20),
     "timestamps": (False, True),
+    "gap": ("2s", "3m", "1d"),
     "half_life": ("1s", "30m", "14d"),
     "max_keys": (1, 3),
     "prior": (None, (1, 50), (0.0, 2.5)),
 }
-"""Field -> values worth trying. `column` and `by` take columns; `numerator` and `denominator` take counts."""
+"""Field -> values worth trying. `COLUMNS` take columns; `COUNTS` take counts."""
+
+COLUMNS = ("column", "other", "by")
 
 EVERY_KIND = {"by", "max_keys"}
 """What is tried of the fields that all kinds share."""
@@ -80,7 +83,7 @@ class Example:
 
     def columns(self) -> tuple[str, ...]:
         """The columns it reads."""
-        return tuple(self.arguments[field] for field in ("column", "by") if self.arguments.get(field))
+        return tuple(self.arguments[field] for field in COLUMNS if self.arguments.get(field))
 
 
 def examples_of(kind: str, types: Mapping[str, Type]) -> list[Example]:
@@ -128,7 +131,7 @@ def _combinations(kind: str, types: Mapping[str, Type]) -> Iterator[dict[str, An
 
 
 def _choices(kind: str, field: dataclasses.Field[Any], types: Mapping[str, Type]) -> tuple[Any, ...]:
-    if field.name == "column":
+    if field.name in {"column", "other"}:
         return tuple(types)
     if field.name == "by":
         return (None, *types)

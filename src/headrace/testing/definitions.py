@@ -200,6 +200,7 @@ _OWN: dict[str, Callable[[Mapping[str, Type]], SearchStrategy[Any]]] = {
     "by": lambda types: st.none() | st.sampled_from([name for name, of in types.items() if of.is_scalar]),
     "k": lambda _: st.integers(1, 1_000),
     "max_keys": lambda _: st.integers(1, 10_000),
+    "gap": lambda _: st.sampled_from(("30s", "30m", "1d")),
     "half_life": lambda _: st.sampled_from(("90s", "1h", "14d")),
     "prior": lambda _: st.none() | st.tuples(st.floats(0, 1e6), st.floats(0.5, 1e6)),
     "windows": lambda _: st.lists(windows(), min_size=1, max_size=4, unique_by=lambda each: each.suffix),

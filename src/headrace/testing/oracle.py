@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import zoneinfo
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from headrace.testing.formulas import Answer, Asked, Event, ordered
 from headrace.testing.formulas import answers as said
+from headrace.testing.formulas.local import begin, local_date
 from headrace.windows import Calendar, Lifetime, Series, Sliding, Window
 
 if TYPE_CHECKING:
@@ -77,9 +76,19 @@ def historical(  # noqa: PLR0913 - all that a source and a view declare, one by 
         row: dict[str, Answer] = {}
         for feature in features:
             for window in feature.windows:
-                found = [[e for e in mine if _inside(e.time, span)] for span in spans(window, t, zone)]
-                asking = Asked(feature, [e for events in found for e in events], t, types, siblings)
-                for companion, answer in _answer(asking, found, listed=isinstance(window, Series)).items():
+                found = spans(window, t, zone)
+                asking = [
+                    Asked(
+                        feature,
+                        [e for e in mine if _inside(e.time, (start, end))],
+                        t if end is None else end,
+                        types,
+                        siblings,
+                        zone,
+                    )
+                    for start, end in found
+                ]
+                for companion, answer in _answer(asking, listed=isinstance(window, Series)).items():
                     name = feature.feature_name(window)
                     row[f"{name}__{companion}" if companion else name] = answer
         rows.append(row)
@@ -226,15 +235,15 @@ def _sliding(length: int, hop: int, offset: int, t: int) -> Span:
 
 def _period(unit: str, offset: int, t: int, zone: str) -> Span:
     """The running local period at `t`, or the offset-th before it."""
-    day = _first_day(unit, _local_date(t, zone))
+    day = _first_day(unit, local_date(t, zone))
     # Where clocks are put back over midnight a date comes, goes and comes again: it began when it first came.
-    while _begin(_following(unit, day), zone) <= t:
+    while begin(_following(unit, day), zone) <= t:
         day = _following(unit, day)
     if offset == 0:
-        return _begin(day, zone), None
+        return begin(day, zone), None
     for _ in range(offset):
         day = _first_day(unit, day - dt.timedelta(days=1))
-    return _begin(day, zone), _begin(_following(unit, day), zone)
+    return begin(day, zone), begin(_following(unit, day), zone)
 
 
 def _first_day(unit: str, day: dt.date) -> dt.date:
@@ -248,32 +257,13 @@ def _following(unit: str, first: dt.date) -> dt.date:
     return _first_day(unit, first + dt.timedelta(days={"day": 1, "week": 7, "month": 31}[unit]))
 
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_SECOND = 1_000_000
-
-
-def _local_date(t: int, zone: str) -> dt.date:
-    return (_EPOCH + dt.timedelta(microseconds=t)).astimezone(zoneinfo.ZoneInfo(zone)).date()
-
-
-@lru_cache(maxsize=4096)
-def _begin(day: dt.date, zone: str) -> int:
-    """The first instant whose local date is the day (or, where the day was skipped, a later one)."""
-    at = (day - dt.date(1970, 1, 1)).days * 86_400 * _SECOND - 86_400 * _SECOND
-    while _local_date(at, zone) < day:  # minute by minute, from a day before any clock on Earth can show it
-        at += 60 * _SECOND
-    while _local_date(at - _SECOND, zone) >= day:  # and back, second by second: some clocks were odd
-        at -= _SECOND
-    return at
-
-
 # --- what a feature says about them ---
 
 
-def _answer(asked: Asked, found: Sequence[list[Event]], *, listed: bool) -> dict[str, Answer]:
+def _answer(asked: Sequence[Asked], *, listed: bool) -> dict[str, Answer]:
     """The output columns of one feature by companion; a series lists what its windows say."""
-    results = [said(asked._replace(events=events)) for events in found]
-    newest = max((event.time for event in asked.events), default=None)
+    results = [said(each) for each in asked]
+    newest = max((event.time for each in asked for event in each.events), default=None)
     answers = {}
     for companion in results[0]:
         parts = [result[companion] for result in results]

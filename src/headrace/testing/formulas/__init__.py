@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.testing.formulas import ages, keys, moments, order, totals
+from headrace.testing.formulas import ages, keys, local, moments, order, spells, totals
 from headrace.testing.formulas.asked import Answer, Asked, Event, Result, named, ordered
 from headrace.testing.formulas.keys import by_key, hash64
 
@@ -26,6 +26,8 @@ FORMULAS: Mapping[str, Formula] = {
     **order.FORMULAS,
     **keys.FORMULAS,
     **ages.FORMULAS,
+    **local.FORMULAS,
+    **spells.FORMULAS,
 }
 """The formula of every kind; one with companions answers by their names, the feature itself by ""."""
 

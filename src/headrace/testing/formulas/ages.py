@@ -27,6 +27,11 @@ def _decayed_sum(asked: Asked) -> Result:
     return decayed if math.isfinite(sum_of(values).slack) else Result(decayed.value, math.inf)
 
 
+def _decayed_count(asked: Asked) -> Result:
+    half_life = duration(asked.feature.half_life)
+    return sum_of([2.0 ** (-(asked.t - event.time) / half_life) for event in asked.taken()])
+
+
 def _recency(asked: Asked) -> Result:
     times = [event.time for event in asked.taken()]
     return Result(float(asked.t - max(times)) / 1e6 if times else None)
@@ -34,5 +39,6 @@ def _recency(asked: Asked) -> Result:
 
 FORMULAS: Mapping[str, Formula] = {
     "decayed_sum": _decayed_sum,
+    "decayed_count": _decayed_count,
     "recency": _recency,
 }

@@ -61,10 +61,11 @@ class Asked(NamedTuple):
 
     Attributes:
         feature: The aggregation.
-        events: The entity's events in the window, known before `t`, oldest first in the total order.
-        t: The query instant, microseconds UTC.
+        events: The entity's events in the window, known before the query, oldest first in the total order.
+        t: The instant the window runs up to, microseconds UTC: the query's, or its own end.
         types: The types of the source's columns, derived ones included.
         siblings: The view's aggregations by name.
+        zone: IANA name of the zone whose days and hours count.
     """
 
     feature: Any
@@ -72,6 +73,7 @@ class Asked(NamedTuple):
     t: int
     types: Mapping[str, Type]
     siblings: Mapping[str, Any]
+    zone: str = "UTC"
 
     def taken(self, *columns: str) -> list[Event]:
         """The events for which `where` is TRUE and none of the columns is null."""

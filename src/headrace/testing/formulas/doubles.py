@@ -11,7 +11,7 @@ from headrace.testing.formulas.asked import Result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["TINIEST", "double", "infinite", "near", "sum_of"]
+__all__ = ["TINIEST", "double", "infinite", "near", "root", "sum_of"]
 
 RELATIVE = Fraction(1, 10**9)
 TINIEST = 2.0**-1022
@@ -30,6 +30,12 @@ def near(exact: Fraction, size: Fraction, largest: Fraction) -> Result:
     """A double that may be off by 1e-9 of `size`; by anything where `largest`, met on the way, overflows."""
     reached = double(largest)
     return Result(double(exact), math.inf if math.isinf(reached) else double(RELATIVE * size) + TINIEST)
+
+
+def root(square: Fraction) -> Fraction:
+    """The square root, within 1e-400 and a relative 1e-17 at least."""
+    scale = 10 ** (400 + 20)
+    return Fraction(math.isqrt(math.floor(square * scale**2)), scale)
 
 
 def infinite(values: Sequence[Any]) -> bool:
