@@ -13,7 +13,7 @@ from headrace import agg
 from headrace.testing.generate import MOST_EVENTS, Case, cases, dimensions, window_kind
 from headrace.testing.nasty import CONDITIONS
 
-WITHOUT_KEY = {"last_k", "distinct"}
+WITHOUT_KEY = {"active_days", "active_hours", "distinct", "last_k", "sessions", "streak"}
 """Kinds that cannot be taken by a key."""
 
 QUIET = settings(
