@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.definitions.base import Definition, Versioned
+from headrace.definitions.base import METADATA, Definition, Versioned
 from headrace.definitions.source import EventSource
 from headrace.definitions.span import Span, span
 from headrace.schema import Schema
@@ -31,7 +31,11 @@ class Label(Versioned):
         within: Microseconds after the touch within which an event counts.
         attribution: Which touch gets the credit: the last before the event, the first, or every one.
         where: SQL condition on the source's columns; only rows where it is TRUE count.
+        touches_where: SQL condition on the columns of `touches`; only rows where it is TRUE can be credited.
         value: A column of numbers to sum up as the label; None labels whether there was an event.
+        count: Whether the label is the number of events, instead of whether there was one.
+        reported_within: Microseconds after it happened by which an event of `source` is known: a label is
+            mature once this has passed after `within`.
     """
 
     _: KW_ONLY
@@ -41,7 +45,10 @@ class Label(Versioned):
     within: Span = _WEEK
     attribution: str = "last_touch"
     where: str | None = None
+    touches_where: str | None = None
     value: str | None = None
+    count: bool = False
+    reported_within: Span = field(default=Span(0), metadata=METADATA)
 
     kind: ClassVar[str] = "label"
     form: ClassVar[str] = "label"
@@ -58,7 +65,10 @@ class Label(Versioned):
             within: str | dt.timedelta | Span = "7d",
             attribution: str = "last_touch",
             where: str | None = None,
+            touches_where: str | None = None,
             value: str | None = None,
+            count: bool = False,
+            reported_within: str | dt.timedelta | Span | None = None,
             version: str = "1",
             is_active: bool = True,
             description: str = "",
@@ -74,6 +84,22 @@ class Label(Versioned):
             raise self.error(f"source is an hr.EventSource, not {self.source!r}.", asked=self.source)
         if self.touches is not None and not isinstance(self.touches, EventSource):
             raise self.error(f"touches is an hr.EventSource, not {self.touches!r}.", asked=self.touches)
+        self._check_keys()
+        for name in ("within", "reported_within"):
+            with self.located(name):
+                self._set(**{name: span(getattr(self, name) or Span(0))})
+        if not self.within:
+            raise self.error("within is nothing.", asked=self.within, remedy="Give a duration such as '7d'.")
+        self.one_of("attribution", ATTRIBUTIONS)
+        self._check_measure()
+        self._check_conditions()
+
+    @property
+    def uses(self) -> tuple[Definition, ...]:
+        """Its sources."""
+        return (self.source,) if self.touches is None else (self.source, self.touches)
+
+    def _check_keys(self) -> None:
         keys = self.sequence("keys", "a list of columns")
         if not keys or not all(isinstance(key, str) and key for key in keys):
             raise self.error(
@@ -82,23 +108,33 @@ class Label(Versioned):
         if len(set(keys)) < len(keys):
             raise self.error("a key is given twice.", asked=keys, remedy="Leave one out.")
         self._set(keys=keys)
-        with self.located("within"):
-            self._set(within=span(self.within))
-        if not self.within:
-            raise self.error("within is nothing.", asked=self.within, remedy="Give a duration such as '7d'.")
-        self.one_of("attribution", ATTRIBUTIONS)
         for side in (self.source, self.touches):
             if side is not None:
                 self._check_columns(side, keys)
-        if self.value is not None:
-            self._check_value(self.value)
-        if self.where is not None and (not isinstance(self.where, str) or not self.where.strip()):
-            raise self.error(f"where is an SQL condition, not {self.where!r}.", asked=self.where)
 
-    @property
-    def uses(self) -> tuple[Definition, ...]:
-        """Its sources."""
-        return (self.source,) if self.touches is None else (self.source, self.touches)
+    def _check_conditions(self) -> None:
+        for name in ("where", "touches_where"):
+            given = getattr(self, name)
+            if given is not None and (not isinstance(given, str) or not given.strip()):
+                raise self.error(f"{name} is an SQL condition, not {given!r}.", asked=given)
+        if self.touches_where is not None and self.touches is None:
+            raise self.error(
+                "touches_where selects touches, and there are none.",
+                asked=self.touches_where,
+                remedy="Give touches=, or leave it out.",
+            )
+
+    def _check_measure(self) -> None:
+        if not isinstance(self.count, bool):
+            raise self.error(f"count is True or False, not {self.count!r}.", asked=self.count)
+        if self.value is not None:
+            if self.count:
+                raise self.error(
+                    "it has a value and a count.",
+                    asked=self.value,
+                    remedy="Make two labels: one with value=, one with count=True.",
+                )
+            self._check_value(self.value)
 
     def _check_value(self, column: str) -> None:
         self._check_columns(self.source, (column,))

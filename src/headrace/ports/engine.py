@@ -15,9 +15,22 @@ if TYPE_CHECKING:
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
+    from headrace.kernel.labels import LabelBinding
     from headrace.schema import Schema
 
-__all__ = ["Answered", "Asked", "Engine", "Extent", "File", "Held", "Part", "Progress"]
+__all__ = [
+    "Answered",
+    "AnsweredLabel",
+    "Asked",
+    "AskedLabel",
+    "Engine",
+    "Extent",
+    "Extracted",
+    "File",
+    "Held",
+    "Part",
+    "Progress",
+]
 
 
 class File(NamedTuple):
@@ -109,6 +122,48 @@ class Answered(NamedTuple):
     newest: int | None
 
 
+class AskedLabel(NamedTuple):
+    """A question about one label.
+
+    Attributes:
+        binding: The label.
+        keys: The spine's columns of the label's keys, n rows.
+        t: The spine's instants, int64 microseconds, n rows.
+        named: The event id of each row's touch, n values; None where the spine does not have it.
+        as_of: What was not known before this instant does not count, microseconds UTC.
+    """
+
+    binding: LabelBinding
+    keys: pa.Table
+    t: Array
+    named: pa.Array | None
+    as_of: int
+
+
+class Extracted(NamedTuple):
+    """What was read of a source.
+
+    Attributes:
+        left_out: How many rows were left out, by reason.
+        newest: The newest event time among the others, microseconds UTC; None without any.
+    """
+
+    left_out: Mapping[str, int]
+    newest: int | None
+
+
+class AnsweredLabel(NamedTuple):
+    """A label at every row of a spine.
+
+    Attributes:
+        columns: `value` and `delay` (seconds), in the spine's order, NOT_FOUND where there is no touch.
+        sources: What was read of each source, by its name.
+    """
+
+    columns: Mapping[str, Column]
+    sources: Mapping[str, Extracted]
+
+
 Progress: TypeAlias = Callable[[str, float], None]
 """Hears how far a piece of work is: what it is, and the share done, 0 to 1."""
 
@@ -154,6 +209,14 @@ class Engine(Protocol):
 
     def features(self, asked: Asked, progress: Progress) -> Answered:
         """Point-in-time correct features of a view.
+
+        Raises:
+            DataError: The data cannot be read.
+        """
+        ...
+
+    def labels(self, asked: AskedLabel, progress: Progress) -> AnsweredLabel:
+        """A label at every row of a spine; see `headrace.kernel.attribution`.
 
         Raises:
             DataError: The data cannot be read.

@@ -376,15 +376,20 @@ def services(draw: DrawFn) -> FeatureService:
 def labels(draw: DrawFn) -> Label:
     """Labels with and without touches."""
     source = draw(event_sources())
+    touches = draw(st.none() | event_sources().filter(lambda each: each.name != source.name))
+    value = draw(st.sampled_from((None, "n")))
     return Label(
         draw(names()),
         source=source,
-        touches=draw(st.none() | event_sources().filter(lambda each: each.name != source.name)),
+        touches=touches,
         keys=draw(st.permutations(["n", "s"])),
         within=draw(st.sampled_from(("1h", "7d", "30d"))),
         attribution=draw(st.sampled_from(ATTRIBUTIONS)),
         where=draw(st.none() | _words),
-        value=draw(st.sampled_from((None, "n"))),
+        touches_where=draw(st.none() | _words) if touches is not None else None,
+        value=value,
+        count=value is None and draw(st.booleans()),
+        reported_within=draw(st.sampled_from((None, "1d"))),
         **_drawn(draw, _versioned()),
     )
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.engines.local.buckets import gathered
+from headrace.engines.local.labels import answer_label
 from headrace.engines.local.loads import LoadParts, named, stamped
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, LatestBinding
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
+    from headrace.kernel.labels import EventsBinding
     from headrace.ports import engine as ports
-    from headrace.ports.engine import Asked, Progress
+    from headrace.ports.engine import AnsweredLabel, Asked, AskedLabel, Progress
     from headrace.schema import Schema
 
 __all__ = ["LocalEngine"]
@@ -177,6 +179,14 @@ class LocalEngine:
         counts = Counter(rule for rows in rejected for rule in rows.column("rule").to_pylist())
         columns = {name: answers[name] for name in asked.names}
         return Answered(columns, dict(sorted(counts.items())), max(newest, default=None))
+
+    def labels(self, asked: AskedLabel, progress: Progress) -> AnsweredLabel:
+        """A label at every row of a spine."""
+
+        def side(binding: EventsBinding, rejected: list[pa.Table]) -> Reading:
+            return self._read(binding, binding.columns_read, rejected=rejected)
+
+        return answer_label(asked, side, self._budget, self._threads, progress)
 
     def _windows(self, asked: Asked, numbers: Numbers) -> _Work:
         binding = asked.binding

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import ViewPlan
-    from headrace.ports.engine import Asked, File, Held, Part, Progress
+    from headrace.ports.engine import AnsweredLabel, Asked, AskedLabel, File, Held, Part, Progress
     from headrace.schema import Schema, Type
 
 __all__ = ["SparkEngine"]
@@ -97,6 +97,14 @@ class SparkEngine:
     def parts(self, binding: Binding, before: int, held: Held | None = None, done: int = 0) -> Iterator[Part]:
         """Not yet."""
         raise _no_loads(binding.id)
+
+    def labels(self, asked: AskedLabel, progress: Progress) -> AnsweredLabel:
+        """Not yet."""
+        raise StoreError(
+            "Labels are not made on Spark yet.",
+            asked=asked.binding.id,
+            remedy='Make the training set with HEADRACE_OFFLINE__ENGINE="local".',
+        )
 
     def features(self, asked: Asked, progress: Progress) -> Answered:
         """Point-in-time correct features of a view."""
