@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-
 from headrace.kernel.attribution import DELAY, VALUE, Questions, labels_of
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.columns import PRESENT

@@ -79,13 +79,14 @@ def label_cases(draw: st.DrawFn) -> LabelCase:
     keys = draw(st.sampled_from([("user",), ("user", "item")]))
     within = draw(st.sampled_from([SECOND, HOUR, 7 * DAY]))
     base = draw(st.sampled_from(BASES["UTC"]))
-    steps = st.sampled_from([0, 1, within // 2, within - 1, within, within + 1, 3 * within])
-    instants = [base + each for each in draw(st.lists(steps, min_size=1, max_size=3))]
-    ends = [t + each for t in instants for each in draw(st.lists(steps, min_size=1, max_size=4))]
+    near = [0, 1, within // 3, within // 2, within - 1, within, within + 1]
+    starts = st.lists(st.sampled_from([*near, 3 * within]), min_size=2, max_size=4)
+    instants = [base + each for each in draw(starts)]
+    ends = sorted({t + each for t in instants for each in near})
     source = draw(_sources("conversions", keys))
     clicks = draw(st.one_of(_sources("clicks", keys), _sources("clicks", keys), st.none()))
     label = draw(_labels(source, clicks, keys, within))
-    conversions = draw(_logs(source, keys, [*ends, *ends, *(end - 1 for end in ends), *instants], within))
+    conversions = draw(_logs(source, keys, ends, within))
     touches = [] if clicks is None else draw(_logs(clicks, keys, instants, within))
     named = clicks is not None and clicks.event_id is not None and draw(st.booleans())
     spine = draw(_spines(label, touches, instants, named=named))
@@ -93,7 +94,7 @@ def label_cases(draw: st.DrawFn) -> LabelCase:
     logs = [(source, conversions)] if clicks is None else [(source, conversions), (clicks, touches)]
     for side, rows in logs:
         moments += [event.known for event in _accepted(side, rows, keys)]
-    as_of = draw(st.sampled_from(moments)) + draw(st.sampled_from([0, 1, _EVER]))
+    as_of = draw(st.sampled_from(moments)) + draw(st.sampled_from([_EVER, _EVER, 0, 1]))
     return LabelCase(label, conversions, touches, spine, named, as_of)
 
 
@@ -121,7 +122,7 @@ def _labels(
 ) -> Label:
     def condition(side: EventSource | None) -> str | None:
         known = [] if side is None else [sql for sql, each in CONDITIONS.items() if each.reads(_schema(side))]
-        return draw(st.sampled_from([None, *known]))
+        return draw(st.sampled_from(known)) if known and draw(st.booleans()) else None
 
     value = draw(st.sampled_from([None, None, *(each for each in _VALUES if each in _schema(source))]))
     return Label(
@@ -146,7 +147,12 @@ def _logs(
     schema = _schema(source)
     vile = draw(st.integers(0, 3)) == 0
     row = event_rows(schema, keys, source.available_at, source.event_id, instants, lag=within, vile=vile)
-    rows = draw(st.lists(row, max_size=draw(st.sampled_from([5, 12, 25]))))
+    hot = {key: VALUES[KEYS[key]].usual[0] for key in keys}
+    row = st.builds(
+        lambda each, other: each if other else {**each, **hot}, row, st.sampled_from([0, 0, 0, 1])
+    )
+    size = draw(st.sampled_from([3, 6, 12, 20, 0]))
+    rows = draw(st.lists(row, min_size=size, max_size=size))
     for place in draw(st.lists(st.integers(0, max(len(rows) - 1, 0)), max_size=3)) if rows else []:
         other, taken = draw(row), draw(st.lists(st.sampled_from(sorted(schema)), max_size=2))
         rows.append({**rows[place], **{name: other[name] for name in taken if name != source.event_id}})
@@ -175,7 +181,7 @@ def _spines(
         if touch["ts"] is not None
     ]
     one = st.one_of(st.sampled_from(there), st.sampled_from(there), row) if there else row
-    return draw(st.lists(one, min_size=1, max_size=12))
+    return draw(st.lists(one, min_size=1, max_size=8)) + there[: draw(st.sampled_from([4, 0]))]
 
 
 def _schema(source: EventSource) -> Schema:
