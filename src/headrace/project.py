@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from headrace.definitions.base import Definition
+    from headrace.definitions.label import Label
     from headrace.definitions.service import FeatureService
     from headrace.doctor import Check
     from headrace.kernel.binding import Binding
     from headrace.offline.dataset import HistoricalFeatures
+    from headrace.offline.training import TrainingSet
     from headrace.online.answer import OnlineFeatures
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from headrace.registry.search import FeatureEntry
     from headrace.resolution import Resolution
     from headrace.stores.lmdb import LmdbStore
+    from headrace.training import TrainingSets
 
 __all__ = ["FeatureStore"]
 
@@ -95,6 +98,12 @@ class FeatureStore:
         from headrace.resolution import Resolution
 
         return Resolution(self.registry, self.settings.project.timezone, self._definitions)
+
+    @property
+    def _training(self) -> TrainingSets:
+        from headrace.training import TrainingSets
+
+        return TrainingSets(self._names, self._engine, self.settings, self._clock.now())
 
     def _definitions(self) -> tuple[Definition, ...]:
         """The definitions given to `apply`, else those of the project's files."""
@@ -230,6 +239,54 @@ class FeatureStore:
             self.settings.directory,
         )
         return historical(plan, rows, made, progress)
+
+    def get_training_set(  # noqa: PLR0913 - what may be asked; all but the first are keywords
+        self,
+        spine: Any = None,
+        *,
+        service: str | FeatureService | None = None,
+        features: Sequence[str] | FeatureService | None = None,
+        labels: Sequence[str | Label] | str | Label = (),
+        as_of: str | int | dt.datetime | None = None,
+        immature: str = "null",
+        negatives: float | None = None,
+        seed: int = 0,
+        timestamp: str = "ts",
+        full_feature_names: bool = False,
+        entity_df: Any = None,
+        progress: Progress = _silent,
+    ) -> TrainingSet:
+        """Features at each row's instant, and what became of the row: labels.
+
+        Columns are the spine's, the features, and each label with `label_mature` and `label_delay` (seconds
+        to its first event); of several labels `{name}_mature` and `{name}_delay`.
+
+        Args:
+            spine: Rows with keys and instants: the touches to learn from, or some of them.
+            service: A service, `"ctr_model@1"`, instead of features.
+            features: References such as `"user_ads:ctr_7d"`.
+            labels: Labels, or names of registered ones.
+            as_of: What was not known before this instant counts for no label; by default all that should have
+                arrived.
+            immature: What becomes of rows whose label may still change: "null" hides it, "keep" shows it as
+                known so far, "drop" leaves the rows out.
+            negatives: The share of rows without an outcome to keep; `sample_weight` then holds the weights.
+            seed: Which of them.
+            timestamp: The spine's column of instants.
+            full_feature_names: Name columns `view__feature`.
+            entity_df: The spine, by Feast's name.
+            progress: Hears how far the work is.
+
+        Raises:
+            DataError: As in `get_historical_features`; or `as_of` is in the future, or a choice is none.
+            UnknownNameError: A feature, service or label does not exist.
+            DefinitionError: Two columns would share a name, or a label does not fit its sources.
+            StoreError: The code of an on-demand feature is not the code that was applied.
+        """
+        asked = self._training.labels(labels, as_of, immature, negatives, seed)
+        chosen = self._names.choose(features, service)
+        rows = entity_df if spine is None else spine
+        return self._training.make(rows, timestamp, chosen, asked, progress, full=full_feature_names)
 
     # --- serving ---
 

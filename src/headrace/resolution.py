@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from headrace.clock import DAY
+from headrace.definitions.canonical import document, freeze
+from headrace.definitions.label import Label
 from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.references import Reference, parse_reference
 from headrace.definitions.service import FeatureService
@@ -18,6 +20,7 @@ from headrace.online.source import SourceStream
 from headrace.online.states import states_of
 from headrace.ports.catalog import Key
 from headrace.retrieval.bind import bind
+from headrace.retrieval.bind_label import bind_label
 from headrace.retrieval.plan import Function, RetrievalPlan, compile_retrieval
 
 if TYPE_CHECKING:
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
 
     from headrace.definitions.base import Definition
     from headrace.kernel.binding import Binding
+    from headrace.kernel.labels import LabelBinding
     from headrace.online.ingest import Ingest
     from headrace.registry.registry import Registry
     from headrace.schema import Schema
 
 __all__ = ["EPOCH", "Chosen", "Resolution", "has_stream", "key_of"]
+
+AnySource = TypeVar("AnySource", bound=Source)
 
 EPOCH = DAY
 """The length of an epoch of the stream: a UTC day."""
@@ -210,6 +216,48 @@ class Resolution:
         assert schema is not None  # noqa: S101 - applying froze it
         return bind(definition, schema, self._zone)
 
+    def label(self, name: str) -> Label:
+        """A label of the registry, or else of the project's definitions.
+
+        Args:
+            name: `name` or `name@version`; the active version without one.
+
+        Raises:
+            UnknownNameError: There is none.
+            DefinitionError: The text is no reference.
+        """
+        asked = parse_reference(name, "label")
+        if asked.name in self._names("label"):
+            registered = self._registry.definition("label", asked.name, asked.version or None)
+            assert isinstance(registered, Label)  # noqa: S101 - the registry keeps kinds apart
+            return registered
+        written = [each for each in self._definitions() if isinstance(each, Label)]
+        for each in written:
+            if each.name == asked.name and asked.version in {"", each.version}:
+                return each
+        raise UnknownNameError.of("label", name, [each.name for each in written])
+
+    def bound_label(self, label: Label, read_schema: Callable[[Source], Schema]) -> tuple[LabelBinding, str]:
+        """A label, bound, and its semantic fingerprint; it need not be registered.
+
+        Args:
+            label: The label.
+            read_schema: Reads the schema of a source that declares none and was never applied.
+
+        Raises:
+            DefinitionError: It does not fit its sources.
+            DataError: The data of a source without a schema cannot be read.
+        """
+        import dataclasses
+
+        bare = [each for each in label.uses if isinstance(each, Source) and each.schema is None]
+        frozen = self.frozen_schemas() if bare else {}
+        settled = freeze(label, {each.name: frozen.get(each.name) or read_schema(each) for each in bare})
+        assert isinstance(settled, Label)  # noqa: S101 - freezing keeps kinds
+        touches = settled.touches and self._with_table(settled.touches)
+        whole = dataclasses.replace(settled, source=self._with_table(settled.source), touches=touches)
+        return bind_label(whole, self._zone), document(settled).semantic
+
     def earlier(self, binding: Binding, fingerprint: str) -> Earlier | None:
         """The newest revision of a view's version whose states have a fingerprint; None if none has.
 
@@ -236,15 +284,18 @@ class Resolution:
         """The view with its source's table in memory, which the registry does not keep."""
         import dataclasses
 
-        if not isinstance(view.source.batch, InMemory):
-            return view
-        for each in self._definitions():
-            for source in (each, *each.uses):
-                if isinstance(source, Source) and source.name == view.source.name:
-                    return dataclasses.replace(
-                        view, source=dataclasses.replace(view.source, batch=source.batch)
-                    )
-        return view
+        source = self._with_table(view.source)
+        return view if source is view.source else dataclasses.replace(view, source=source)
+
+    def _with_table(self, source: AnySource) -> AnySource:
+        import dataclasses
+
+        if isinstance(source.batch, InMemory):
+            for each in self._definitions():
+                for known in (each, *each.uses):
+                    if isinstance(known, Source) and known.name == source.name:
+                        return dataclasses.replace(source, batch=known.batch)
+        return source
 
     def _function(self, of: Reference) -> Function:
         """An on-demand feature with what it was applied with: its inputs' versions and its code."""

@@ -38,7 +38,8 @@ def service(**changes: Any) -> hr.FeatureService:
 
 
 def label(**changes: Any) -> hr.Label:
-    return hr.Label(**{"name": "l", "source": events(), "keys": ["user_id", "ad_id"], **changes})
+    made = {"name": "l", "source": events(), "touches": events(), "keys": ["user_id", "ad_id"], **changes}
+    return hr.Label(**made)
 
 
 RULES = [hr.rules.range("age", min=0)]
@@ -87,7 +88,10 @@ SEMANTIC: dict[Any, dict[str, Any]] = {
         "within": "1d",
         "attribution": "first_touch",
         "where": "vip",
+        "touches_where": "vip",
         "value": "age",
+        "count": True,
+        "reported_within": "1d",
     },
 }
 SOURCE_METADATA = {**WORDS, "batch": "other.parquet", "on_invalid": "warn"}

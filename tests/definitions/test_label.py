@@ -43,6 +43,19 @@ def test_a_label_says_what_followed_what() -> None:
             "'all' is not an attribution",
         ),
         (lambda: hr.Label("l", source=clicks, keys=["user_id"], where=" "), "where is an SQL condition"),
+        (
+            lambda: hr.Label("l", source=clicks, keys=["user_id"], touches_where="vip"),
+            "touches_where selects touches, and there are none",
+        ),
+        (
+            lambda: hr.Label("l", source=clicks, keys=["user_id"], value="age", count=True),
+            "it has a value and a count",
+        ),
+        (lambda: hr.Label("l", source=clicks, keys=["user_id"], count=1), "count is True or False"),  # type: ignore[arg-type]
+        (
+            lambda: hr.Label("l", source=clicks, keys=["user_id"], reported_within="late"),
+            "reported_within: 'late' is not a duration",
+        ),
     ],
 )
 def test_a_wrong_label_is_refused_where_it_is_written(make: object, says: str) -> None:

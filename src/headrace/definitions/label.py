@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.definitions.base import METADATA, Definition, Versioned
+from headrace.definitions.base import Definition, Versioned
 from headrace.definitions.source import EventSource
 from headrace.definitions.span import Span, span
 from headrace.schema import Schema
@@ -48,7 +48,7 @@ class Label(Versioned):
     touches_where: str | None = None
     value: str | None = None
     count: bool = False
-    reported_within: Span = field(default=Span(0), metadata=METADATA)
+    reported_within: Span = Span(0)
 
     kind: ClassVar[str] = "label"
     form: ClassVar[str] = "label"

@@ -221,7 +221,8 @@ def _values(binding: LabelBinding, table: pa.Table, time: Array, credited: _Cred
     (measure,) = binding.total.measures({name: of}, {})
     states: States = measure.algebra.lift(Events(len(at), present, (column,), time[at]))
     merged = RangeIndex(measure.algebra, states).over(Ranges(credited.lo, credited.hi))
-    (finished,) = binding.total.finish((merged,), np.zeros(len(lengths), dtype=np.int64), {name: of})
+    t = np.zeros(len(lengths), dtype=np.int64)  # a sum does not look at the instant
+    (finished,) = binding.total.finish((merged,), t, {name: of}, (measure.algebra,))
     return Stack(finished, binding.type, lengths).values
 
 

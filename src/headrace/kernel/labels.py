@@ -33,6 +33,16 @@ class EventsBinding(Binding):
     value: tuple[str, Type] | None = field(kw_only=True, default=None)
 
     @property
+    def lateness(self) -> int:
+        """Microseconds after which what was known is in the batch."""
+        return int(getattr(self.source, "lateness", 0))
+
+    @property
+    def complete_until(self) -> int | None:
+        """The instant up to which the batch holds all, microseconds; None if it does not say."""
+        return getattr(self.source, "complete_until", None)
+
+    @property
     def columns_read(self) -> list[str] | None:
         """The columns of the source that count for something; None for all.
 

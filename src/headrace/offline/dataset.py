@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.offline.spine import Spine
 
-__all__ = ["MANIFEST_KEY", "HistoricalFeatures", "Origin", "OutputFeature"]
+__all__ = [
+    "MANIFEST_KEY",
+    "HistoricalFeatures",
+    "Origin",
+    "OutputFeature",
+    "count_statuses",
+    "headrace_version",
+    "spine_facts",
+]
 
 MANIFEST_KEY = b"headrace.manifest"
 """Where `to_parquet` keeps the manifest: JSON in the file's own metadata."""
@@ -79,26 +87,15 @@ class Origin:
     def manifest(self) -> dict[str, Any]:
         """The facts as JSON values; hashes the spine."""
         return {
-            "headrace_version": _version(),
+            "headrace_version": headrace_version(),
             "created_at": format_instant(self.created_at),
             "engine": self.engine,
             "service": self.service,
             "features": [dict(vars(each)) for each in self.features],
-            "spine": self._spine(),
+            "spine": spine_facts(self.spine),
             "sources": {name: dict(facts) for name, facts in self.sources.items()},
             "statuses": {name: count_statuses(each) for name, each in self.statuses.items()},
             "quarantined": dict(self.quarantined),
-        }
-
-    def _spine(self) -> dict[str, Any]:
-        t = self.spine.t
-        return {
-            "rows": len(self.spine),
-            "sha256": self.spine.digest(),
-            "columns": self.spine.table.column_names,
-            "timestamp": self.spine.timestamp,
-            "first": format_instant(int(t.min())) if len(t) else None,
-            "last": format_instant(int(t.max())) if len(t) else None,
         }
 
 
@@ -166,7 +163,9 @@ class HistoricalFeatures:
         target = Path(path).expanduser()
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         note = {MANIFEST_KEY: json.dumps(self.manifest).encode()}
-        table = self.table.replace_schema_metadata({**(self.table.schema.metadata or {}), **note})
+        # In one piece: how rows happen to lie in memory must not show in the file.
+        table = self.table.combine_chunks()
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **note})
         try:
             with part.open("wb") as file:
                 parquet.write_table(table, file, compression="zstd")
@@ -197,7 +196,7 @@ class HistoricalFeatures:
         return f"<p>{self._size()}</p>{table}<p>{self._rest().strip()}</p>"
 
     def _size(self) -> str:
-        return f"HistoricalFeatures: {len(self)} rows, {len(self.origin.features)} features"
+        return f"{type(self).__name__}: {len(self)} rows, {len(self.origin.features)} features"
 
     def _shown(self) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
         """The first rows and columns; of a wide table the last columns, the features, matter more."""
@@ -227,7 +226,21 @@ def count_statuses(status: Array) -> dict[str, int]:
     return {name: int(count) for name, count in zip(STATUS_NAMES, counts, strict=True) if count}
 
 
-def _version() -> str:
+def spine_facts(spine: Spine) -> dict[str, Any]:
+    """What the manifest says of a spine; hashes it."""
+    t = spine.t
+    return {
+        "rows": len(spine),
+        "sha256": spine.digest(),
+        "columns": spine.table.column_names,
+        "timestamp": spine.timestamp,
+        "first": format_instant(int(t.min())) if len(t) else None,
+        "last": format_instant(int(t.max())) if len(t) else None,
+    }
+
+
+def headrace_version() -> str:
+    """The version that is installed."""
     try:
         return importlib.metadata.version("headrace")
     except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed

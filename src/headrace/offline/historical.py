@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from headrace.clock import format_instant
 from headrace.errors import DefinitionError
 from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
-from headrace.offline.inputs import inputs_of
+from headrace.offline.inputs import Inputs, inputs_of
 from headrace.ports.engine import Asked
 from headrace.retrieval.on_demand import run_functions
 
@@ -34,6 +34,7 @@ class Making(NamedTuple):
         service: The service asked for; None where features were listed.
         fingerprints: The semantic fingerprint of each definition used.
         directory: What relative paths of sources are relative to.
+        full: Whether columns are `view__feature`.
     """
 
     engine: Engine
@@ -42,9 +43,12 @@ class Making(NamedTuple):
     service: str | None
     fingerprints: Mapping[Reference, str]
     directory: Path
+    full: bool = False
 
 
-def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progress) -> HistoricalFeatures:
+def historical(
+    plan: RetrievalPlan, spine: Spine, made: Making, progress: Progress, inputs: Inputs | None = None
+) -> HistoricalFeatures:
     """The plan's features for every row of the spine, in its order.
 
     Args:
@@ -52,6 +56,7 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
         spine: Keys and instants, and request fields where on-demand features read them.
         made: What computes them, and what the manifest says of it.
         progress: Hears how far the work is.
+        inputs: What the plan's views read, and perhaps others after them; looked up if None.
 
     Raises:
         DataError: A source cannot be read.
@@ -59,10 +64,10 @@ def historical(plan: RetrievalPlan, spine: Spine, made: Making, progress: Progre
     """
     _check_names(plan, spine)
     # Before anything is read: a file that changes meanwhile is then seen to be newer than the manifest says.
-    sources, labels = inputs_of((each.binding for each in plan.views), made.directory)
+    sources, labels = inputs or inputs_of((each.binding for each in plan.views), made.directory)
     found: list[Mapping[str, Column]] = []
     left_out: dict[str, int] = {}
-    for each, label in zip(plan.views, labels, strict=True):
+    for each, label in zip(plan.views, labels, strict=False):
         binding = each.binding
         columns, rejected, newest = made.engine.features(
             Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from headrace.casting import cast_column, instants
 from headrace.errors import DataError
+from headrace.offline.digest import table_digest
 from headrace.offline.spine_file import read_spine_file
 from headrace.schema import TIMESTAMP
 from headrace.tables import table_of
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from headrace.aggregations.states import Array
     from headrace.schema import Type
 
 __all__ = ["Spine"]
-
-_HASHED_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +36,23 @@ class Spine:
         table: The rows as given: order, duplicates and all columns kept.
         timestamp: The name of the time column.
         t: The rows' instants, n int64 microseconds UTC.
+        path: The file it was read from; None for a table.
     """
 
     table: pa.Table
     timestamp: str
     t: np.ndarray[tuple[int], np.dtype[np.int64]]
     _keys: Mapping[str, pa.ChunkedArray] = field(repr=False)
+    path: Path | None = None
 
     @classmethod
-    def read(cls, spine: Any, timestamp: str, key_types: Mapping[str, Type]) -> Spine:
+    def read(
+        cls,
+        spine: Any,
+        timestamp: str,
+        key_types: Mapping[str, Type],
+        optional: Mapping[str, Type] | None = None,
+    ) -> Spine:
         """Read a spine and check it.
 
         Args:
@@ -54,22 +61,28 @@ class Spine:
             timestamp: The column of instants: timestamps or dates (naive ones are UTC), ISO 8601 texts, or
                 int64 microseconds UTC.
             key_types: The columns that the features asked for need (join keys, request values), with types.
+            optional: Columns that are read likewise where the spine has them.
 
         Raises:
             DataError: The spine cannot be read, lacks one of the columns, has a row without an instant, or a
                 value that is not of its declared type. A null key is no error.
         """
         path = Path(spine).expanduser() if isinstance(spine, str | os.PathLike) else None
-        table = table_of(spine, "spine") if path is None else read_spine_file(path, key_types)
+        table = (
+            table_of(spine, "spine")
+            if path is None
+            else read_spine_file(path, [*key_types, *(optional or {})])
+        )
         _require(table, timestamp, key_types)
+        there = {name: of for name, of in (optional or {}).items() if name in table.column_names}
         t = instants(table[timestamp], f"The spine's time column {timestamp!r}")
         keys = {
             name: cast_column(table[name], of, f"The spine's column {name!r}")
-            for name, of in key_types.items()
+            for name, of in {**there, **key_types}.items()
         }
         if path is not None:
             table = _typed(table, timestamp, t, keys)
-        return cls(table, timestamp, t, keys)
+        return cls(table, timestamp, t, keys, path)
 
     def __len__(self) -> int:
         """How many rows."""
@@ -84,13 +97,21 @@ class Spine:
 
     def digest(self) -> str:
         """A SHA-256 over names, types and values of all columns; equal for equal rows in equal order."""
-        whole = hashlib.sha256()
-        for name in self.table.column_names:
-            column = self.table[name]
-            whole.update(f"{len(name)}:{name}:{column.type}\n".encode())
-            for start in range(0, len(column), _HASHED_AT_ONCE):
-                _hash_part(whole, column.slice(start, _HASHED_AT_ONCE))
-        return whole.hexdigest()
+        return table_digest(self.table)
+
+    def has(self, name: str) -> bool:
+        """Whether a column was read as one of the declared ones."""
+        return name in self._keys
+
+    def kept(self, rows: Array) -> Spine:
+        """Some of its rows, in their order.
+
+        Args:
+            rows: Which, n bool.
+        """
+        some = pa.array(rows)
+        keys = {name: column.filter(some) for name, column in self._keys.items()}
+        return Spine(self.table.filter(some), self.timestamp, self.t[rows], keys, self.path)
 
 
 def _require(table: pa.Table, timestamp: str, keys: Iterable[str]) -> None:
@@ -126,12 +147,3 @@ def _typed(table: pa.Table, timestamp: str, t: Any, keys: Mapping[str, pa.Chunke
         column = pa.array(t).cast(TIMESTAMP.arrow()) if name == timestamp else keys[name]
         table = table.set_column(at, name, column)
     return table
-
-
-def _hash_part(whole: Any, column: pa.ChunkedArray) -> None:
-    """Hash some values; what lies in memory under a null does not count."""
-    part = column.combine_chunks()
-    if part.null_count:
-        whole.update(pa.record_batch([part.is_valid()], names=["valid"]).serialize())
-        part = part.drop_null()
-    whole.update(pa.record_batch([part], names=["values"]).serialize())

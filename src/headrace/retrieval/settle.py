@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.definitions.canonical import Document, document, freeze
 from headrace.definitions.graph import check_references, gather
+from headrace.definitions.label import Label
 from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.source import Source
 from headrace.definitions.view import View
 from headrace.intake.expressions import derived_types
 from headrace.retrieval.bind import bind
+from headrace.retrieval.bind_label import bind_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,5 +81,7 @@ def settle(
             features += each.outputs(types)
         elif isinstance(each, OnDemandFeature):
             features.append(each.definition)
+        elif isinstance(each, Label):
+            bind_label(each, zone)
     check_references(settled, offered)
     return Settled(tuple(document(each, resolved, zone) for each in given), tuple(features), read)

@@ -122,7 +122,7 @@ def _labels(
 ) -> Label:
     def condition(side: EventSource | None) -> str | None:
         known = [] if side is None else [sql for sql, each in CONDITIONS.items() if each.reads(_schema(side))]
-        return draw(st.sampled_from(known)) if known and draw(st.booleans()) else None
+        return draw(st.none() | st.sampled_from(known)) if known else None
 
     value = draw(st.sampled_from([None, None, *(each for each in _VALUES if each in _schema(source))]))
     return Label(
