@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTRIBUTIONS", "Label"]
 
-_WEEK = span("7d")
+_WEEK, _AT_ONCE = span("7d"), span("0s")
 ATTRIBUTIONS = ("last_touch", "first_touch", "every_touch")
 
 
@@ -48,7 +48,7 @@ class Label(Versioned):
     touches_where: str | None = None
     value: str | None = None
     count: bool = False
-    reported_within: Span = Span(0)
+    reported_within: Span = _AT_ONCE
 
     kind: ClassVar[str] = "label"
     form: ClassVar[str] = "label"
