@@ -288,6 +288,26 @@ class FeatureStore:
         rows = entity_df if spine is None else spine
         return self._training.make(rows, timestamp, chosen, asked, progress, full=full_feature_names)
 
+    def rebuild_training_set(
+        self,
+        manifest: Mapping[str, Any] | str | os.PathLike[str],
+        spine: Any = None,
+        *,
+        progress: Progress = _silent,
+    ) -> TrainingSet:
+        """A training set made again from its manifest: the same rows, and byte for byte the same file.
+
+        Args:
+            manifest: A training set's `manifest`, a JSON file of it, or the set's Parquet file.
+            spine: The spine, if it was a table in memory or its file lies elsewhere now.
+            progress: Hears how far the work is.
+
+        Raises:
+            DataError: Something it was made of has changed, or is not given; the text names it.
+            UnknownNameError: A feature or label does not exist any more.
+        """
+        return self._training.rebuild(manifest, spine, progress)
+
     # --- serving ---
 
     def materialize(

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.clock import format_instant, instant
 from headrace.definitions.label import Label
+from headrace.definitions.references import parse_reference
 from headrace.errors import DataError
 from headrace.offline.historical import Making
+from headrace.offline.rebuild import check_definitions, check_rows, check_sources, check_spine, read_manifest
 from headrace.offline.sampling import Negatives
 from headrace.offline.spine import Spine
-from headrace.offline.training import Labels, training_set
+from headrace.offline.training import Labels, inputs_read, training_set
+from headrace.resolution import Chosen
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    import os
+    from collections.abc import Mapping, Sequence
 
     from headrace.config import Settings
     from headrace.kernel.labels import LabelBinding
     from headrace.offline.training import TrainingSet
     from headrace.ports.engine import Engine, Progress
-    from headrace.resolution import Chosen, Resolution
+    from headrace.resolution import Resolution
     from headrace.retrieval.plan import RetrievalPlan
 
 __all__ = ["TrainingSets"]
@@ -102,21 +107,61 @@ class TrainingSets:
             DefinitionError: Two columns would share a name, or have two types.
         """
         plan = self._names.retrieval(chosen, full=full)
-        needed = {**asked.keys, **plan.request, **plan.keys}
-        _check_types(plan, asked)
-        rows = Spine.read(spine, timestamp, needed, asked.touch_ids)
+        rows = _read(spine, timestamp, plan, asked)
+        return training_set(plan, rows, asked, self._making(plan, chosen, self._now, full=full), progress)
+
+    def rebuild(
+        self, given: Mapping[str, Any] | str | os.PathLike[str], spine: Any, progress: Progress
+    ) -> TrainingSet:
+        """The training set of a manifest, made again; see `FeatureStore.rebuild_training_set`.
+
+        Raises:
+            DataError: Something it was made of has changed, or is not given; the text names it.
+            UnknownNameError: A feature or label does not exist any more.
+        """
+        manifest = read_manifest(given)
+        labels = [self._bound(each["label"]) for each in manifest["labels"]]
+        sampled = manifest["negatives"]
+        negatives = None if sampled is None else Negatives(sampled["share"], sampled["seed"])
+        asked = Labels(labels, instant(manifest["as_of"]), manifest["immature"], negatives)
+        members = tuple(parse_reference(each["feature"]) for each in manifest["features"])
+        chosen = Chosen(members, manifest["service"])
+        now = self._names.fingerprints(member.definition for member in members)
+        fingerprints = {str(member): now[member.definition] for member in members}
+        check_definitions(manifest, fingerprints | {binding.id: found for binding, found in labels})
+
+        full = manifest["full_feature_names"]
+        plan = self._names.retrieval(chosen, full=full)
+        rows = _read(self._spine(manifest, spine), manifest["spine"]["timestamp"], plan, asked)
+        check_spine(manifest, rows)
+        inputs = inputs_read(plan, asked, self._settings.directory)
+        check_sources(manifest, inputs.facts)
+        making = self._making(plan, chosen, instant(manifest["created_at"]), full=full)
+        made = training_set(plan, rows, asked, making, progress, inputs)
+        check_rows(manifest, made.manifest["sha256"])
+        return replace(made, facts=manifest)
+
+    def _spine(self, manifest: Mapping[str, Any], given: Any) -> Any:
+        if given is not None:
+            return given
+        path = manifest["spine"]["path"]
+        if path is None:
+            raise DataError(
+                "The spine of this training set was a table in memory.",
+                asked="spine",
+                remedy="Give the spine beside the manifest.",
+            )
+        return self._settings.directory / path
+
+    def _making(self, plan: RetrievalPlan, chosen: Chosen, at: int, *, full: bool) -> Making:
         fingerprints = self._names.fingerprints(member.reference.definition for member in plan.members)
-        settings = self._settings
-        made = Making(
-            self._engine,
-            settings.offline.engine,
-            self._now,
-            chosen.service,
-            fingerprints,
-            settings.directory,
-            full,
-        )
-        return training_set(plan, rows, asked, made, progress)
+        name, directory = self._settings.offline.engine, self._settings.directory
+        return Making(self._engine, name, at, chosen.service, fingerprints, directory, full)
+
+
+def _read(spine: Any, timestamp: str, plan: RetrievalPlan, asked: Labels) -> Spine:
+    _check_types(plan, asked)
+    return Spine.read(spine, timestamp, {**asked.keys, **plan.request, **plan.keys}, asked.touch_ids)
 
 
 def _check_types(plan: RetrievalPlan, asked: Labels) -> None:

@@ -20,7 +20,7 @@ VERBS = {
     "features": "browsing",
     "show": "browsing",
     "lineage": "browsing",
-    "train": "computing",
+    "train": "training",
     "materialize": "computing",
     "push": "computing",
     "get": "serving",

@@ -77,7 +77,7 @@ class Pushed(Protocol):
 
 
 class Dataset(Protocol):
-    """Historical features."""
+    """Rows with features and labels."""
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -128,17 +128,28 @@ class Store(Protocol):
         """What it comes from, and what comes from it."""
         ...
 
-    def get_historical_features(
+    def get_training_set(  # noqa: PLR0913 - as the project has it
         self,
         spine: Any,
         *,
         features: Sequence[str] | None,
         service: str | None,
+        labels: Sequence[str],
+        as_of: str | None,
+        immature: str,
+        negatives: float | None,
+        seed: int,
         timestamp: str,
         full_feature_names: bool,
         progress: Callable[[str, float], None],
     ) -> Dataset:
-        """Features for the rows of a spine."""
+        """Features and labels for the rows of a spine."""
+        ...
+
+    def rebuild_training_set(
+        self, manifest: Path, spine: Any, *, progress: Callable[[str, float], None]
+    ) -> Dataset:
+        """The rows of a manifest again."""
         ...
 
     def materialize(

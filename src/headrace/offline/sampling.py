@@ -67,7 +67,7 @@ class Negatives:
             keys: The columns that tell rows apart, beside the instant.
             negative: Which rows may go; their keys are not null.
         """
-        stays = ~negative
+        stays = np.ones(len(negative), dtype=bool)
         rows = np.flatnonzero(negative)
         if self.share < 1 and len(rows):
             schema = Schema({name: keys[name] for name in sorted(keys)})

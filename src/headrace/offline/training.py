@@ -15,7 +15,7 @@ from headrace.kernel.columns import PRESENT
 from headrace.offline.dataset import HistoricalFeatures, spine_facts
 from headrace.offline.digest import table_digest
 from headrace.offline.historical import historical
-from headrace.offline.inputs import inputs_of
+from headrace.offline.inputs import Inputs, inputs_of
 from headrace.offline.sampling import WEIGHT, Negatives
 from headrace.ports.engine import AskedLabel
 
@@ -132,7 +132,12 @@ class _Made(NamedTuple):
 
 
 def training_set(
-    plan: RetrievalPlan, spine: Spine, asked: Labels, made: Making, progress: Progress
+    plan: RetrievalPlan,
+    spine: Spine,
+    asked: Labels,
+    made: Making,
+    progress: Progress,
+    inputs: Inputs | None = None,
 ) -> TrainingSet:
     """Labels of all rows of the spine, then features of those that are kept, in its order.
 
@@ -142,6 +147,7 @@ def training_set(
         asked: The labels.
         made: What computes, and what the manifest says of it.
         progress: Hears how far the work is.
+        inputs: What is read, where that is known already (`inputs_read`).
 
     Raises:
         DataError: A source cannot be read.
@@ -149,8 +155,8 @@ def training_set(
     """
     columns = label_columns([binding.label.name for binding, _ in asked.bindings])
     _check_names(plan, spine, asked, columns)
-    sides = [side for binding, _ in asked.bindings for side in binding.sides]
-    inputs = inputs_of([*(each.binding for each in plan.views), *sides], made.directory, contents=True)
+    # Before anything is read: a file that changes meanwhile is then seen not to be the one that was read.
+    inputs = inputs or inputs_read(plan, asked, made.directory)
     labels = [_made(binding, spine, asked.as_of, made, progress) for binding, _ in asked.bindings]
     kept, weights = _kept(spine, asked, labels)
     features = historical(plan, spine.kept(kept), made, progress, inputs)
@@ -159,7 +165,18 @@ def training_set(
         table = _with_label(table, names, each, kept, asked.immature)
     if weights is not None:
         table = table.append_column(WEIGHT, weights.filter(pa.array(kept)))
+    table = _bare(table)
     return TrainingSet(table, features.origin, _manifest(table, features.origin, spine, made, asked, labels))
+
+
+def inputs_read(plan: RetrievalPlan, asked: Labels, directory: Path) -> Inputs:
+    """What features and labels are made of, with hashes of what it holds.
+
+    Raises:
+        DataError: Files are missing, or cannot be read.
+    """
+    sides = [side for binding, _ in asked.bindings for side in binding.sides]
+    return inputs_of([*(each.binding for each in plan.views), *sides], directory, contents=True)
 
 
 def label_columns(names: Sequence[str]) -> list[LabelNames]:
@@ -224,6 +241,12 @@ def _with_label(table: pa.Table, names: LabelNames, label: _Made, kept: Array, i
     return table
 
 
+def _bare(table: pa.Table) -> pa.Table:
+    """The rows in one piece, without what the spine's file or frame said beside its values."""
+    fields = [pa.field(field.name, field.type) for field in table.schema]
+    return pa.table(table.combine_chunks().columns, schema=pa.schema(fields))
+
+
 def _manifest(
     table: pa.Table, origin: Origin, spine: Spine, made: Making, asked: Labels, labels: Sequence[_Made]
 ) -> dict[str, Any]:
@@ -245,7 +268,7 @@ def _manifest(
         "full_feature_names": made.full,
         "pyarrow_version": pa.__version__,
         "rows": table.num_rows,
-        "sha256": table_digest(table.combine_chunks()),
+        "sha256": table_digest(table),
     }
 
 
