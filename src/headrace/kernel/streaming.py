@@ -7,10 +7,12 @@ columns are.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headrace.aggregations.algebra import Ragged
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.rows import Rows
 from headrace.kernel.tiles import tile
@@ -20,7 +22,35 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import ViewPlan
 
-__all__ = ["StreamingKernel"]
+__all__ = ["StreamingKernel", "steps"]
+
+_RAGGED_STEP = 1 << 10
+"""How many rows of one entity are taken at once, where the states of ranges are pooled for every question."""
+
+
+def steps(plan: ViewPlan, entity: Array) -> list[tuple[int, int]]:
+    """Where a batch had better be cut, so that an entity with many questions costs what they cost elsewhere.
+
+    Each question pools the entries of its ragged states: long pieces of one entity would be quadratic. What a
+    piece leaves to the next are tiles.
+
+    Args:
+        plan: The view's plan.
+        entity: The entity of each row, ascending; at least one row.
+
+    Returns:
+        Pieces of the batch, one after another.
+    """
+    n = len(entity)
+    if not any(isinstance(measure.algebra, Ragged) for measure in plan.measures):
+        return [(0, n)]
+    starts = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
+    stops = np.append(starts[1:], n)
+    cuts = {0, n}
+    for run in np.flatnonzero(stops - starts > _RAGGED_STEP):
+        cuts.update(range(starts[run], stops[run], _RAGGED_STEP))
+        cuts.add(int(stops[run]))
+    return list(pairwise(sorted(cuts)))
 
 
 class StreamingKernel:

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.engines.spark.crossing import EVENT, FACTS, QUESTION, output, packed, unpacked
+from headrace.engines.spark.crossing import FACTS, QUESTION, output, packed, unpacked
 from headrace.kernel.columns import ArrowColumn, Column
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.latest_values import StreamingLatest
-from headrace.kernel.streaming import StreamingKernel
+from headrace.kernel.streaming import StreamingKernel, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,28 +50,37 @@ class _Answer:
         """What answers a partition's questions."""
         raise NotImplementedError
 
+    def cuts(self, entity: Array) -> list[tuple[int, int]]:
+        """The pieces in which a batch is taken in; at least one row."""
+        return [(0, len(entity))]
+
     def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Answer."""
         stream, entities = self.stream(), _Entities()
         for batch in batches:
+            if not batch.num_rows:
+                continue
             rows = pa.Table.from_batches([batch])
             kind: Array = rows.column("kind").to_numpy()
             for data in rows.filter(pa.array(kind == FACTS)).column("data").to_pylist():
                 yield output(FACTS, data)
-            if not rows.num_rows:
-                continue
-            entity: Array = entities.numbers(rows.column("entity").combine_chunks())
-            at: Array = rows.column("at").to_numpy()
-            asking = kind == QUESTION
+            entity = entities.numbers(rows.column("entity").combine_chunks())
             # What nobody asks about in this batch, nobody can ask about later, but for the last entity.
             asked = np.zeros(entity[-1] - entity[0] + 1, dtype=bool)
-            asked[entity[asking] - entity[0]] = asked[-1] = True
-            events = (kind == EVENT) & asked[entity - entity[0]]
-            mine = self.crossing.events(rows.filter(pa.array(events)))
-            columns = stream.process(mine, entity[events], entity[asking], at[asking])
-            if asking.any():
-                place = rows.column("place").filter(pa.array(asking))
-                yield output(QUESTION, packed(answered(place, columns)))
+            asked[entity[kind == QUESTION] - entity[0]] = asked[-1] = True
+            wanted = asked[entity - entity[0]] & (kind != FACTS)
+            rows, entity = rows.filter(pa.array(wanted)), entity[wanted]
+            for start, stop in self.cuts(entity) if len(entity) else ():
+                yield from self._piece(stream, rows.slice(start, stop - start), entity[start:stop])
+
+    def _piece(self, stream: _Stream, rows: pa.Table, entity: Array) -> Iterator[pa.RecordBatch]:
+        asking: Array = rows.column("kind").to_numpy() == QUESTION
+        events = self.crossing.events(rows.filter(pa.array(~asking)))
+        questions = rows.select(["place", "at"]).filter(pa.array(asking))
+        t: Array = questions.column("at").to_numpy()
+        columns = stream.process(events, entity[~asking], entity[asking], t)
+        if len(t):
+            yield output(QUESTION, packed(answered(questions.column("place"), columns)))
 
 
 class _Entities:
@@ -108,6 +117,10 @@ class AnswerWindows(_Answer):
     def stream(self) -> _Stream:
         """The streaming kernel."""
         return _Windows(self, StreamingKernel(self.plan))
+
+    def cuts(self, entity: Array) -> list[tuple[int, int]]:
+        """The pieces in which the kernel takes a batch."""
+        return steps(self.plan, entity)
 
 
 @dataclass(frozen=True)
