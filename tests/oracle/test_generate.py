@@ -13,7 +13,10 @@ from headrace import agg
 from headrace.testing.generate import MOST_EVENTS, Case, cases, dimensions, window_kind
 from headrace.testing.nasty import CONDITIONS
 
-WITHOUT_KEY = {"active_days", "active_hours", "distinct", "last_k", "sessions", "streak"}
+WITHOUT_KEY = {
+    "active_days", "active_hours", "distinct", "entropy", "first_k", "histogram", "last_distinct_k", "last_k",
+    "mode", "quantile", "sessions", "streak", "top_k",
+}  # fmt: skip
 """Kinds that cannot be taken by a key."""
 
 QUIET = settings(
@@ -35,7 +38,7 @@ def drawn(n: int) -> list[Case]:
 
 @pytest.fixture(scope="module")
 def many() -> list[Case]:
-    return drawn(800)
+    return drawn(1000)
 
 
 def test_every_aggregation_window_and_option_is_drawn_at_least_twenty_times(many):

@@ -14,7 +14,7 @@ from headrace.schema import TIMESTAMP, Type
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LastK", "Newest"]
+__all__ = ["KOfOrder", "LastK", "Newest", "check_k"]
 
 _LARGEST_K = 1000
 
@@ -41,7 +41,7 @@ class Newest(Ragged):
         """One entry for each event that counts."""
         values, order = events.values[0], events.order
         if order is None:
-            raise AssertionError("last_k needs the order of events")
+            raise AssertionError("the first and the last k need the order of events")
         columns: tuple[Array, ...] = (order, events.time, values.data)
         dictionaries = (events.orders, None, values.dictionary)
         if events.counts is None:
@@ -56,10 +56,15 @@ class Newest(Ragged):
             return np.maximum(starts, stops - self.k), stops
         return starts, stops
 
+    @staticmethod
+    def rank(order: Array) -> Array:
+        """The newer, the nearer the front."""
+        return -order
+
     def normalise(self, states: States) -> States:
-        """Newest first, k at most."""
+        """In the order of their ranks, k at most."""
         rows, order = self.rows_of(states), states.entries[0]
-        by = np.lexsort((-order, rows))
+        by = np.lexsort((self.rank(order), rows))
         lengths = np.bincount(rows, minlength=states.n)
         starts = offsets_of(lengths)[:-1]
         kept = by[np.arange(len(rows)) - np.repeat(starts, lengths) < self.k]
@@ -67,29 +72,27 @@ class Newest(Ragged):
         return States(states.n, (), offsets_of(np.minimum(lengths, self.k)), entries, states.dictionaries)
 
 
-@dataclass(frozen=True)
-class LastK(Aggregation):
-    """The newest k values of a column, newest first; an empty list without any.
+def check_k(of: Aggregation, k: int) -> None:
+    """Refuse a k that is none."""
+    if not (isinstance(k, int) and 1 <= k <= _LARGEST_K):
+        raise of.error(f"k={k!r} is out of range.", asked=k, remedy=f"Use k of 1 to {_LARGEST_K}.")
 
-    Attributes:
-        column: The column; nulls are skipped.
-        k: How many values, 1 to 1,000.
-        timestamps: Whether the companion `{name}__ts` with their event times is wanted too.
-    """
+
+@dataclass(frozen=True)
+class KOfOrder(Aggregation):
+    """Up to k values of a column, by their places in the total order of events."""
 
     column: str
     _: KW_ONLY
     k: int
     timestamps: bool = False
-    kind: ClassVar[str] = "last_k"
+
+    keeps: ClassVar[type[Newest]] = Newest
 
     def __post_init__(self) -> None:
         """Check k."""
         super().__post_init__()
-        if not (isinstance(self.k, int) and 1 <= self.k <= _LARGEST_K):
-            raise self.error(
-                f"k={self.k!r} is out of range.", asked=self.k, remedy=f"Use k of 1 to {_LARGEST_K}."
-            )
+        check_k(self, self.k)
 
     @property
     def _columns(self) -> tuple[str, ...]:
@@ -99,8 +102,8 @@ class LastK(Aggregation):
     def _measures(
         self, types: Mapping[str, Type], siblings: Mapping[str, Aggregation]
     ) -> tuple[Measure, ...]:
-        """The newest k."""
-        return (Measure(Newest(self.column_type(self.column, types), self.k), self._columns, self.where),)
+        """The k values, their times and places."""
+        return (Measure(self.keeps(self.column_type(self.column, types), self.k), self._columns, self.where),)
 
     def _outputs(self, types: Mapping[str, Type]) -> tuple[Output, ...]:
         """A list of the column's type, and its times where wanted."""
@@ -115,3 +118,16 @@ class LastK(Aggregation):
         _, time, data = state.entries
         values = Finished(data, offsets=state.offsets, dictionary=state.dictionaries[2])
         return (values, Finished(time, offsets=state.offsets)) if self.timestamps else (values,)
+
+
+@dataclass(frozen=True)
+class LastK(KOfOrder):
+    """The newest k values of a column, newest first; an empty list without any.
+
+    Attributes:
+        column: The column; nulls are skipped.
+        k: How many values, 1 to 1,000.
+        timestamps: Whether the companion `{name}__ts` with their event times is wanted too.
+    """
+
+    kind: ClassVar[str] = "last_k"

@@ -89,7 +89,7 @@ class Finished(NamedTuple):
         dictionary: What codes in `data` mean.
         offsets: Where each row's items start, for lists and maps.
         valid_items: Which items of lists and maps are not null, beside `data`; None for all.
-        keys: The maps' keys, beside `data`.
+        keys: The maps' keys, or the first members of lists of pairs, beside `data`.
         key_dictionary: What codes in `keys` mean.
         reason: Why rows are invalid or partial.
         high: The upper 64 bits of 128-bit values, beside `data`.

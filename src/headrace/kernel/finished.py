@@ -129,14 +129,25 @@ def _array(part: Finished, of: Type, invalid: Array | None) -> pa.Array:
     """Finished values of a type as Arrow, null where not valid or invalid."""
     hidden = invalid if part.invalid is None else part.invalid
     if of.name == "map":
-        keys = _scalars(Finished(part.keys, dictionary=part.key_dictionary), of.items[0], None)  # type: ignore[arg-type]
-        return _maps(part.offsets, keys, _items(part, of.items[1]), of, hidden)
+        return _maps(part.offsets, _keys(part, of.items[0]), _items(part, of.items[1]), of, hidden)
     if of.name == "list":
-        return _lists(part.offsets, _items(part, of.items[0]), of, hidden)
+        items = _pairs(part, of.items[0]) if part.keys is not None else _items(part, of.items[0])
+        return _lists(part.offsets, items, of, hidden)
     null = None if part.valid is None else ~part.valid
     if hidden is not None and hidden.any():
         null = hidden if null is None else null | hidden
     return _scalars(part, of, null)
+
+
+def _keys(part: Finished, of: Type) -> pa.Array:
+    assert part.keys is not None  # noqa: S101 - maps and lists of pairs have keys
+    return _scalars(Finished(part.keys, dictionary=part.key_dictionary), of, None)
+
+
+def _pairs(part: Finished, of: Type) -> pa.Array:
+    """Structs of a key and an item."""
+    both = [_keys(part, of.items[0]), _items(part, of.items[1])]
+    return pa.StructArray.from_arrays(both, fields=list(of.arrow()))
 
 
 def _items(part: Finished, of: Type) -> pa.Array:

@@ -30,6 +30,9 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "gap": ("2s", "3m", "1d"),
     "half_life": ("1s", "30m", "14d"),
     "max_keys": (1, 3),
+    "q": (0.0, 0.5, 0.9, 1.0),
+    "accuracy": (0.01, 0.001, 0.25),
+    "edges": ((0.0,), (-1.0, 0.1, 0.5, 2.0, 1e9), (-1e300, -3.75, 0.0, 9223372036854775807.0)),
     "prior": (None, (1, 50), (0.0, 2.5)),
 }
 """Field -> values worth trying. `COLUMNS` take columns; `COUNTS` take counts."""

@@ -202,6 +202,9 @@ _OWN: dict[str, Callable[[Mapping[str, Type]], SearchStrategy[Any]]] = {
     "max_keys": lambda _: st.integers(1, 10_000),
     "gap": lambda _: st.sampled_from(("30s", "30m", "1d")),
     "half_life": lambda _: st.sampled_from(("90s", "1h", "14d")),
+    "q": lambda _: st.floats(0, 1),
+    "accuracy": lambda _: st.floats(0.001, 0.25),
+    "edges": lambda _: st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=4, unique=True).map(sorted),
     "prior": lambda _: st.none() | st.tuples(st.floats(0, 1e6), st.floats(0.5, 1e6)),
     "windows": lambda _: st.lists(windows(), min_size=1, max_size=4, unique_by=lambda each: each.suffix),
 }

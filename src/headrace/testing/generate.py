@@ -241,7 +241,7 @@ def features(
     types |= {name: DERIVED[name].type for name in columns}
     conditions = [sql for sql, each in CONDITIONS.items() if each.reads(schema)]
     made: list[Aggregation] = []
-    few = min(len(kinds), 6)
+    few = min(len(kinds), 8)
     some = st.lists(st.sampled_from(list(kinds)), min_size=few, max_size=few + 3, unique=True)
     for place, kind in enumerate(kinds if whole else draw(some)):
         choices = [each for each in _examples(kind) if all(column in types for column in each.columns())]

@@ -141,17 +141,20 @@ def read_finished(finished: Finished, of: Type, n: int) -> list[tuple[Any, bool]
         values = _read(finished.data, of, finished.dictionary, finished.high, valid)
         return [(value if ok else None, bad) for value, ok, bad in zip(values, valid, invalid, strict=True)]
     shown = None if finished.valid_items is None else finished.valid_items.tolist()
-    items = _read(finished.data, of.items[-1], finished.dictionary, finished.high, shown)
+    first, last = of.items[0], of.items[-1]
+    if last.name == "struct":
+        first, last = last.items
+    items = _read(finished.data, last, finished.dictionary, finished.high, shown)
     if shown is not None:
         items = [item if ok else None for item, ok in zip(items, shown, strict=True)]
-    keys = (
-        None
-        if finished.keys is None
-        else _read(finished.keys, of.items[0], finished.key_dictionary, None, None)
-    )
+    keys = None if finished.keys is None else _read(finished.keys, first, finished.key_dictionary, None, None)
     rows = []
     for row, (low, high) in enumerate(zip(finished.offsets[:-1], finished.offsets[1:], strict=True)):
-        value = items[low:high] if keys is None else dict(zip(keys[low:high], items[low:high], strict=True))
+        value: Any = items[low:high]
+        if keys is not None:
+            pairs = list(zip(keys[low:high], items[low:high], strict=True))
+            named = of.items[0].names
+            value = [dict(zip(named, pair, strict=True)) for pair in pairs] if named else dict(pairs)
         rows.append((value if valid[row] else None, invalid[row]))
     return rows
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.testing.formulas import ages, keys, local, moments, order, spells, totals
+from headrace.testing.formulas import ages, keys, local, moments, order, spells, spread, totals
 from headrace.testing.formulas.asked import Answer, Asked, Event, Result, named, ordered
 from headrace.testing.formulas.keys import by_key, hash64
 
@@ -25,6 +25,7 @@ FORMULAS: Mapping[str, Formula] = {
     **moments.FORMULAS,
     **order.FORMULAS,
     **keys.FORMULAS,
+    **spread.FORMULAS,
     **ages.FORMULAS,
     **local.FORMULAS,
     **spells.FORMULAS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import hashlib
@@ -80,6 +81,36 @@ def _map(results: Mapping[Any, Result], truncated: str) -> Result:
     return Result(value, slack, truncated)
 
 
+def _counts(asked: Asked) -> tuple[dict[Any, int], str]:
+    """The values of smallest (hash, value), ascending, and how often each occurs; whether some are lost."""
+    of = asked.types[asked.feature.column]
+    values = asked.values()
+    counted = collections.Counter(values)
+    kept = _kept(counted, of, asked.feature.max_keys)
+    return {value: counted[value] for value in kept}, "truncated" if len(kept) < len(counted) else ""
+
+
+def _mode(asked: Asked) -> Result:
+    counts, reason = _counts(asked)
+    return Result(max(counts, key=lambda value: counts[value], default=None), 0, reason)
+
+
+def _top_k(asked: Asked) -> Result:
+    counts, reason = _counts(asked)
+    first = sorted(counts, key=lambda value: -counts[value])[: asked.feature.k]
+    same = [{"value": 0, "count": 0} for _ in first]
+    return Result([{"value": value, "count": counts[value]} for value in first], same, reason)
+
+
+def _entropy(asked: Asked) -> Result:
+    counts, reason = _counts(asked)
+    if not counts:
+        return Result(None, 0, reason)
+    total = sum(counts.values())
+    nats = math.fsum(n / total * math.log(total / n) for n in counts.values())
+    return Result(nats, 1e-9 * (1 + nats), reason)
+
+
 def _distinct(asked: Asked) -> Result:
     values = set(asked.values())
     if len(values) <= 1024:
@@ -110,5 +141,8 @@ def _estimate(registers: list[int]) -> float:
 
 
 FORMULAS: Mapping[str, Formula] = {
+    "mode": _mode,
+    "top_k": _top_k,
+    "entropy": _entropy,
     "distinct": _distinct,
 }

@@ -9,7 +9,7 @@ from headrace.testing.formulas.asked import Asked, Result, ordered
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headrace.testing.formulas.asked import Formula
+    from headrace.testing.formulas.asked import Event, Formula
 
 __all__ = ["FORMULAS"]
 
@@ -31,11 +31,29 @@ def _last(asked: Asked) -> Result:
 
 
 def _last_k(asked: Asked) -> Mapping[str, Result]:
+    return _listed(asked, asked.taken(asked.feature.column)[::-1])
+
+
+def _first_k(asked: Asked) -> Mapping[str, Result]:
+    return _listed(asked, asked.taken(asked.feature.column))
+
+
+def _last_distinct_k(asked: Asked) -> Mapping[str, Result]:
     column = asked.feature.column
-    newest = asked.taken(column)[::-1][: asked.feature.k]
-    values = [event.row[column] for event in newest]
-    times = [event.time for event in newest]
-    same = [0] * len(newest)
+    seen, newest = set(), []
+    for event in asked.taken(column)[::-1]:
+        if event.row[column] not in seen:
+            seen.add(event.row[column])
+            newest.append(event)
+    return _listed(asked, newest)
+
+
+def _listed(asked: Asked, events: list[Event]) -> Mapping[str, Result]:
+    column = asked.feature.column
+    listed = events[: asked.feature.k]
+    values = [event.row[column] for event in listed]
+    times = [event.time for event in listed]
+    same = [0] * len(listed)
     return (
         {"": Result(values, same), "ts": Result(times, same)}
         if asked.feature.timestamps
@@ -49,4 +67,6 @@ FORMULAS: Mapping[str, Formula] = {
     "first": _first,
     "last": _last,
     "last_k": _last_k,
+    "first_k": _first_k,
+    "last_distinct_k": _last_distinct_k,
 }
