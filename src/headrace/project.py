@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from headrace.registry.registry import Applied, Registry
     from headrace.registry.search import FeatureEntry
     from headrace.resolution import Resolution
+    from headrace.schema import Schema
     from headrace.stores.lmdb import LmdbStore
+    from headrace.testing.feature_tests.outcome import Report
     from headrace.training import TrainingSets
 
 __all__ = ["FeatureStore"]
@@ -191,6 +193,28 @@ class FeatureStore:
             DefinitionError: The text is no reference.
         """
         return self.registry.lineage(name)
+
+    def test(self, paths: Sequence[str | os.PathLike[str]] = (), *, text: str = "") -> Report:
+        """Run the project's feature tests: literal events in, expected values out, in history and online.
+
+        Nothing of the project is read but its definitions, nothing of it is changed.
+
+        Args:
+            paths: Files or directories of tests; the project's `tests` by default.
+            text: Only tests whose file or name holds it.
+
+        Raises:
+            DataError: There is no such test, or the schema of a source cannot be found.
+            DefinitionError: A definition or a file of tests is wrong; the text names file and line.
+            StoreError: A file cannot be read.
+            UnknownNameError: A definition refers to what is not there.
+        """
+        from headrace.testing.feature_tests.running import run
+
+        def frozen() -> Mapping[str, Schema]:  # opens the registry, which most tests do without
+            return self._names.frozen_schemas()
+
+        return run(self.settings, self._definitions(), frozen, paths, text)
 
     # --- history ---
 

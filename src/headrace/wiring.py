@@ -8,13 +8,16 @@ from headrace.config import path_of
 from headrace.errors import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headrace.clock import Clock
     from headrace.config import Settings
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
+    from headrace.ports.key_value import OneHost
     from headrace.stores.lmdb import LmdbStore
 
-__all__ = ["open_catalog", "open_engine", "open_online"]
+__all__ = ["open_catalog", "open_engine", "open_online", "open_trial", "open_trial_store"]
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -62,3 +65,22 @@ def open_online(settings: Settings, clock: Clock, *, readonly: bool = False) -> 
     from headrace.stores.lmdb import LmdbStore
 
     return LmdbStore(path, readonly=readonly, clock=clock)
+
+
+def open_trial(directory: Path) -> tuple[Catalog, Engine]:
+    """A catalog and an engine to try definitions with, whatever the settings say; nothing is kept.
+
+    Args:
+        directory: What relative paths of sources are relative to.
+    """
+    from headrace.catalogs.sql import SqlCatalog
+    from headrace.engines.local.engine import LocalEngine
+
+    return SqlCatalog("sqlite://"), LocalEngine(directory)
+
+
+def open_trial_store(clock: Clock) -> OneHost:
+    """An empty online store to try definitions with; it is gone with the process."""
+    from headrace.stores.memory import MemoryStore
+
+    return MemoryStore(clock)

@@ -156,3 +156,18 @@ def test_rows_nobody_asks_for_change_nothing_be_they_few_or_many(tmp_path: Path,
         assert plans([one]) == whole[place : place + 1]
         others = [other for other in users if other != one]
         assert plans(others) == whole[:place] + whole[place + 1 :]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_load_reads_each_event_once(tmp_path: Path, *, in_memory: bool) -> None:
+    """A table in memory has no files by which a second reading would leave out what the first had."""
+    table = pa.table({"user_id": ["u", "v", "u"], "ts": [START, START, START + dt.timedelta(days=1)]})
+    pq.write_table(table, tmp_path / "log.parquet")
+    source = EventSource("log", batch=table if in_memory else str(tmp_path / "log.parquet"), timestamp="ts")
+    engine = LocalEngine(tmp_path)
+    user = Entity("user", join_keys={"user_id": "string"})
+    definition = AggregateView("w", entity=user, source=source, features=[agg.count("n", windows=["7d"])])
+    view = bind(definition, engine.infer_schema(source), "UTC")
+    day = 86_400_000_000
+    before = [int(START.timestamp() * 1_000_000) + days * day for days in (0, 1, 2)]
+    assert [sum(part.events.num_rows for part in engine.parts(view, each)) for each in before] == [0, 2, 3]

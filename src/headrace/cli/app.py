@@ -20,6 +20,7 @@ VERBS = {
     "features": "browsing",
     "show": "browsing",
     "lineage": "browsing",
+    "test": "testing",
     "train": "training",
     "materialize": "computing",
     "push": "computing",

@@ -1,4 +1,4 @@
-"""The project that `headrace init` writes: settings, definitions, and two weeks of made-up shopping."""
+"""The project that `headrace init` writes: settings, features, their tests, and made-up shopping."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def write_project(directory: Path, name: str, now: int) -> list[str]:
             asked=directory,
             remedy="Choose another directory, or move the file away.",
         )
-    fresh = not directory.exists()
+    fresh = [place for place in {(directory / file).parent for file in files} if not place.exists()]
     done: list[Path] = []
     try:
         for file, text in files.items():
@@ -68,8 +68,8 @@ def write_project(directory: Path, name: str, now: int) -> list[str]:
     except OSError as error:
         for path in done:
             path.unlink(missing_ok=True)
-        if fresh:
-            shutil.rmtree(directory, ignore_errors=True)
+        for place in fresh:
+            shutil.rmtree(place, ignore_errors=True)
         raise StoreError(
             f"{directory} cannot be written: {error.strerror}.",
             asked=directory,
@@ -84,6 +84,7 @@ def _starter(name: str) -> dict[str, str]:
     return {
         "headrace.toml": settings.replace('"{name}"', json.dumps(name, ensure_ascii=False)),
         "features.py": (shipped / "features.py.txt").read_text(encoding="utf-8"),
+        "tests/user_ads.yaml": (shipped / "tests" / "user_ads.yaml").read_text(encoding="utf-8"),
         ".gitignore": ".headrace/\n",
     }
 

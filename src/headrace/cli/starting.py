@@ -15,6 +15,7 @@ NEXT = """
 Next, in {directory}:
   headrace plan                                   what will be registered
   headrace apply                                  register it
+  headrace test                                   what the features mean, as examples that run
   headrace train data/spine.csv -s ctr_model -o train.parquet
                                                   features as they were at each row's instant
   headrace materialize                            load the online store

@@ -97,6 +97,42 @@ class OnlineFeatures(Told, Protocol):
         ...
 
 
+class Outcome(Protocol):
+    """What became of a feature test."""
+
+    @property
+    def test(self) -> Any:
+        """The test."""
+        ...
+
+    @property
+    def word(self) -> str:
+        """`passed`, `failed` or `error`."""
+        ...
+
+    @property
+    def offline_only(self) -> str:
+        """Why serving was not asked."""
+        ...
+
+    def told(self) -> str:
+        """What went wrong."""
+        ...
+
+
+class Tested(Told, Protocol):
+    """What became of feature tests."""
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """Of each."""
+        ...
+
+    def count(self, word: str) -> int:
+        """How many have that outcome."""
+        ...
+
+
 class Store(Protocol):
     """`headrace.project.FeatureStore`, as far as the command line uses it."""
 
@@ -106,6 +142,10 @@ class Store(Protocol):
 
     def apply(self, *, allow_destructive: bool) -> Applied:
         """Register the definitions."""
+        ...
+
+    def test(self, paths: Sequence[Path], *, text: str) -> Tested:
+        """Run feature tests."""
         ...
 
     def list_features(

@@ -27,7 +27,7 @@ from headrace.errors import DefinitionError, HeadraceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["DEFAULT_FILE", "definition_files", "load_definitions", "package_of"]
+__all__ = ["DEFAULT_FILE", "definition_files", "load_definitions", "load_module", "package_of"]
 
 DEFAULT_FILE = "features.py"
 SETTINGS_FILE = "headrace.toml"
@@ -147,9 +147,7 @@ def load_definitions(project: str | Path, named: str | Sequence[str] | None = No
     files = definition_files(root, named)
     package = package_of(root)
     _forget(package)
-    holder = types.ModuleType(package, f"Definitions of {root}")
-    holder.__path__ = [str(root)]
-    sys.modules[package] = holder
+    _hold(root, package)
     try:
         with _finding(package):
             modules = [_load(root, path, package) for path in files]
@@ -157,6 +155,33 @@ def load_definitions(project: str | Path, named: str | Sequence[str] | None = No
     except BaseException:
         _forget(package)
         raise
+
+
+def load_module(project: str | Path, path: str | Path) -> types.ModuleType:
+    """A Python file of a project, read anew, in one package with its definitions.
+
+    Args:
+        project: The project's directory.
+        path: The file.
+
+    Raises:
+        DefinitionError: It lies outside the project, or cannot be loaded; the text names file and line.
+    """
+    root = Path(project).resolve()
+    (file,) = _matches(root, str(path))
+    package = package_of(root)
+    if package not in sys.modules:
+        _hold(root, package)
+    _forget(".".join((package, *_module_parts(root, file))))
+    with _finding(package):
+        return _load(root, file, package)
+
+
+def _hold(root: Path, package: str) -> None:
+    """Make the package that the files of a project are modules of."""
+    holder = types.ModuleType(package, f"Definitions of {root}")
+    holder.__path__ = [str(root)]
+    sys.modules[package] = holder
 
 
 def _collect(files: Sequence[Path], modules: Sequence[types.ModuleType]) -> tuple[Definition, ...]:

@@ -1,4 +1,4 @@
-"""The demo's project: settings and definitions, put into a directory that holds nothing else."""
+"""The demo's project: settings, definitions and their tests, put into a directory that holds nothing else."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["write_project"]
 
-SHIPPED = {"headrace.toml": "headrace.toml", "features.py": "features.py.txt"}
+SHIPPED = {
+    "headrace.toml": "headrace.toml",
+    "features.py": "features.py.txt",
+    "tests/households.yaml": "tests/households.yaml",
+    "tests/items.yaml": "tests/items.yaml",
+}
 IGNORED = ".headrace/\ndata/\ntrain.parquet\n"
 STATE = ".headrace"
 
 
 def write_project(directory: Path) -> None:
-    """Write settings and definitions; what an earlier demo left in the directory begins anew.
+    """Write settings, definitions and their tests; what an earlier demo left in the directory begins anew.
 
     Args:
         directory: Where to; made if missing.
@@ -36,6 +41,7 @@ def write_project(directory: Path) -> None:
         shutil.rmtree(directory / STATE, ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in {**texts, ".gitignore": IGNORED}.items():
+            (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(

@@ -88,6 +88,7 @@ def _farewell(telling: Telling, directory: Path, seconds: float) -> None:
     telling.say(f"\nDone in {seconds:.0f} seconds. The project is in {directory}; try:")
     telling.lines(
         f"cd {directory}",
+        "headrace test",
         "headrace features coupon",
         "headrace show shopping:spend_30d",
         "headrace lineage redemption_rate",

@@ -108,8 +108,9 @@ class LoadParts:
         yield fresh.schema.empty_table()
         for events in fresh:
             yield _between(events, FOREVER_AGO, self._before)
-        for events in self._read(columns, again, rejected=self._rejected, extents=self._extents):
-            yield _between(events, self._since, self._before)
+        if again:  # a table in memory has no files to tell apart: it was read already
+            for events in self._read(columns, again, rejected=self._rejected, extents=self._extents):
+                yield _between(events, self._since, self._before)
 
     def _reaches(self, name: str) -> bool:
         """Whether a file that was read before has events that were not known then."""
