@@ -25,6 +25,7 @@ SCHEMA = Schema({"ts": "timestamp", **COLUMNS})
 BASE = 1_700_000_000_000_000
 INSTANTS = [BASE + step for step in (0, 1, -1, 60_000_000, -3_600_000_000, 40 * 86_400_000_000)]
 NOW = BASE + 41 * 86_400_000_000
+ZONES = ["UTC", "America/New_York", "Pacific/Apia"]
 FILTERS = ["flag", "amount > 0", "score is null or score < 1.0"]
 EXAMPLES = {kind: examples_of(kind, SCHEMA) for kind in agg.CATALOGUE}
 
@@ -55,11 +56,14 @@ def drawn(draw, kind):
 @pytest.mark.parametrize("kind", sorted(agg.CATALOGUE))
 def test_law_zero(kind):
     @settings(max_examples=cases(80), suppress_health_check=[HealthCheck.too_slow])
-    @given(drawn(kind), st.integers(0, 2**32), st.sampled_from([None, through_bytes]))
-    def holds(case, shuffled, codec):
+    @given(
+        drawn(kind), st.integers(0, 2**32), st.sampled_from([None, through_bytes]), st.sampled_from(ZONES)
+    )
+    def holds(case, shuffled, codec, zone):
         schema, features, rows = case
         shuffle = random.Random(shuffled)
-        check_aggregations(features, rows, types=schema, timestamp="ts", t=NOW, shuffle=shuffle, codec=codec)
+        how = {"types": schema, "timestamp": "ts", "t": NOW, "shuffle": shuffle, "codec": codec, "zone": zone}
+        check_aggregations(features, rows, **how)
 
     holds()
 

@@ -118,6 +118,21 @@ def test_one_tile_for_each_entity_and_hop():
     assert len(tile(plan_of("1h"), rows, NOON + DAY)) == 0
 
 
+def test_only_what_a_lifetime_feature_reads_is_kept_for_life():
+    """Sessions, sets and maps grow with their events: beside a lifetime feature only their windows' are kept."""
+    recent = (agg.sessions("visits", gap="30m", windows="1h"), agg.count("seen", by="item", windows="1d"))
+    ever = agg.active_days("days", windows="all")
+    plan = compile_view([*recent, ever], SCHEMA)
+    times = [NOON - 400 * DAY, NOON - 2 * DAY, NOON - 2 * HOUR, NOON - MINUTE]
+    rows = rows_of_events(
+        plan, clicks(*(Click(time, item="i") for time in times)), np.zeros(4, np.int64), SCHEMA, None
+    )
+    tiles = tile(plan, rows, NOON)
+    assert tiles.time.tolist() == [FOREVER_AGO, NOON - 2 * HOUR, NOON - 5 * MINUTE]
+    sessions, seen, days = (np.diff(states.offsets).tolist() for states in tiles.measures[1:])
+    assert (sessions, seen, days) == ([0, 0, 1], [0, 1, 1], [2, 1, 1])
+
+
 @pytest.mark.parametrize(
     "feature",
     [

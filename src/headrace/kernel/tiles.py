@@ -2,7 +2,8 @@
 
 Every edge of a window is a multiple of its hop, so rows that share a hop enter and leave together. How wide a
 tile may be depends on which windows still reach it: once those that are cut finely have passed, only coarse
-ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features.
+ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features; sets, lists
+and bitmaps that no lifetime feature reads are not kept even there.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headrace.aggregations.states import States
 from headrace.kernel.rows import Rows
 from headrace.windows import FOREVER_AGO, Lifetime, edges, tile_hop
 
 if TYPE_CHECKING:
+    from headrace.aggregations.algebra import Algebra
     from headrace.aggregations.states import Array
     from headrace.kernel.plan import ViewPlan
 
@@ -69,5 +72,30 @@ def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
     fresh[1:] = (rows.entity[1:] != rows.entity[:-1]) | (starts[1:] != starts[:-1])
     first = np.flatnonzero(fresh)
     offsets = np.append(first, len(rows))
-    measures = tuple(m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True))
-    return Rows(rows.entity[first], starts[first], None, measures)
+    starts = starts[first]
+    measures = [m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True)]
+    if at is not None:
+        oldest = _oldest(plan, at)
+        measures = [
+            _without(states, starts < oldest[place], measure.algebra)
+            for place, (measure, states) in enumerate(zip(plan.measures, measures, strict=True))
+        ]
+    return Rows(rows.entity[first], starts, None, tuple(measures))
+
+
+def _oldest(plan: ViewPlan, at: int) -> list[int]:
+    """The oldest instant at which any window of each measure begins, asked at an instant or later."""
+    begins = [edges(span, at, plan.zone)[0] for span in plan.spans]
+    read = plan.spans_of
+    return [
+        min((begins[span] for span in read.get(place, ())), default=FOREVER_AGO)
+        for place in range(len(plan.measures))
+    ]
+
+
+def _without(states: States, rows: Array, algebra: Algebra) -> States:
+    """The states, those of some rows without their entries; what has no entries takes its room anyway."""
+    if not algebra.entries or not rows.any():
+        return states
+    emptied = States.concat([states, algebra.zero(1)])
+    return emptied.take(np.where(rows, states.n, np.arange(states.n)))

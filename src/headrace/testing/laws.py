@@ -45,6 +45,7 @@ def check_aggregations(
     t: int,
     shuffle: random.Random,
     codec: Codec | None = None,
+    zone: str = "UTC",
 ) -> None:
     """Hold aggregations to law zero and to the oracle.
 
@@ -56,11 +57,13 @@ def check_aggregations(
         t: The query instant; events from then on do not count.
         shuffle: Where splits, orders and trees of merges come from.
         codec: States through bytes and back, if that is to hold too.
+        zone: IANA name of the zone whose days and hours count.
     """
+    features = [feature.placed(zone) for feature in features]
     log = [event for event in accepted(rows, (), timestamp, types) if event.known < t]
     siblings = {feature.name: feature for feature in features}
     spine = [{"t": t}, {"t": t + 3_600_000_000}]
-    how: dict[str, Any] = {"key_columns": (), "timestamp": timestamp, "schema": types}
+    how: dict[str, Any] = {"key_columns": (), "timestamp": timestamp, "schema": types, "zone": zone}
     counted = [event.row for event in log]
     some = historical(features, counted, spine, **how)
     none = historical(features, [], spine[:1], **how)
