@@ -119,7 +119,7 @@ def test_one_tile_for_each_entity_and_hop():
 
 
 def test_only_what_a_lifetime_feature_reads_is_kept_for_life():
-    """Sessions, sets and maps grow with their events: beside a lifetime feature only their windows' are kept."""
+    """Sessions, sets and maps grow with their events: a lifetime feature beside them keeps none."""
     recent = (agg.sessions("visits", gap="30m", windows="1h"), agg.count("seen", by="item", windows="1d"))
     ever = agg.active_days("days", windows="all")
     plan = compile_view([*recent, ever], SCHEMA)

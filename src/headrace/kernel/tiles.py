@@ -2,8 +2,8 @@
 
 Every edge of a window is a multiple of its hop, so rows that share a hop enter and leave together. How wide a
 tile may be depends on which windows still reach it: once those that are cut finely have passed, only coarse
-ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features; sets, lists
-and bitmaps that no lifetime feature reads are not kept even there.
+ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features; sets,
+lists and bitmaps that no lifetime feature reads are not kept even there.
 """
 
 from __future__ import annotations
