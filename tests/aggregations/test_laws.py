@@ -56,9 +56,7 @@ def drawn(draw, kind):
 @pytest.mark.parametrize("kind", sorted(agg.CATALOGUE))
 def test_law_zero(kind):
     @settings(max_examples=cases(80), suppress_health_check=[HealthCheck.too_slow])
-    @given(
-        drawn(kind), st.integers(0, 2**32), st.sampled_from([None, through_bytes]), st.sampled_from(ZONES)
-    )
+    @given(drawn(kind), st.integers(0, 2**32), st.sampled_from([None, through_bytes]), st.sampled_from(ZONES))
     def holds(case, shuffled, codec, zone):
         schema, features, rows = case
         shuffle = random.Random(shuffled)

@@ -12,31 +12,10 @@ from headrace import agg
 from headrace.aggregations.dictionary import hash_bytes, hash_words
 from headrace.aggregations.states import Events, Values
 from headrace.aggregations.sum import ExactSum
-from headrace.schema import Schema
 from headrace.testing.formulas import hash64
-from headrace.testing.lifting import lift_python, read_finished
+from headrace.testing.lifting import lift_python
 from headrace.testing.oracle import accepted
-
-SCHEMA = Schema({"ts": "timestamp", "x": "int64", "y": "double", "d": "decimal(18,18)", "p": "decimal(12,4)"})
-
-
-def finished(feature, column, values, rounds=1):
-    """The feature's value over the values, doubled by merging it with itself `rounds - 1` times."""
-    rows = [{**dict.fromkeys(SCHEMA), "ts": n, column: value} for n, value in enumerate(values)]
-    log = accepted(rows, (), "ts", SCHEMA)
-    measures, states = feature.measures(SCHEMA, {}), []
-    for measure in measures:
-        keys = {event.place: n.to_bytes(4) for n, event in enumerate(log)}
-        lifted = lift_python(measure, log, SCHEMA, keys)
-        state = measure.algebra.reduce(lifted, np.array([0, lifted.n]))
-        for _ in range(rounds - 1):
-            state = measure.algebra.merge(state, state)
-        states.append(state)
-    algebras = tuple(measure.algebra for measure in measures)
-    (made,) = feature.finish(tuple(states), np.array([10**9]), SCHEMA, algebras)
-    [(value, invalid)] = read_finished(made, feature.outputs(SCHEMA)[0].type, 1)
-    return "INVALID" if invalid else value
-
+from tests.aggregations.values import SCHEMA, finished
 
 NIST = {  # certified by NIST's Statistical Reference Datasets, univariate summary statistics
     "NumAcc1": ([10000001.0, 10000003.0, 10000002.0], 10000002.0, 1.0),

@@ -50,6 +50,8 @@ def ys(*values):
         (agg.distinct("f", "x", windows=ALL), 0),
         (agg.decayed_sum("f", "x", half_life="1d"), 0.0),
         (agg.recency("f"), None),
+        (agg.covariance("f", "x", "y", windows=ALL), None),
+        (agg.correlation("f", "x", "y", windows=ALL), None),
     ],
     ids=lambda each: each.kind if isinstance(each, agg.Aggregation) else repr(each),
 )

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Comoments", "Correlation", "Covariance"]
 
+_TINIEST = 2.0**-1022
+"""Doubles below it have lost digits already."""
+
 
 @dataclass(frozen=True)
 class Comoments(Fixed):
@@ -157,7 +160,10 @@ class Correlation(Covariance):
     ) -> tuple[Finished, ...]:
         """Products of deviations over the roots of the squared ones."""
         _, _, m2_x, _, m2_y, products, least_x, greatest_x, least_y, greatest_y = states[0].fixed
-        size = np.sqrt(m2_x) * np.sqrt(m2_y)
+        squared = m2_x * m2_y
+        # One root of both is nearer to the truth, as far as doubles reach.
+        whole = (squared > _TINIEST) & (squared < np.inf)
+        size = np.where(whole, np.sqrt(squared), np.sqrt(m2_x) * np.sqrt(m2_y))
         # Values may differ by so little that no double holds their squared deviations.
         correlation = np.where(size > 0, products / np.where(size > 0, size, 1.0), 0.0)
         present = (least_x < greatest_x) & (least_y < greatest_y)

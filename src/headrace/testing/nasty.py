@@ -230,6 +230,15 @@ DERIVED: Mapping[str, Expression] = {
     "third": Expression(
         "amount % 3", INT64, ("amount",), _strict(lambda x: abs(x) % 3 * (1 if x >= 0 else -1), "amount")
     ),
+    "spread": Expression(
+        "price - cost",
+        Type("decimal", 18, 9),
+        ("price", "cost"),
+        _strict(lambda price, cost: price - cost, "price", "cost"),
+    ),
+    "trebled": Expression(
+        "price * 3", Type("decimal", 18, 4), ("price",), _strict(lambda price: price * 3, "price")
+    ),
     "tagged": Expression("word || '!'", STRING, ("word",), _strict(lambda word: word + "!", "word")),
 }
 """Name -> derived columns."""
