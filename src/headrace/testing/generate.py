@@ -372,13 +372,19 @@ def _copies(
 def _spines(draw: st.DrawFn, case: Case, scale: Scale) -> list[dict[str, Any]]:
     """Up to 12 rows, duplicates among them, at the instants at which something changes."""
     log = case.accepted()
-    edges = sorted({edge for each in case.features for window in each.windows for edge in moments(window)})
+    edges: dict[str, set[int]] = {"": {0}}
+    for window in (window for each in case.features for window in each.windows):
+        edges.setdefault(window_kind(window), set()).update(moments(window))
     times = [event.time for event in log] or [BASES[case.zone][0]]
     instants = st.sampled_from(times + [event.known for event in log])
     moment = st.builds(
         lambda at, edge, hop, jitter: -(-(at + edge) // hop) * hop + jitter,
         st.one_of(st.just(max(times)), st.sampled_from(times), instants),
-        st.one_of(st.just(case.serving_delay), st.sampled_from([0, scale.hop]), st.sampled_from([0, *edges])),
+        st.one_of(
+            st.just(case.serving_delay),
+            st.sampled_from([0, scale.hop]),
+            st.one_of([st.sampled_from(sorted(edges[kind])) for kind in sorted(edges)]),
+        ),
         st.sampled_from([1, 1, 1_000_000, scale.hop, DAY]),
         st.sampled_from([1, 0, 1, -1, 1_000_000, scale.hop]),
     )

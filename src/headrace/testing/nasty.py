@@ -137,7 +137,7 @@ def _scale(length: str, hop: str, *periods: Period, more: tuple[Window, ...] = (
             ),
             "series": (series(length, 3), series(length, 2, hop=hop), series(length, 1)),
             "calendar": tuple(calendar(period) for period in periods),
-            "earlier": tuple(calendar(period, offset) for period in periods for offset in (1, 1, 2)),
+            "earlier": tuple(calendar(period, offset) for period in periods for offset in (1, 2)),
             "lifetime": (Lifetime(),),
         },
     )
