@@ -9,13 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from headrace.kernel.attribution import DELAY, VALUE, Questions, labels_of
+from headrace.kernel.attribution import Questions, labels_of
 from headrace.kernel.clean import KNOWN, TIME
-from headrace.kernel.columns import PRESENT
 from headrace.kernel.entities import Numbers, key_column
 from headrace.retrieval.bind_label import bind_label
-from headrace.testing.agreement import agree
-from headrace.testing.formulas import Answer
 from headrace.testing.generate_labels import LabelCase, label_cases
 from headrace.testing.oracle import accepted
 from tests.effort import cases as effort
@@ -43,17 +40,6 @@ def clean(side: EventsBinding, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.table(columns)
 
 
-def differing(
-    case: LabelCase, value: Sequence[Any], delay: Sequence[Any], touched: Sequence[bool]
-) -> list[str]:
-    found = []
-    for row, (expected, *got) in enumerate(zip(case.expected(), value, delay, touched, strict=True)):
-        same = agree(Answer(expected.value, "", None, expected.slack), got[0])
-        if not same or expected.delay != got[1] or expected.touched != got[2]:
-            found.append(f"row {row}: {expected} expected, got {got}")
-    return found
-
-
 @settings(max_examples=effort(500), suppress_health_check=list(HealthCheck))
 @given(case=label_cases())
 def test_labels_equal_the_oracle(case: LabelCase) -> None:
@@ -69,5 +55,4 @@ def test_labels_equal_the_oracle(case: LabelCase) -> None:
     events, *touches = [(table, numbers.of(table)) for table in tables]
     asked = Questions(np.where(whole, numbers.asked, -1), t, named)
     found = labels_of(binding, events, touches[0] if touches else None, asked, case.as_of)
-    touched = (np.asarray(found[VALUE].status) == PRESENT).tolist()
-    assert differing(case, found[VALUE].to_list(), found[DELAY].to_list(), touched) == []
+    assert case.differences(found) == []

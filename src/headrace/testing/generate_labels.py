@@ -17,6 +17,9 @@ from headrace.clock import DAY, HOUR, SECOND
 from headrace.definitions.label import ATTRIBUTIONS, Label
 from headrace.definitions.source import EventSource
 from headrace.definitions.span import Span
+from headrace.kernel.columns import PRESENT
+from headrace.testing.agreement import agree
+from headrace.testing.formulas import Answer
 from headrace.testing.generate import complete, event_rows
 from headrace.testing.labels import LabelAnswer, labelled
 from headrace.testing.nasty import BASES, COLUMNS, CONDITIONS, KEYS, VALUES
@@ -25,6 +28,7 @@ from headrace.testing.oracle import accepted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.kernel.columns import Column
     from headrace.schema import Schema
 
 __all__ = ["LabelCase", "label_cases"]
@@ -56,6 +60,18 @@ class LabelCase:
     def expected(self) -> list[LabelAnswer]:
         """What the oracle says of each row of the spine."""
         return labelled(self.label, self.conversions, self.touches, self.spine, self.as_of)
+
+    def differences(self, columns: Mapping[str, Column]) -> list[str]:
+        """Where an engine's `value` and `delay` disagree with the oracle, one line each."""
+        value, delay = columns["value"], columns["delay"]
+        touched = [status == PRESENT for status in value.status]
+        found = []
+        given = zip(self.expected(), value.to_list(), delay.to_list(), touched, strict=True)
+        for row, (expected, *got) in enumerate(given):
+            same = agree(Answer(expected.value, "", None, expected.slack), got[0])
+            if not same or [expected.delay, expected.touched] != got[1:]:
+                found.append(f"row {row}: {expected} expected, got {got}")
+        return found
 
     def table(self, source: EventSource, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         """Rows of a source in Arrow, as they are before cleaning."""
