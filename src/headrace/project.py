@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.doctor import Check
     from headrace.kernel.binding import Binding
     from headrace.offline.dataset import HistoricalFeatures
+    from headrace.offline.looks_ahead import LooksAhead
     from headrace.offline.training import TrainingSet
     from headrace.online.answer import OnlineFeatures
     from headrace.online.ingest import Pushed
@@ -331,6 +332,23 @@ class FeatureStore:
             UnknownNameError: A feature or label does not exist any more.
         """
         return self._training.rebuild(manifest, spine, progress)
+
+    def looks_ahead(self, dataset: HistoricalFeatures, *, rows: int = 100, seed: int = 0) -> LooksAhead:
+        """Whether a training set knows anything that was not known at its rows' instants.
+
+        Some rows are made again of what was known before their instant alone. Beside that proof, what may be
+        a leak is told: rows that another column says were known later, features of the label's own events,
+        columns of the spine that are after the row's instant or alone tell the label.
+
+        Args:
+            dataset: A training set, or historical features, that this project made.
+            rows: How many rows are made again.
+            seed: Which ones.
+
+        Raises:
+            DataError: A source cannot be read.
+        """
+        return self._training.looks_ahead(dataset, rows, seed)
 
     # --- serving ---
 

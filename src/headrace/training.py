@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from headrace.config import Settings
     from headrace.kernel.labels import LabelBinding
+    from headrace.offline.dataset import HistoricalFeatures
+    from headrace.offline.looks_ahead import LooksAhead
     from headrace.offline.training import TrainingSet
     from headrace.ports.engine import Engine, Progress
     from headrace.resolution import Resolution
@@ -140,6 +142,23 @@ class TrainingSets:
         made = training_set(plan, rows, asked, making, progress, inputs)
         check_rows(manifest, made.manifest["sha256"])
         return replace(made, facts=manifest)
+
+    def looks_ahead(self, dataset: HistoricalFeatures, rows: int, seed: int) -> LooksAhead:
+        """What of a training set looks ahead; see `FeatureStore.looks_ahead`.
+
+        Raises:
+            DataError: A source cannot be read.
+        """
+        from headrace.offline.looks_ahead import looks_ahead
+
+        origin = dataset.origin
+        chosen = Chosen(tuple(parse_reference(each.feature) for each in origin.features), origin.service)
+        full = bool(dataset.manifest.get("full_feature_names"))
+        plan = self._names.retrieval(chosen, full=full)
+        labels = getattr(dataset, "labels", ())
+        return looks_ahead(
+            dataset, plan, labels, self._making(plan, chosen, self._now, full=full), rows, seed
+        )
 
     def _spine(self, manifest: Mapping[str, Any], given: Any) -> Any:
         if given is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from tests.training.shop import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+DAY = dt.timedelta(days=1)
 ROWS = [click(n, f"03-0{n % 9 + 1} {n % 24:02}:{n % 60:02}", f"u{n % 7}", n % 3) for n in range(60)]
 ORDERED = [order(n, "03-08 10:00", user_id=f"u{n}", ad_id=n % 3, amount=0.1 * n) for n in range(6)]
 
@@ -177,6 +179,16 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "clicks.parquet" in capsys.readouterr().err
     assert not other.exists()
     run("train", "--rebuild", str(train), "-s", "model", *here, code=1)
+    write(tmp_path / "clicks.parquet", ROWS, CLICKS)
+    run("train", "--rebuild", str(train), "--looks-ahead", *here)
+    assert "Nothing looks ahead" in capsys.readouterr().err
+    leaky = pq.read_table(tmp_path / "spine.parquet").append_column(
+        "bought_at", [[row["ts"] + DAY for row in ROWS]]
+    )
+    pq.write_table(leaky, tmp_path / "spine.parquet")
+    run("train", str(tmp_path / "spine.parquet"), *what, "--looks-ahead", "--json", *here, code=2)
+    (finding,) = json.loads(capsys.readouterr().out)["looks_ahead"]["findings"]
+    assert (finding["kind"], finding["certain"]) == ("spine_instant", True)
     run("train", *what, *here, code=1)
 
 

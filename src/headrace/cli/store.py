@@ -192,6 +192,10 @@ class Store(Protocol):
         """The rows of a manifest again."""
         ...
 
+    def looks_ahead(self, dataset: Dataset) -> Told:
+        """What of a training set was known too early, or may have been."""
+        ...
+
     def materialize(
         self,
         end: str | None,

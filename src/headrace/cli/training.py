@@ -54,6 +54,11 @@ def _which_labels(function: Callable[..., int]) -> Callable[..., int]:
     "--manifest", type=click.Path(path_type=Path), help="Write how the rows were made to this JSON file."
 )
 @click.option(
+    "--looks-ahead",
+    is_flag=True,
+    help="Check that nothing was known too early; exit code 2 if it may have been.",
+)
+@click.option(
     "--rebuild",
     type=click.Path(path_type=Path),
     metavar="MANIFEST",
@@ -67,7 +72,6 @@ def train(
     features: Sequence[str],
     service: str | None,
     out: Path | None,
-    manifest: Path | None,
     rebuild: Path | None,
     **asked: Any,
 ) -> int:
@@ -76,6 +80,7 @@ def train(
     SPINE is a Parquet, CSV or JSON Lines file with the entities' keys and a time column. --rebuild makes a
     set again, byte for byte, or says what it was made of that has changed.
     """
+    manifest, looks_ahead = asked.pop("manifest"), asked.pop("looks_ahead")
     _check_usage(spine, rebuild, given=bool(features or service or asked["labels"]))
     chosen = {} if rebuild else features_of(features, service)
     if out is not None:
@@ -87,14 +92,17 @@ def train(
             dataset = store.get_training_set(spine, **chosen, **asked, progress=progress)
         if out is not None:
             dataset.to_parquet(out)
+        looked = store.looks_ahead(dataset) if looks_ahead else None
     facts = dataset.manifest
     if manifest is not None:
         _write(manifest, facts)
     if as_json:
-        output.document(facts)
+        output.document(facts if looked is None else {**facts, "looks_ahead": looked.to_dict()})
     else:
         _tell(dataset, out)
-    return FOUND if facts["quarantined"] else DONE
+        if looked is not None:
+            _tell_leaks(looked.to_dict())
+    return FOUND if facts["quarantined"] or (looked and looked.to_dict()["findings"]) else DONE
 
 
 def _check_usage(spine: Path | None, rebuild: Path | None, *, given: bool) -> None:
@@ -150,6 +158,13 @@ def _tell(dataset: Dataset, out: Path | None) -> None:
             output.note(f"{label['without_touch']} row(s) are no touch of {label['label']}: no label.")
     for reason, count in facts["quarantined"].items():
         output.note(f"{count} row(s) left out, {reason}.")
+
+
+def _tell_leaks(looked: Mapping[str, Any]) -> None:
+    for finding in looked["findings"]:
+        output.note(f"{'Leak' if finding['certain'] else 'Perhaps a leak'}: {finding['message']}")
+    if not looked["findings"]:
+        output.note(f"Nothing looks ahead: {looked['rows']} row(s) were made again of what was known before.")
 
 
 def _labels(facts: Mapping[str, Any]) -> str:

@@ -95,9 +95,11 @@ class TrainingSet(HistoricalFeatures):
 
     Attributes:
         facts: The manifest.
+        labels: Each label with its outcome and whether that is known, n bool each.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
+    labels: Sequence[tuple[LabelBinding, Array, Array]] = ()
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -166,7 +168,12 @@ def training_set(
     if weights is not None:
         table = table.append_column(WEIGHT, weights.filter(pa.array(kept)))
     table = _bare(table)
-    return TrainingSet(table, features.origin, _manifest(table, features.origin, spine, made, asked, labels))
+    outcomes = [
+        (binding, each.outcome[kept], (each.touched & each.mature)[kept])
+        for (binding, _), each in zip(asked.bindings, labels, strict=True)
+    ]
+    facts = _manifest(table, features.origin, spine, made, asked, labels)
+    return TrainingSet(table, features.origin, facts, outcomes)
 
 
 def inputs_read(plan: RetrievalPlan, asked: Labels, directory: Path) -> Inputs:
