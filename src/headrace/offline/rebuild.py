@@ -83,9 +83,9 @@ def check_spine(manifest: Mapping[str, Any], spine: Spine) -> None:
     """
     then = manifest["spine"]
     if spine.digest() != then["sha256"]:
-        name = str(spine.path or then["path"] or "the spine")
-        told = f"{then['rows']} rows then, {len(spine)} now"
-        raise _changed(f"The spine {name} ({told})", name, "Give the rows it was made of.")
+        path = spine.path or then["path"]
+        told = f"{path} " * bool(path) + f"({then['rows']} rows then, {len(spine)} now)"
+        raise _changed(f"The spine {told}", str(path or "spine"), "Give the rows it was made of.")
 
 
 def check_sources(manifest: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]) -> None:
