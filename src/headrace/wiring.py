@@ -33,20 +33,22 @@ def open_catalog(settings: Settings) -> Catalog:
 
 def open_engine(settings: Settings) -> Engine:
     """What reads sources and computes history."""
-    offline = settings.offline
-    if offline.engine == "spark":
-        from headrace.engines.spark.engine import SparkEngine
-
-        return SparkEngine(
-            settings.directory,
-            master=offline.master,
-            memory=offline.memory,
-            partitions=offline.partitions,
-            settings=offline.spark,
-        )
     from headrace.engines.local.engine import LocalEngine
 
-    return LocalEngine(settings.directory, offline.memory)
+    offline = settings.offline
+    local = LocalEngine(settings.directory, offline.memory)
+    if offline.engine == "local":
+        return local
+    from headrace.engines.spark.engine import SparkEngine
+
+    return SparkEngine(
+        settings.directory,
+        local,
+        master=offline.master,
+        memory=offline.memory,
+        partitions=offline.partitions,
+        settings=offline.spark,
+    )
 
 
 def open_online(settings: Settings, clock: Clock, *, readonly: bool = False) -> LmdbStore:

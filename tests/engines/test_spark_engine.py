@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace.engines.local.engine import LocalEngine
 from headrace.engines.spark.engine import SparkEngine
 from headrace.testing.engine import EngineSuite
 from tests.effort import cases
@@ -22,7 +23,7 @@ SMALL = {"spark.sql.execution.arrow.maxRecordsPerBatch": "61"}
 
 @pytest.fixture
 def engine(tmp_path: Path) -> SparkEngine:
-    return SparkEngine(tmp_path, master=MASTER, partitions=2, settings=SMALL)
+    return SparkEngine(tmp_path, LocalEngine(tmp_path), master=MASTER, partitions=2, settings=SMALL)
 
 
 @pytest.mark.soak

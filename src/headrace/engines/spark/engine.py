@@ -23,13 +23,11 @@ from headrace.engines.spark.crossing import FACTS, OUTPUT, Crossing
 from headrace.engines.spark.events import TASKS, ReadEvents, tasks
 from headrace.engines.spark.failures import carried, sending
 from headrace.engines.spark.session import open_session, unworried
-from headrace.errors import StoreError
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import condition_column
 from headrace.kernel.columns import ArrowColumn
 from headrace.kernel.parts import join_columns
 from headrace.ports.engine import Answered
-from headrace.reading.source import infer_schema
 from headrace.schema import BOOL
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import ViewPlan
-    from headrace.ports.engine import AnsweredLabel, Asked, AskedLabel, File, Held, Part, Progress
+    from headrace.ports.engine import AnsweredLabel, Asked, AskedLabel, Engine, File, Held, Part, Progress
     from headrace.schema import Schema, Type
 
 __all__ = ["SparkEngine"]
@@ -58,6 +56,7 @@ class SparkEngine:
     def __init__(
         self,
         directory: Path,
+        here: Engine,
         *,
         master: str | None = None,
         memory: int | None = None,
@@ -68,12 +67,14 @@ class SparkEngine:
 
         Args:
             directory: What relative paths of sources are relative to.
+            here: Does on this machine what does not run on Spark yet: loads and labels.
             master: Where Spark runs; see `open_session`.
             memory: Bytes of heap, where Spark runs on this machine.
             partitions: Into how many parts entities are dealt out; by default twice the cores.
             settings: Further settings, as Spark names them.
         """
         self._directory = directory
+        self._here = here
         self._master = master
         self._memory = memory
         self._partitions = partitions
@@ -88,23 +89,19 @@ class SparkEngine:
 
     def infer_schema(self, source: Source) -> Schema:
         """The schema of a source's data."""
-        return infer_schema(source, directory=self._directory)
+        return self._here.infer_schema(source)
 
     def files(self, source: Source) -> Sequence[File] | None:
-        """Not yet."""
-        raise _no_loads(source.name)
+        """The files of a source's batch."""
+        return self._here.files(source)
 
     def parts(self, binding: Binding, before: int, held: Held | None = None, done: int = 0) -> Iterator[Part]:
-        """Not yet."""
-        raise _no_loads(binding.id)
+        """The clean events of a view's source with `known < before`, entity by entity."""
+        return self._here.parts(binding, before, held, done)
 
     def labels(self, asked: AskedLabel, progress: Progress) -> AnsweredLabel:
-        """Not yet."""
-        raise StoreError(
-            "Labels are not made on Spark yet.",
-            asked=asked.binding.id,
-            remedy='Make the training set with HEADRACE_OFFLINE__ENGINE="local".',
-        )
+        """The labels of some touches."""
+        return self._here.labels(asked, progress)
 
     def features(self, asked: Asked, progress: Progress) -> Answered:
         """Point-in-time correct features of a view."""
@@ -159,12 +156,6 @@ class SparkEngine:
         events = todo.mapInArrow(sending(ReadEvents(far, columns, whole)), whole.ddl)
         by_id = events.repartition(parts, "entity", "copy").sortWithinPartitions("entity", "copy")
         return by_id.mapInArrow(sending(FirstCopies(far, whole, crossing)), crossing.ddl)
-
-
-def _no_loads(asked: str) -> StoreError:
-    return StoreError(
-        "Loads do not run on Spark yet.", asked=asked, remedy='Load with HEADRACE_OFFLINE__ENGINE="local".'
-    )
 
 
 def _needed(binding: AggregateBinding, plan: ViewPlan) -> dict[str, Type]:
