@@ -63,12 +63,16 @@ class Copies:
         hashes = [self._hashes(events) for events in new]
         self._wanted: Array = np.unique(np.concatenate([np.zeros(0, np.uint64), *hashes]))
         self._old: set[bytes] = set()
+        self._old_hashes: list[Array] = []
 
     def remember(self, old: pa.Table) -> None:
         """Old events, with the columns of entity and id."""
         if not len(self._wanted) or not old.num_rows:
             return
-        suspects = old.filter(pa.array(self._known(self._hashes(old))))
+        hashes = self._hashes(old)
+        known = self._known(hashes)
+        self._old_hashes.append(hashes[known])
+        suspects = old.filter(pa.array(known))
         self._old.update(key for key in self._event_keys(suspects) if key is not None)
 
     def among(self, new: pa.Table) -> Array:
@@ -76,7 +80,9 @@ class Copies:
         copies = np.zeros(new.num_rows, dtype=bool)
         if not self._old:
             return copies
-        copies[:] = [key in self._old for key in self._event_keys(new)]
+        suspects = np.flatnonzero(np.isin(self._hashes(new), np.concatenate(self._old_hashes)))
+        keys = self._event_keys(new.take(pa.array(suspects)))
+        copies[suspects] = [key in self._old for key in keys]
         return copies
 
     def _event_keys(self, events: pa.Table) -> list[bytes | None]:

@@ -134,7 +134,9 @@ class RecordFormat:
         """
         table = self._table
         cut: list[list[bytes | memoryview]] = [[] for _ in range(table.size // 4)]
-        for record in records:
+        if len(cut) == 1:
+            cut[0] = [record[table.size :] for record in records]
+        for record in records if len(cut) > 1 else ():
             at = table.size
             for section, length in zip(cut, table.unpack_from(record), strict=True):
                 section.append(record[at : at + length])

@@ -16,7 +16,15 @@ from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
 from headrace.kernel.rows import Rows
 from headrace.kernel.tiles import tile
-from headrace.online.record import NO_OFFSET, Record, Stamp, decode_record, encode_record
+from headrace.online.record import (
+    NO_OFFSET,
+    Record,
+    Stamp,
+    decode_loaded,
+    decode_record,
+    encode_loaded,
+    encode_record,
+)
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -47,25 +55,30 @@ class AggregateStates:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
-        """The records of a generation."""
+        """The records of a segment."""
         rows = rows_of_events(self._plan, events, group, self._binding.schema, self._binding.event_id)
-        frontier = _newest_known(rows, groups)
-        tiles = tile(self._plan, rows, known)
-        blank = [Record(frontier=f) for f in frontier.tolist()]
-        return self._packed(blank, tiles, None)
+        return self._loaded(rows, _newest_known(rows, groups), known)
 
     def merge(
         self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
     ) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
-        decoded = [decode_record(data) for data in records]
         owner = np.array(entity, dtype=np.int64)
+        frontiers, tiles = decode_loaded(records)
         frontier = np.full(n, FOREVER_AGO, dtype=np.int64)
-        np.maximum.at(frontier, owner, np.array([record.frontier for record in decoded], dtype=np.int64))
-        rows = self._rows(self._tiles, [record.tiles for record in decoded], owner).in_order()
-        return self._packed(
-            [Record(frontier=f) for f in frontier.tolist()], tile(self._plan, rows, known), None
-        )
+        np.maximum.at(frontier, owner, frontiers)
+        return self._loaded(self._tiles.unpack(tiles, owner).in_order(), frontier, known)
+
+    def _loaded(self, rows: Rows, frontier: Array, known: int) -> list[bytes | None]:
+        """Rows as the records of entities 0 to n - 1, tiled for all instants from K on."""
+        tiles = tile(self._plan, rows, known)
+        bounds = np.searchsorted(tiles.entity, np.arange(len(frontier) + 1))
+        held = np.flatnonzero(bounds[1:] > bounds[:-1])
+        packed = self._tiles.pack(tiles, np.append(bounds[held], len(tiles)))
+        found: list[bytes | None] = [None] * len(frontier)
+        for place, data in zip(held.tolist(), encode_loaded(frontier[held], packed), strict=True):
+            found[place] = data
+        return found
 
     def fold(
         self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
@@ -103,13 +116,13 @@ class AggregateStates:
         held = [i for i, part in enumerate(parts) if part]
         return form.unpack([parts[i] for i in held], entity[held], measures)
 
-    def _packed(self, records: Sequence[Record], tiles: Rows, pending: Rows | None) -> list[bytes | None]:
+    def _packed(self, records: Sequence[Record], tiles: Rows, pending: Rows) -> list[bytes | None]:
         numbers = np.arange(len(records) + 1)
         bounds = np.searchsorted(tiles.entity, numbers)
         packed = self._tiles.pack(tiles, bounds)
         held = np.diff(bounds) > 0
         waiting = [b""] * len(records)
-        if pending is not None and len(pending):
+        if len(pending):
             ends = np.searchsorted(pending.entity, numbers)
             some = np.diff(ends) > 0
             waiting = [

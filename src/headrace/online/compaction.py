@@ -1,11 +1,10 @@
-"""Compaction: small segments of a view become one, and tiles that no window reaches any more go."""
+"""Compaction: a view has few segments, and tiles that no window reaches any more go."""
 
 from __future__ import annotations
 
-import heapq
-from itertools import groupby, islice
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -21,15 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["compact"]
 
-_ENTITIES = 4096
-"""How many entities are merged at once."""
+_MOST = 6
+"""How many segments a view may have: each is looked for by every request."""
+
+_READ = 4096
+"""How many records of each segment are read at once."""
 
 
 def compact(store: OneHost, view: str, states: ViewStates) -> None:
-    """Merge the newest segments of a view, as long as they are together as large as the one before them.
+    """Merge the newest segments of a view where it has too many.
 
-    So each segment is larger than all newer ones together: there are few, and an event is written anew only
-    as often as what it lies in doubles.
+    At least two are merged, and further ones as long as they are no larger than all newer ones together: so a
+    large segment is written anew only when as much has come since.
 
     Args:
         store: The online store.
@@ -45,11 +47,9 @@ def compact(store: OneHost, view: str, states: ViewStates) -> None:
     segments = generation.served.segments
     merged = _outgrown(segments)
     written = Written()
-    for group in _entities(store, merged):
-        entity = [place for place, (_, records) in enumerate(group) for _ in records]
-        records = [record for _, records in group for record in records]
-        made = states.merge(records, entity, len(group), generation.served.known)
-        items = [(key, data) for (key, _), data in zip(group, made, strict=True) if data is not None]
+    for some in _together(store, merged):
+        made = states.merge(some.records, some.entity, len(some.keys), generation.served.known)
+        items = [(key, data) for key, data in zip(some.keys, made, strict=True) if data is not None]
         written = msgspec.structs.replace(
             written,
             records=written.records + len(items),
@@ -64,24 +64,64 @@ def compact(store: OneHost, view: str, states: ViewStates) -> None:
 
 def _outgrown(segments: Sequence[Segment]) -> Sequence[Segment]:
     """The newest segments that are to be merged; empty for none."""
-    first = len(segments) - 1
-    newer = 0
-    while first > 0 and segments[first - 1].size <= (newer := newer + segments[first].size):
+    if len(segments) <= _MOST:
+        return ()
+    first = len(segments) - 2
+    newer = segments[-1].size + segments[first].size
+    while first > 0 and segments[first - 1].size <= newer:
         first -= 1
-    return segments[first:] if first < len(segments) - 1 else ()
+        newer += segments[first].size
+    return segments[first:]
 
 
-def _entities(store: Reader, segments: Sequence[Segment]) -> Iterator[list[tuple[bytes, list[bytes]]]]:
-    """The records of several segments by entity, some entities at a time."""
+class _Together(NamedTuple):
+    """Records of several segments.
+
+    Attributes:
+        keys: The encoded keys of the entities, ascending.
+        records: The records, those of one entity together.
+        entity: The place in `keys` of the entity of each.
+    """
+
+    keys: list[bytes]
+    records: list[bytes]
+    entity: list[int]
+
+
+def _together(store: Reader, segments: Sequence[Segment]) -> Iterator[_Together]:
+    """The records of several segments by entity: all of an entity at once, some entities at a time."""
     scans = [_records(store, segment_prefix(segment.number)) for segment in segments]
-    entities = (
-        (key, [data for _, data in records])
-        for key, records in groupby(heapq.merge(*scans, key=itemgetter(0)), key=itemgetter(0))
-    )
-    while group := list(islice(entities, _ENTITIES)):
-        yield group
+    ahead: list[list[tuple[bytes, bytes]]] = [[] for _ in scans]
+    while True:
+        for records, scan in zip(ahead, scans, strict=True):
+            records.extend(islice(scan, _READ - len(records)))
+        if not any(ahead):
+            return
+        # Up to the key that all segments are read to.
+        last = min((records[-1][0] for records in ahead if len(records) == _READ), default=None)
+        found: list[tuple[bytes, bytes]] = []
+        for records in ahead:
+            end = len(records) if last is None else bisect_right(records, last, key=_key)
+            found += records[:end]
+            del records[:end]
+        yield _grouped(found)
+
+
+def _grouped(found: list[tuple[bytes, bytes]]) -> _Together:
+    found.sort(key=_key)
+    keys: list[bytes] = []
+    entity: list[int] = []
+    for key, _ in found:
+        if not keys or keys[-1] != key:
+            keys.append(key)
+        entity.append(len(keys) - 1)
+    return _Together(keys, [data for _, data in found], entity)
 
 
 def _records(store: Reader, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The records of a segment by the encoded keys of their entities."""
     return ((key[len(prefix) :], data) for key, data in store.scan(prefix))
+
+
+def _key(record: tuple[bytes, bytes]) -> bytes:
+    return record[0]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Generation", "Written", "begin", "clear_dead", "switch"]
 
-_BATCH, _BYTES = 512, 1 << 20
+_BATCH, _BYTES = 4096, 1 << 21
 """Records, and bytes of them, written at once: keeps write transactions short."""
 
 

@@ -7,12 +7,28 @@ their known instant.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from headrace.errors import StoreError
 from headrace.windows import FOREVER_AGO
 
-__all__ = ["NO_OFFSET", "Record", "Stamp", "decode_record", "encode_record", "frontier_of"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.aggregations.states import Array
+
+__all__ = [
+    "NO_OFFSET",
+    "Record",
+    "Stamp",
+    "decode_loaded",
+    "decode_record",
+    "encode_loaded",
+    "encode_record",
+    "frontier_of",
+]
 
 _HEADER = struct.Struct("<BqqqI")
 _VERSION = 1
@@ -79,6 +95,37 @@ def decode_record(data: bytes) -> Record:
         )
     rest = memoryview(data)[_HEADER.size :]
     return Record(frontier, offset, writer, rest[:length], rest[length:])
+
+
+def encode_loaded(frontiers: Array, tiles: Sequence[bytes]) -> list[bytes]:
+    """The records of a segment as stored: no stream has written them, and nothing waits in them.
+
+    Args:
+        frontiers: F of each, int64.
+        tiles: Packed tiles of each.
+    """
+    pack = _HEADER.pack
+    return [
+        pack(_VERSION, frontier, NO_OFFSET, 0, len(data)) + data
+        for frontier, data in zip(frontiers.tolist(), tiles, strict=True)
+    ]
+
+
+def decode_loaded(records: Sequence[bytes]) -> tuple[Array, list[bytes]]:
+    """The frontiers and the packed tiles of a segment's records.
+
+    Raises:
+        StoreError: Another version of Headrace wrote one, or it is damaged.
+    """
+    size = _HEADER.size
+    heads = b"".join([data[:size] for data in records])
+    if len(heads) != size * len(records) or set(heads[::size]) - {_VERSION}:
+        for data in records:
+            decode_record(data)
+    frontiers = np.frombuffer(heads, np.dtype([("", "u1"), ("frontier", "<i8"), ("", f"V{size - 9}")]))[
+        "frontier"
+    ]
+    return frontiers, [data[size:] for data in records]
 
 
 def frontier_of(data: bytes) -> int:

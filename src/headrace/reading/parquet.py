@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +81,15 @@ class ParquetPiece:
         self.columns = columns
         self.what = f"file {str(paths[0])!r}"
         self.complete = False
+        self._having: tuple[str, pa.Array] | None = None
+
+    def having(self, name: str, values: pa.Array) -> ParquetPiece:
+        """The rows with one of the values, where the files hold the column as cleaned rows do."""
+        if name not in self.columns.names or self.columns.field(name).type != values.type:
+            return self
+        some = copy(self)
+        some._having = name, values  # noqa: SLF001 - a copy of itself
+        return some
 
     def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
         """The columns with values that may be uncastable or, for all statistics say, infinite or far off."""
@@ -117,11 +127,17 @@ class ParquetPiece:
         columns = ", ".join(quoted(name) for name in present)
         first = 0
         with reading_of(self._paths[0] if len(self._paths) == 1 else f"{self._paths[0]} and others"):
-            for rows in self._database.sql(selection(columns, _scan(self._paths))).to_arrow_reader(
-                BATCH_ROWS
-            ):
+            for rows in self._database.sql(selection(columns, self._rows())).to_arrow_reader(BATCH_ROWS):
                 yield Batch(rows, first)
                 first += rows.num_rows
+
+    def _rows(self) -> str:
+        """The rows wanted, as SQL has it."""
+        if self._having is None:
+            return _scan(self._paths)
+        name, values = self._having
+        self._database.register("had", pa.table({"value": values}))
+        return f"{_scan(self._paths)} WHERE {quoted(name)} IN (SELECT value FROM had)"  # noqa: S608 - a quoted name
 
     def whole(self, places: Array) -> pa.Table:
         """The rows at some places with all columns of the files."""

@@ -15,8 +15,6 @@ from headrace.errors import DataError
 from headrace.intake.casts import holds_unsigned, type_of
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
-from headrace.kernel.clean import KNOWN, TIME
-from headrace.ports.engine import Extent
 from headrace.reading.database import open_database
 from headrace.reading.delimited import DelimitedPiece
 from headrace.reading.in_memory import InMemoryPiece
@@ -200,7 +198,8 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
     threads: int | None = None,
     on_rejected: Callable[[pa.Table], None] | None = None,
     files: Sequence[Path] | None = None,
-    extents: dict[str, Extent | None] | None = None,
+    on_clean: Callable[[str, pa.Table], None] | None = None,
+    having: tuple[str, pa.Array] | None = None,
 ) -> Reading:
     """Read a source's batch.
 
@@ -217,7 +216,9 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
         on_rejected: Is handed rejected rows as they are found: `row` (JSON text), `reason`, `rule`, `ordinal`
             (the row's place in its file; null for what is no row), `origin` (the file; "" for a table).
         files: Those of the batch's files to read; None for all.
-        extents: Is told how far each file reaches whose clean rows were read, by path.
+        on_clean: Is handed the clean rows of each file as they are found.
+        having: A column and values: rows that have none of them may be left out. Not with `on_clean` or
+            `on_rejected`: nobody knows then what was not looked at.
 
     Raises:
         DataError: The data is missing, empty, cannot be read, or lacks columns of the schema.
@@ -227,7 +228,7 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
         schema, expressions or {}, zone, allow_infinite=source.allow_infinite, written=source.written
     )
     wanted = list(schema) if columns is None else [name for name in schema if name in columns]
-    run = _Run(source, schema, keys, wanted, evaluator, on_rejected, extents)
+    run = _Run(source, schema, keys, wanted, evaluator, on_rejected, on_clean, having)
     table = batch_table(source) if source.in_memory else None
     paths: Sequence[Path] = []
     if table is None:
@@ -246,7 +247,8 @@ class _Run:
         wanted: Sequence[str],
         evaluator: Evaluator,
         on_rejected: Callable[[pa.Table], None] | None,
-        extents: dict[str, Extent | None] | None,
+        on_clean: Callable[[str, pa.Table], None] | None,
+        having: tuple[str, pa.Array] | None,
     ) -> None:
         self.source = source
         self.types = schema
@@ -254,7 +256,8 @@ class _Run:
         self.wanted = wanted
         self.evaluator = evaluator
         self.on_rejected = on_rejected
-        self.extents = extents
+        self.on_clean = on_clean
+        self.having = having
         self.counts: Counter[str] = Counter(rows=0, good=0, rejected=0, nan=0, failed=0)
         evaluated = [(name, of.arrow()) for name, of in evaluator.types.items()]
         known = [("__time", pa.int64()), ("__known", pa.int64())]
@@ -288,7 +291,7 @@ class _Run:
             pieces = [JsonLinesPiece(database, path, self.types) for path in paths]
         for piece in pieces:
             self._whole_rows(piece).check(piece.columns)
-        return pieces
+        return pieces if self.having is None else [piece.having(*self.having) for piece in pieces]
 
     def _whole_rows(self, piece: Piece) -> Cleaner:
         return Cleaner(self.source, self.types, self.keys, what=piece.what)
@@ -313,29 +316,12 @@ class _Run:
                 report.failed(evaluated.failed, batch, good)
             if cleaned.rows.num_rows:
                 assembled = self._assembled(cleaned.rows, evaluated.columns)
-                if self.extents is not None:
+                if self.on_clean is not None:
                     places = batch.at(np.delete(np.arange(batch.rows.num_rows), spoiled))
-                    self._reach(piece, places, assembled)
+                    for file, rows in _by_file(piece, places, assembled):
+                        self.on_clean(file, rows)
                 yield assembled
         self.counts.update(report.finish(self.types))
-
-    def _reach(self, piece: Piece, places: Array, rows: pa.Table) -> None:
-        """Tell how far the files reach that some clean rows lie in.
-
-        Args:
-            piece: What the rows are of.
-            places: Their places in it, ascending.
-            rows: The rows.
-        """
-        assert self.extents is not None  # noqa: S101 - the caller looked
-        time, known = (rows.column(name).to_numpy() for name in (TIME, KNOWN))
-        start = 0
-        for place in piece.places(places):
-            stop = start + len(place.rows)
-            before = self.extents.get(place.file)
-            newest = Extent(int(time[start:stop].max()), int(known[start:stop].max()))
-            self.extents[place.file] = newest if before is None else Extent(*map(max, before, newest))
-            start = stop
 
     def _assembled(self, rows: pa.Table, evaluated: pa.Table) -> pa.Table:
         columns = [
@@ -343,6 +329,20 @@ class _Run:
             for name in self.schema.names
         ]
         return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+def _by_file(piece: Piece, places: Array, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Clean rows file by file.
+
+    Args:
+        piece: What they are of.
+        places: Their places in it, ascending.
+        rows: The rows.
+    """
+    start = 0
+    for place in piece.places(places):
+        yield place.file, rows.slice(start, len(place.rows))
+        start += len(place.rows)
 
 
 def batch_table(source: Source) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.engines.local.buckets import gathered
+from headrace.engines.local.ids import FileIds
 from headrace.engines.local.labels import answer_label
 from headrace.engines.local.loads import LoadParts, named, stamped
 from headrace.intake.rejects import no_rejects
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from headrace.schema import Schema
 
 __all__ = ["LocalEngine"]
+
+_CACHE = ".headrace/cache/ids"
+"""Where hashes of event ids are kept, a directory for each source."""
 
 _DEFAULT_MEMORY = 4 << 30
 _SHARE = 4
@@ -93,8 +97,8 @@ class LocalEngine:
         files: Sequence[Path] | None = None,
         *,
         rejected: list[pa.Table] | None = None,
-        extents: dict[str, ports.Extent | None] | None = None,
-        expressions: bool = True,
+        on_clean: Callable[[str, pa.Table], None] | None = None,
+        having: tuple[str, pa.Array] | None = None,
     ) -> Reading:
         """The clean events of a view's source.
 
@@ -103,28 +107,30 @@ class LocalEngine:
             columns: The columns of the source wanted; None for all.
             files: Those of the batch's files to read; None for all.
             rejected: Rejected rows are appended when found.
-            extents: Is told how far each file reaches.
-            expressions: Whether to evaluate the view's expressions.
+            on_clean: Is handed the clean rows of each file.
+            having: A column and values: rows that have none of them may be left out, and no expression is
+                evaluated.
         """
         names = no_rejects().column_names
 
         def keep(rows: pa.Table) -> None:
-            if rejected is not None:
-                rejected.append(rows.select(names))
+            assert rejected is not None  # noqa: S101 - else nobody hears of it
+            rejected.append(rows.select(names))
 
         return read(
             binding.source,
             binding.schema,
             columns=columns,
-            expressions=binding.expressions if expressions else None,
+            expressions=binding.expressions if having is None else None,
             keys=tuple(binding.keys),
             zone=binding.zone,
             directory=self._directory,
             memory=self._memory,
             threads=self._threads,
-            on_rejected=keep,
+            on_rejected=keep if rejected is not None else None,
             files=files,
-            extents=extents,
+            on_clean=on_clean,
+            having=having,
         )
 
     @property
@@ -146,7 +152,12 @@ class LocalEngine:
         self, binding: Binding, before: int, held: ports.Held | None = None, done: int = 0
     ) -> Iterator[ports.Part]:
         """The clean events of a view's source with `known < before`, entity by entity."""
-        load = LoadParts(binding, before, held, self._files(binding.source), partial(self._read, binding))
+        ids = None
+        if binding.event_id is not None:
+            directory = self._directory / _CACHE / binding.source.name
+            ids = FileIds(directory, binding.schema, binding.event_id)
+        files = self._files(binding.source)
+        load = LoadParts(binding, before, held, files, partial(self._read, binding), ids)
         yield from load.parts(done, self._budget, self._threads)
 
     def features(self, asked: Asked, progress: Progress) -> Answered:

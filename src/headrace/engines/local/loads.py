@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.engines.local.buckets import gathered, hashed_bucket
+from headrace.engines.local.ids import Wanted
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding
-from headrace.kernel.clean import KNOWN
+from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.copies import Copies
 from headrace.kernel.history import PART
 from headrace.kernel.parts import BUCKETS, Chunk
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headrace.aggregations.states import Array
+    from headrace.engines.local.ids import FileIds
     from headrace.kernel.binding import Binding
     from headrace.kernel.parts import Events
     from headrace.reading.source import Reading
@@ -55,6 +58,7 @@ class LoadParts:
         held: Held | None,
         files: Mapping[str, Path] | None,
         read: Callable[..., Reading],
+        ids: FileIds | None,
     ) -> None:
         """For a view, up to K.
 
@@ -64,6 +68,7 @@ class LoadParts:
             held: What is loaded already.
             files: The batch's files by name; None for a table in memory.
             read: Reads the source.
+            ids: The ids in files that were read before; None where events have none.
         """
         self._binding = binding
         self._before = before
@@ -72,6 +77,8 @@ class LoadParts:
         self._files = files
         self._rejected: list[pa.Table] = []
         self._extents: dict[str, Extent | None] = {}
+        self._ids = ids
+        self._hashes: dict[str, list[Array]] = {}
         self._old: Mapping[str, Extent | None] = {} if held is None else held.files
 
     def parts(self, done: int, budget: int, threads: int) -> Iterator[Part]:
@@ -104,13 +111,25 @@ class LoadParts:
         if self._files is not None:
             new = [path for name, path in self._files.items() if name not in self._old]
             again = [path for name, path in self._files.items() if self._reaches(name)]
-        fresh = self._read(columns, new, rejected=self._rejected, extents=self._extents)
+        fresh = self._read(columns, new, rejected=self._rejected, on_clean=self._note)
         yield fresh.schema.empty_table()
         for events in fresh:
             yield _between(events, FOREVER_AGO, self._before)
         if again:  # a table in memory has no files to tell apart: it was read already
-            for events in self._read(columns, again, rejected=self._rejected, extents=self._extents):
+            for events in self._read(columns, again, rejected=self._rejected):
                 yield _between(events, self._since, self._before)
+        if self._ids is not None and self._files is not None:
+            for path in new or ():
+                self._ids.keep(path, self._hashes.pop(str(path), []))
+            self._ids.keep_only(self._files.values())
+
+    def _note(self, file: str, events: pa.Table) -> None:
+        """Note how far a file reaches, and which ids it has."""
+        newest = Extent(*(pc.max(events.column(name)).as_py() for name in (TIME, KNOWN)))
+        before = self._extents.get(file)
+        self._extents[file] = newest if before is None else Extent(*map(max, before, newest))
+        if self._ids is not None:
+            self._hashes.setdefault(file, []).append(self._ids.hashes(events))
 
     def _reaches(self, name: str) -> bool:
         """Whether a file that was read before has events that were not known then."""
@@ -120,15 +139,23 @@ class LoadParts:
     def _copies(self, chunks: Sequence[Events]) -> Copies | None:
         """What tells copies of events that are loaded already; None where there can be none."""
         binding, event_id = self._binding, self._binding.event_id
-        if event_id is None or not self._old:
+        if event_id is None or self._ids is None or not self._old:
             return None
+        columns = [*binding.keys, event_id]
         # One chunk at a time: they may lie on disk.
-        new = (chunk.of(0, BUCKETS) for chunk in chunks)
+        new = [chunk.of(0, BUCKETS).select(columns) for chunk in chunks]
         copies = Copies(binding.keys, binding.schema, event_id, new)
-        old = [path for name, path in (self._files or {}).items() if name in self._old]
-        for events in self._read([*binding.keys, event_id], old, expressions=False):
+        ids = pa.concat_tables(new).column(event_id).unique()
+        for events in self._read(columns, self._perhaps(new), having=(event_id, ids)):
             copies.remember(_between(events, FOREVER_AGO, self._since))
         return copies
+
+    def _perhaps(self, new: Sequence[pa.Table]) -> list[Path]:
+        """Those of the files read before that may have an id of the new events."""
+        assert self._ids is not None  # noqa: S101 - the caller looked
+        wanted = Wanted(np.concatenate([self._ids.hashes(events) for events in new]))
+        old = [path for name, path in (self._files or {}).items() if name in self._old]
+        return [path for path in old if (found := self._ids.of(path)) is None or wanted.any_of(found)]
 
     def _reach(self) -> dict[str, Extent | None]:
         """How far each file reaches, by name."""

@@ -1,0 +1,103 @@
+"""Hashes of the event ids in each file that was loaded, so that copies are found without reading it again.
+
+A cache: it may be deleted at any time, and what it says of a file is looked up in the file before it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headrace.kernel.duplicates import id_hashes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["FileIds", "Wanted"]
+
+_VERSION = 1
+"""Of the hashes and their files."""
+
+_BITS = 24
+
+
+class FileIds:
+    """The hashes of ids by file."""
+
+    def __init__(self, directory: Path, schema: Schema, event_id: str) -> None:
+        """In a directory, which is made when it is needed.
+
+        Args:
+            directory: Where a source's files of hashes are.
+            schema: The source's schema.
+            event_id: The column that identifies an event.
+        """
+        self._directory = directory
+        self._schema, self._event_id = schema, event_id
+
+    def hashes(self, events: pa.Table) -> Array:
+        """The hash of each event's id, uint64; anything for null."""
+        ids = events.column(self._event_id).combine_chunks()
+        return id_hashes(ids, self._schema, self._event_id)
+
+    def of(self, path: Path) -> Array | None:
+        """The hashes of the ids in a file as it is now; None where they are not known."""
+        try:
+            found: Array = np.load(self._place(path), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError):
+            return None
+        return found if found.dtype == np.uint64 and found.ndim == 1 else None
+
+    def keep(self, path: Path, hashes: Sequence[Array]) -> None:
+        """Keep the hashes of all ids in a file; where nothing can be written nothing is kept."""
+        place = self._place(path)
+        new = place.with_suffix(f".{os.getpid()}")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                np.save(file, np.concatenate([np.zeros(0, np.uint64), *hashes]), allow_pickle=False)
+            new.replace(place)
+        except OSError:
+            new.unlink(missing_ok=True)
+
+    def keep_only(self, paths: Iterable[Path]) -> None:
+        """Forget the files that are no longer there, or not as they were."""
+        if not self._directory.is_dir():
+            return
+        kept = {self._place(path) for path in paths}
+        for place in self._directory.iterdir():
+            if place not in kept:
+                place.unlink(missing_ok=True)
+
+    def _place(self, path: Path) -> Path:
+        stat = path.stat()
+        what = (_VERSION, str(path), stat.st_size, stat.st_mtime_ns, self._event_id, str(self._schema))
+        return self._directory / f"{hashlib.sha256(repr(what).encode()).hexdigest()[:32]}.npy"
+
+
+class Wanted:
+    """Hashes that are looked for among many."""
+
+    def __init__(self, hashes: Array) -> None:
+        """Look for some hashes, uint64."""
+        self._hashes = np.unique(hashes)
+        self._there = np.zeros(1 << _BITS, dtype=bool)
+        self._there[self._hashes & np.uint64((1 << _BITS) - 1)] = True
+
+    def any_of(self, hashes: Array) -> bool:
+        """Whether one of them is among others."""
+        if not len(self._hashes):
+            return False
+        # Nearly all others are told by a look into a table that fits the processor's caches.
+        perhaps = hashes[self._there[hashes & np.uint64((1 << _BITS) - 1)]]
+        places = np.minimum(np.searchsorted(self._hashes, perhaps), len(self._hashes) - 1)
+        return bool((self._hashes[places] == perhaps).any())
