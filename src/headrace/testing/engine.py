@@ -113,7 +113,7 @@ class EngineSuite:
         assert some == {name: whole[name] for name in names}
 
     def test_an_entity_with_half_of_all_events(self, engine: Engine, seed: int, tmp_path: Path) -> None:
-        """Its windows are those of any other."""
+        """Its windows are those of any other; what happens at the instant of a question does not count."""
         rng = np.random.default_rng(seed)
         user, time, amount = _uneven(rng, 4_000)
         log = pa.table(
@@ -125,8 +125,8 @@ class EngineSuite:
         ]
         source = EventSource("log", timestamp="ts", batch=_files(log, tmp_path / "log"))
         binding = _view(source, {"user": "string", "ts": "timestamp", "amount": "int64"}, features)
-        asked = rng.integers(0, 45, 300) * (rng.random(300) < 0.7)
-        t = START + rng.integers(0, 4 * DAY, 300)
+        asked = rng.integers(0, 45, 1_500) * (rng.random(1_500) < 0.3)
+        t = np.concatenate([rng.choice(time[user == 0], 1_000), START + rng.integers(0, 4 * DAY, 500)])
         keys = pa.table({"user": [f"u{each}" for each in asked]})
         columns = engine.features(Asked(binding, list(binding.feature_types), keys, t), _quiet).columns
 
