@@ -13,8 +13,12 @@ from headrace.aggregations.dictionary import SortedDictionary
 from headrace.aggregations.distinct import DistinctHashes
 from headrace.aggregations.edge import Edge
 from headrace.aggregations.extreme import Extreme
+from headrace.aggregations.first_k import Oldest
+from headrace.aggregations.histogram import Slots
+from headrace.aggregations.last_distinct_k import NewestDistinct
 from headrace.aggregations.last_k import Newest
 from headrace.aggregations.moments import Moments
+from headrace.aggregations.quantile import LogBuckets
 from headrace.aggregations.recency import Recent
 from headrace.aggregations.states import Events, States, Values
 from headrace.aggregations.sum import DoubleSum, ExactSum
@@ -42,6 +46,10 @@ ALGEBRAS = [
     Newest(STRING, 3),
     ByKey(Counting(), STRING, 4),
     DistinctHashes(),
+    Oldest(INT64, 2),
+    NewestDistinct(STRING, 3),
+    LogBuckets(of=DOUBLE, accuracy=0.01),
+    Slots(of=INT64, edges=(-20.0, 0.0, 10.0)),
 ]
 SIZES = [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1, 5 * BLOCK, BLOCK * BLOCK + 7, 3000]
 

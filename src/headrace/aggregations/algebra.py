@@ -127,6 +127,9 @@ class Columnwise(Fixed):
 class Ragged(Algebra):
     """States with entries; the flags among their fixed fields are merged by OR."""
 
+    additive: ClassVar[bool] = False
+    """Whether an entry is a key and integers: pooled entries of equal key may then be added up."""
+
     def zero(self, n: int) -> States:
         """N states without entries."""
         return States(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from headrace.aggregations.algebra import Ragged
 from headrace.aggregations.base import Aggregation, Measure, Output
+from headrace.aggregations.grouped import ascending
 from headrace.aggregations.states import Array, Events, Field, Finished, States, offsets_of
 from headrace.lazy import numpy as np
 from headrace.schema import INT64, Type
@@ -34,6 +35,7 @@ class DistinctHashes(Ragged):
     """
 
     entries = (Field("element", "<u8"),)
+    additive: ClassVar[bool] = True
 
     def lift(self, events: Events) -> States:
         """One hash for each event that counts."""
@@ -77,6 +79,8 @@ class DistinctHashes(Ragged):
 
 
 def _distinct(rows: Array, elements: Array) -> tuple[Array, Array]:
+    if ascending(rows, elements):
+        return rows, elements
     by = np.lexsort((elements, rows))
     rows, elements = rows[by], elements[by]
     fresh = np.ones(len(rows), dtype=bool)

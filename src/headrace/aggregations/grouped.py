@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace.aggregations.algebra import Fixed, Ragged, storage
-from headrace.aggregations.states import Events, Field, States, offsets_of
+from headrace.aggregations.states import Array, Events, Field, States, offsets_of
 from headrace.lazy import numpy as np
 
 if TYPE_CHECKING:
     from headrace.schema import Type
 
-__all__ = ["Grouped"]
+__all__ = ["Grouped", "ascending"]
+
+
+def ascending(rows: Array, keys: Array) -> bool:
+    """Whether keys ascend within their rows already, none twice."""
+    return bool(((rows[1:] != rows[:-1]) | (keys[1:] > keys[:-1])).all())
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Grouped(Ragged):
     def needs_order(self) -> bool:  # type: ignore[override]
         """As the inner algebra has it."""
         return self.inner.needs_order
+
+    @property
+    def additive(self) -> bool:  # type: ignore[override]
+        """As far as the inner states are sums of integers."""
+        return self.inner.subtractable
 
     @property
     def entries(self) -> tuple[Field, ...]:  # type: ignore[override]
@@ -54,13 +64,13 @@ class Grouped(Ragged):
 
     def normalise(self, states: States) -> States:
         """Merge entries of equal key, ascending."""
-        rows, keys = self.rows_of(states), states.entries[0]
-        by = np.lexsort((keys, rows))
-        rows, keys = rows[by], keys[by]
+        rows, keys, pooled = self.rows_of(states), states.entries[0], self.of_entries(states)
+        if not ascending(rows, keys):
+            by = np.lexsort((keys, rows))
+            rows, keys, pooled = rows[by], keys[by], pooled.take(by)
         first = np.ones(len(rows), dtype=bool)
         first[1:] = (rows[1:] != rows[:-1]) | (keys[1:] != keys[:-1])
         starts = np.flatnonzero(first)
-        pooled = self.of_entries(states).take(by)
         merged = self.inner.reduce(pooled, np.append(starts, len(rows)))
         offsets = offsets_of(np.bincount(rows[starts], minlength=states.n))
         return States(states.n, states.fixed, offsets, (keys[starts], *merged.fixed), states.dictionaries)

@@ -16,6 +16,7 @@ import numpy as np
 
 from headrace.aggregations.algebra import Algebra, Columnwise, Fixed, Ragged
 from headrace.aggregations.states import Array, States, expand, offsets_of
+from headrace.kernel.sliding import counted, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,19 +177,35 @@ class RangeIndex:
         lengths = stops - starts
         flags = [offsets_of(column) for column in self.states.fixed]
 
-        def part(start: int, stop: int) -> States:
-            at = expand(starts[start:stop], lengths[start:stop])
+        def normalised(start: int, pooled: States) -> States:
+            """The entries of the ranges from `start` on, with their flags."""
+            of = slice(start, start + pooled.n)
             fixed = tuple(
-                (flag[hi[start:stop]] > flag[lo[start:stop]]).astype(column.dtype)
+                (flag[hi[of]] > flag[lo[of]]).astype(column.dtype)
                 for flag, column in zip(flags, self.states.fixed, strict=True)
             )
-            entries = tuple(column[at] for column in self.states.entries)
-            pooled = States(
-                stop - start, fixed, offsets_of(lengths[start:stop]), entries, self.states.dictionaries
+            return algebra.normalise(
+                States(pooled.n, fixed, pooled.offsets, pooled.entries, pooled.dictionaries)
             )
-            return algebra.normalise(pooled)
 
-        return _in_pools(part, lengths)
+        def part(start: int, stop: int) -> States:
+            at = expand(starts[start:stop], lengths[start:stop])
+            entries = tuple(column[at] for column in self.states.entries)
+            offsets = offsets_of(lengths[start:stop])
+            return normalised(start, States(stop - start, (), offsets, entries, self.states.dictionaries))
+
+        def each_pooled(first: int, last: int) -> States:
+            return _in_pools(lambda start, stop: part(first + start, first + stop), lengths[first:last])
+
+        found, done = [], 0
+        for run in runs(starts, stops) if algebra.additive else []:
+            found.append(each_pooled(done, run.first))
+            done = run.first
+            for n, pooled in counted(self.states, starts[run.first : run.last], stops[run.first : run.last]):
+                found.append(each_pooled(done, done + n) if pooled is None else normalised(done, pooled))
+                done += n
+        found.append(each_pooled(done, len(lengths)))
+        return States.concat(found)
 
 
 def _running(algebra: Fixed, square: tuple[Square, ...], states: States) -> tuple[Square, ...]:
