@@ -167,12 +167,12 @@ def _reader(
 
 def _store_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> tuple[Any, list[str]]:
     names = [f"view:{name}_{window}" for name in FEATURES[features] for window in windows]
-    return _applied(inputs.cache, definitions_of_events(inputs, features, windows)), names
+    return applied(inputs.cache, definitions_of_events(inputs, features, windows)), names
 
 
 def _store_of_profiles(inputs: Inputs) -> tuple[Any, list[str]]:
     names = [f"view:{column}" for column in _columns(inputs)]
-    return _applied(inputs.cache, definitions_of_profiles(inputs)), names
+    return applied(inputs.cache, definitions_of_profiles(inputs)), names
 
 
 def definitions_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> str:
@@ -198,13 +198,13 @@ def _columns(inputs: Inputs) -> list[str]:
     return [f"v{i:02d}" for i in range(inputs.profile_columns)]
 
 
-def _applied(cache: Path, definitions: str) -> Any:
-    """A fresh project directory with these definitions, applied."""
+def applied(cache: Path, definitions: str, memory: int = MEMORY_MB) -> Any:
+    """A fresh project directory with these definitions, applied; the budget is in megabytes."""
     headrace = importlib.import_module("headrace")
     home = cache / "projects" / hashlib.sha256(definitions.encode()).hexdigest()[:12]
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    (home / "headrace.toml").write_text(PROJECT.format(memory=MEMORY_MB))
+    (home / "headrace.toml").write_text(PROJECT.format(memory=memory))
     (home / "features.py").write_text(definitions)
     store = headrace.FeatureStore(home)
     store.apply()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Generation", "Written", "begin", "clear_dead", "switch"]
 
-_BATCH, _BYTES = 4096, 1 << 21
+_BATCH, _BYTES = 2048, 1 << 20
 """Records, and bytes of them, written at once: keeps write transactions short."""
 
 
