@@ -26,6 +26,7 @@ HEAVY = {
     "sqlalchemy",
     "starlette",
     "uvicorn",
+    "yaml",
 }
 REPORT = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
@@ -40,7 +41,13 @@ def _printed_by(program: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import headrace", "import headrace, headrace.agg", "from headrace import agg"]
+    "statement",
+    [
+        "import headrace",
+        "import headrace, headrace.agg",
+        "from headrace import agg",
+        "from headrace.testing import FeatureTest, assert_features",
+    ],
 )
 def test_importing_the_public_names_loads_nothing_heavy(statement: str) -> None:
     loaded = _packages_after(statement)

@@ -15,6 +15,7 @@ from headrace.clock import DAY, HOUR, SystemClock, instant
 from headrace.config import read_settings
 from headrace.definitions.loading import load_definitions
 from headrace.errors import ConflictError, StoreError
+from headrace.project import FeatureStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,14 @@ def test_the_data_is_fresh_and_fits_the_definitions(tmp_path: Path) -> None:
     pushed = [json.loads(line) for line in (tmp_path / "data" / "new_events.jsonl").read_text().splitlines()]
     assert all(NOW - HOUR < instant(event["ts"]) < NOW for event in pushed)
     assert set(pushed[0]) == set(events[0])
+
+
+def test_the_feature_tests_of_the_project_pass(tmp_path: Path) -> None:
+    write_project(tmp_path, "shop", NOW)
+    with FeatureStore(tmp_path) as store:
+        report = store.test()
+    assert [each.told() for each in report.outcomes] == [""] * 4
+    assert not any(each.offline_only for each in report.outcomes)
 
 
 def test_everybody_gets_the_same(tmp_path: Path) -> None:

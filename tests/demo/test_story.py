@@ -201,6 +201,16 @@ def test_too_few_rows_are_refused_before_anything_is_written(tmp_path: Path) -> 
     assert not (tmp_path / "demo").exists()
 
 
+def test_the_feature_tests_of_the_project_pass_and_leave_no_view_out(story: Told) -> None:
+    with FeatureStore(story.directory) as store:
+        report = store.test()
+        views = {entry.name for entry in store.registry.list("view")}
+    assert [each.told() for each in report.outcomes if each.word != "passed"] == []
+    assert not any(each.offline_only for each in report.outcomes)
+    said = "".join(path.read_text() for path in (story.directory / "tests").glob("*.yaml"))
+    assert [view for view in sorted(views) if f"view: {view}" not in said and f"{view}:" not in said] == []
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Told where the extra is not installed."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["doctor"]
 
-LIBRARIES = ("click", "duckdb", "lmdb", "msgspec", "numpy", "pyarrow", "rich", "sqlalchemy")
+LIBRARIES = ("click", "duckdb", "lmdb", "msgspec", "numpy", "pyarrow", "pyyaml", "rich", "sqlalchemy")
 LITTLE_SPACE = 1 << 30
 
 

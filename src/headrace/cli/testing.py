@@ -25,7 +25,7 @@ _COLOURS = {"passed": "green", "failed": "red", "error": "red"}
 def test(*, project: Path, as_json: bool, paths: Sequence[Path], keyword: str) -> int:
     """Run feature tests: literal events in, expected values at some instants out, history and serving alike.
 
-    PATHS are files or directories; by default all YAML files and Python tests under tests/.
+    PATHS are files or directories of the project; by default all YAML files and Python tests under tests/.
     """
     with opened(project) as store:
         report = store.test(paths, text=keyword)

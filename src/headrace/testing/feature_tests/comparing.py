@@ -28,7 +28,7 @@ def expected_value(value: Any, of: Type, feature: str) -> Any:
     """
     try:
         return plain(value, of)
-    except (ValueError, TypeError, OverflowError, InvalidOperation, HeadraceError):
+    except (ValueError, TypeError, LookupError, OverflowError, InvalidOperation, HeadraceError):
         raise DefinitionError(
             f"What is expected of {feature!r}, {value!r}, is no {of}.",
             asked=value,
@@ -40,7 +40,7 @@ def plain(value: Any, of: Type) -> Any:
     """A value in Python's simplest words: texts for times and bytes, dicts for maps and structs.
 
     Raises:
-        ValueError: It can be no value of the type; or TypeError, OverflowError, InvalidOperation, DataError.
+        ValueError: It can be no value of the type; or TypeError, KeyError, OverflowError, DataError.
     """
     if value is None:
         return None

@@ -97,9 +97,9 @@ class Log:
         counts = first_copies(entity, time, known, events, binding.schema, binding.event_id)
         return [False] * events.num_rows if counts is None else (~counts).tolist()
 
-    def known_between(self, begin: int, end: int) -> list[Mapping[str, Any]]:
-        """The events, as written, with `begin <= known < end`."""
-        return [self._rows[each.number] for each in self._events if begin <= each.cells[KNOWN] < end]
+    def known_between(self, begin: int, end: int) -> set[int]:
+        """The places of the events with `begin <= known < end`."""
+        return {each.number for each in self._events if begin <= each.cells[KNOWN] < end}
 
     def counted(self, feature: str, entity: Mapping[str, Any], t: int) -> list[Counted]:
         """Every event and whether it counts for a feature of an entity at an instant."""

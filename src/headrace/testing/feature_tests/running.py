@@ -93,9 +93,9 @@ def collect(project: Path, paths: Sequence[str | os.PathLike[str]] = (), text: s
 
 
 def _files(project: Path, path: Path) -> Iterator[Path]:
-    """The files that a path stands for; it begins here or at the project's directory."""
-    place = path.expanduser()
-    place = (place if place.exists() else project / place).resolve()
+    """The files that a path stands for; it begins at the project's directory, else here."""
+    place = project / path.expanduser()
+    place = (place if place.exists() else path.expanduser()).resolve()
     if place.is_dir():
         inside = sorted(each for each in place.rglob("*") if each.is_file())
         yield from (each for each in inside if each.suffix in _YAML or _is_python_test(each))

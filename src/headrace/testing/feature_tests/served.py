@@ -5,58 +5,98 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headrace.clock import FixedClock
+from headrace.kernel.columns import STATUS_NAMES
 from headrace.online.materialize import Load, materialize
 from headrace.online.serve import Served
 from headrace.online.source import SourceStream
 from headrace.resolution import EPOCH, has_stream
+from headrace.testing.feature_tests.case import AT
+from headrace.testing.feature_tests.comparing import plain
+from headrace.testing.feature_tests.outcome import Answer
 from headrace.wiring import open_trial_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.kernel.binding import Binding
     from headrace.online.answer import OnlineFeatures
     from headrace.ports.engine import Engine
-    from headrace.retrieval.plan import RetrievalPlan
+    from headrace.ports.key_value import OneHost
+    from headrace.testing.feature_tests.counting import Log
+    from headrace.testing.feature_tests.question import Question
 
-__all__ = ["served_at"]
+__all__ = ["served"]
 
 
-def served_at(
-    plan: RetrievalPlan,
-    engine: Engine,
-    t: int,
-    entities: Sequence[Mapping[str, Any]],
-    known_between: Callable[[Binding, int, int], Sequence[Mapping[str, Any]]],
-) -> OnlineFeatures:
-    """What a store would answer at an instant that was loaded at the last edge of an epoch before it.
-
-    A source with a stream is loaded up to the beginning of the day, and what was known since is pushed; one
-    without is loaded up to `t`.
+def served(question: Question, engine: Engine, logs: Mapping[str, Log]) -> list[list[Answer]]:
+    """What serving answers: one request for each instant, each to a store of its own.
 
     Args:
-        plan: The features.
+        question: What is asked.
         engine: Reads the events.
-        t: The instant.
-        entities: Who asks: keys and request fields.
-        known_between: The events of a view's source that were known from one instant on and before another.
+        logs: The events as each view, by its id, sees them.
+
+    Returns:
+        For each member of the plan, one answer for each row.
     """
+    answers: list[list[Any]] = [[None] * len(question.rows) for _ in question.plan.members]
+    for t in dict.fromkeys(row[AT] for row in question.rows):
+        numbers = [number for number, row in enumerate(question.rows) if row[AT] == t]
+        entities = [question.asking(question.rows[number]) for number in numbers]
+        if not question.fields:
+            del entities[1:]  # whoever asks of the world as a whole asks the same
+        found = _read(question, engine, logs, t, entities)
+        for place, member in enumerate(question.plan.members):
+            column = found.columns[member.output]
+            given = [
+                Answer(plain(value, member.type), STATUS_NAMES[status])
+                for value, status in zip(column.to_list(), column.status, strict=True)
+            ]
+            for at, number in enumerate(numbers):
+                answers[place][number] = given[at % len(given)]
+    return answers
+
+
+def _read(
+    question: Question,
+    engine: Engine,
+    logs: Mapping[str, Log],
+    t: int,
+    entities: Sequence[Mapping[str, Any]],
+) -> OnlineFeatures:
     store = open_trial_store(FixedClock(t))
     of_source: dict[str, list[Binding]] = {}
-    for each in plan.views:
+    for each in question.plan.views:
         of_source.setdefault(each.binding.source.name, []).append(each.binding)
-    for bindings in of_source.values():
-        source = bindings[0].source
-        streamed = has_stream(source)
-        known = t // EPOCH * EPOCH if streamed else t
-        stream = SourceStream(source, bindings, EPOCH) if streamed else None
-        ingest = None if stream is None else stream.ingest
-        for binding in bindings:
-            materialize(store, engine, Load(binding, known, t, EPOCH, ingest=ingest), _silent)
-        if stream is not None and (rows := known_between(bindings[0], known, t)):
-            stream.push_rows(store, rows, t)
+    for views in of_source.values():
+        _fill(store, engine, views, t, question, logs)
     with store.snapshot() as snapshot:
-        return Served(plan, EPOCH).answer(snapshot, list(entities), {}, t, t)
+        return Served(question.plan, EPOCH).answer(snapshot, list(entities), {}, t, t)
+
+
+def _fill(
+    store: OneHost,
+    engine: Engine,
+    views: Sequence[Binding],
+    t: int,
+    question: Question,
+    logs: Mapping[str, Log],
+) -> None:
+    """Load the views of one source up to the last K before an instant, and push what was known since."""
+    source = views[0].source
+    if not has_stream(source):
+        for view in views:
+            materialize(store, engine, Load(view, t, t, EPOCH), _silent)
+        return
+    stream = SourceStream(source, views, EPOCH)
+    known = t // EPOCH * EPOCH
+    for view in views:
+        materialize(store, engine, Load(view, known, t, EPOCH, ingest=stream.ingest), _silent)
+    # what one view has no entity for, another may
+    since = set[int]().union(*(logs[view.id].known_between(known, t) for view in views))
+    if since:
+        rows = question.events[source.name]
+        stream.push_rows(store, [rows[number] for number in sorted(since)], t)
 
 
 def _silent(what: str, share: float) -> None:

@@ -98,7 +98,7 @@ class _File:
             case _:
                 return _scalar(node)
 
-    def _items(self, node: Any) -> dict[Any, Any]:
+    def _items(self, node: Any, above: tuple[Any, ...] = ()) -> dict[Any, Any]:
         """The nodes of a mapping by key; those merged by `<<` come after its own."""
         found: dict[Any, Any] = {}
         merged: list[Any] = []
@@ -113,9 +113,11 @@ class _File:
             else:
                 found[name] = value
         for each in merged:
-            if each.id != "mapping" or each is node:
-                raise self._error(each, "<< merges mappings", "Name an anchor of a mapping: <<: *name.")
-            found = {**self._items(each), **found}
+            if each.id != "mapping" or each in (*above, node):
+                raise self._error(
+                    each, "<< merges mappings", "Name the anchor of another mapping: <<: *name."
+                )
+            found = {**self._items(each, (*above, node)), **found}
         return found
 
     def _error(self, node: Any, what: str, remedy: str) -> DefinitionError:
@@ -126,10 +128,17 @@ class _File:
 _ASKING = {"at", "entity", "context"}
 
 
+def _is_tagged_text(node: Any) -> bool:
+    """Whether a plain word is called a text, as in `!!str 12`; most texts PyYAML tags so by itself."""
+    from yaml.resolver import Resolver
+
+    return bool(node.tag == _TEXT != Resolver().resolve(type(node), node.value, (True, False)))
+
+
 def _scalar(node: Any) -> Any:
     """A word: a number, null or a boolean where it is plain and looks like one, else a text."""
-    text = node.value
-    if node.style or node.tag == _TEXT:
+    text: str = node.value
+    if node.style or _is_tagged_text(node):
         return text
     if text in _WORDS:
         return _WORDS[text]
