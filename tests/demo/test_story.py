@@ -202,7 +202,7 @@ def test_too_few_rows_are_refused_before_anything_is_written(tmp_path: Path) -> 
 
 
 def test_the_feature_tests_of_the_project_pass_and_leave_no_view_out(story: Told) -> None:
-    with FeatureStore(story.directory) as store:
+    with hr.FeatureStore(story.directory) as store:
         report = store.test()
         views = {entry.name for entry in store.registry.list("view")}
     assert [each.told() for each in report.outcomes if each.word != "passed"] == []
