@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,21 @@ def test_rows_without_a_label_stay_without_a_weight(tmp_path: Path) -> None:
     store = shop(tmp_path, rows, [])
     assert list(kept(store, rows, immature="null", negatives=1e-9).values()) == [None]
     assert list(kept(store, rows, immature="keep", negatives=1e-9).values()) == []
+
+
+def test_labels_of_several_keys_are_sampled_together(tmp_path: Path) -> None:
+    """A row is negative if it has none of the outcomes, and a key that another label lacks is no matter."""
+    any_ad = dataclasses.replace(bought, name="any_ad", keys=["user_id"])
+    adless = [click(1000 + n, f"03-02 11:{n:02}", f"u{n % 7}", None) for n in range(50)]
+    store = shop(tmp_path, [*CLICKS, *adless], ORDERS)
+    both = {"labels": [bought, any_ad], "immature": "null"}
+    found = store.get_training_set(
+        spine_of([*CLICKS, *adless]), service="model", as_of=AS_OF, negatives=0.25, **both
+    ).to_arrow()
+    rows = found.to_pylist()
+    assert {row["sample_weight"] for row in rows if row["bought"] or row["any_ad"]} == {1.0}
+    assert {row["sample_weight"] for row in rows if not row["bought"] and not row["any_ad"]} == {4.0}
+    assert 0 < sum(row["ad_id"] is None and not row["any_ad"] for row in rows) < 40
 
 
 def test_a_column_of_weights_in_the_spine_is_refused(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def _spine_instants(spine: Spine) -> Iterator[Finding]:
         of = spine.table.schema.field(name).type
         if name == spine.timestamp or not (pa.types.is_timestamp(of) or pa.types.is_date(of)):
             continue
-        at = spine.table[name].cast(pa.timestamp("us")).cast(pa.int64())
+        at = spine.table[name].cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
         count = pc.sum(pc.greater(at, pa.array(spine.t))).as_py()
         if count:
             message = f"{name}, a column of the spine, is after the row's instant in {count} rows."

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import hash_bytes
 from headrace.errors import DataError
-from headrace.kernel.entities import key_column
 from headrace.kernel.order import instant_bytes
+from headrace.kernel.row_bytes import row_bytes
 from headrace.schema import Schema
 
 if TYPE_CHECKING:
@@ -65,14 +65,14 @@ class Negatives:
         Args:
             spine: The rows.
             keys: The columns that tell rows apart, beside the instant.
-            negative: Which rows may go; their keys are not null.
+            negative: Which rows may go.
         """
         stays = np.ones(len(negative), dtype=bool)
         rows = np.flatnonzero(negative)
         if self.share < 1 and len(rows):
             schema = Schema({name: keys[name] for name in sorted(keys)})
-            whole = key_column(spine.keys(schema).take(pa.array(rows)), schema).cast(pa.binary())
-            parts = [pa.scalar(f"{self.seed}:".encode()), instant_bytes(spine.t[rows]), whole]
+            keys_of = row_bytes(spine.keys(schema).take(pa.array(rows)), schema).cast(pa.binary())
+            parts = [pa.scalar(f"{self.seed}:".encode()), instant_bytes(spine.t[rows]), keys_of]
             hashed = hash_bytes(pc.binary_join_element_wise(*parts, b"").to_pylist())
             stays[rows] = hashed < np.uint64(int(self.share * _HASHES))
         return stays

@@ -21,6 +21,15 @@ _MOST_WORDS = 20
 
 _TOO_GOOD = 0.995
 
+_ORDERED = (
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_timestamp,
+    pa.types.is_date,
+)
+
 
 def tells(column: pa.ChunkedArray, outcome: Array) -> float | None:
     """How well a column tells an outcome, if it is too good to be true.
@@ -48,24 +57,27 @@ def tells(column: pa.ChunkedArray, outcome: Array) -> float | None:
 def _ranks(column: pa.ChunkedArray, outcome: Array) -> Array | None:
     """The rank of each value, ties in the middle; None where values have no order."""
     of = column.type
-    if pa.types.is_string(of) or pa.types.is_large_string(of) or pa.types.is_dictionary(of):
-        codes = pc.dictionary_encode(pc.cast(column, pa.string())).combine_chunks()
-        places: Array = pc.fill_null(codes.indices.cast(pa.int64()), len(codes.dictionary)).to_numpy(
-            zero_copy_only=False
-        )
-        if len(codes.dictionary) > _MOST_WORDS:
+    if pa.types.is_string(of) or pa.types.is_large_string(of):
+        values = _shares(column, outcome)
+        if values is None:
             return None
-        # a word stands for the share of its rows that have the outcome
-        counts = np.bincount(places)
-        values = (np.bincount(places, weights=outcome) / np.maximum(counts, 1))[places]
-    elif pa.types.is_nested(of) or pa.types.is_binary(of) or pa.types.is_null(of):
-        return None
-    else:
+    elif any(kind(of) for kind in _ORDERED):
         if pa.types.is_temporal(of):
             column = column.cast(pa.int32() if pa.types.is_date32(of) else pa.int64())
-        plain = pc.fill_null(column.cast(pa.float64()), -np.inf)
-        values = plain.to_numpy()
+        values = pc.fill_null(column.cast(pa.float64(), safe=False), -np.inf).to_numpy()
+    else:
+        return None
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     ranks: Array = (ends - (counts - 1) / 2)[group]
     return ranks
+
+
+def _shares(column: pa.ChunkedArray, outcome: Array) -> Array | None:
+    """Of each row's text the share of its rows that have the outcome; None where there are too many texts."""
+    codes = pc.dictionary_encode(column, null_encoding="encode").combine_chunks()
+    if len(codes.dictionary) > _MOST_WORDS:
+        return None
+    places: Array = codes.indices.to_numpy()
+    shares: Array = np.bincount(places, weights=outcome) / np.bincount(places)
+    return shares[places]
