@@ -142,6 +142,31 @@ class EngineSuite:
         assert columns["spent_2d"].to_list() == [int(each.sum()) for each in within(days)]
         assert columns["last_1d"].to_list() == [each[:3].tolist() for each in within(minutes)]
 
+    def test_copies_wherever_they_lie(self, engine: Engine, seed: int, tmp_path: Path) -> None:
+        """Of five copies that disagree, in any order and file, the one that was known first counts."""
+        rng = np.random.default_rng(seed)
+        event = rng.permutation(np.repeat(np.arange(400), 5))
+        late, amount = rng.permutation(2_000) * 1_000_000, rng.integers(-5, 50, 2_000)
+        time = START + event * 1_000_000
+        log = pa.table(
+            {
+                "user": [f"u{each % 3}" for each in event],
+                "ts": pa.array(time).cast(_INSTANT),
+                "received": pa.array(time + late).cast(_INSTANT),
+                "id": [f"e{each}" for each in event],
+                "amount": amount,
+            }
+        )
+        files = _files(log, tmp_path / "log")
+        source = EventSource("log", batch=files, timestamp="ts", available_at="received", event_id="id")
+        schema = {name: _SCHEMA[name] for name in log.column_names}
+        binding = _view(source, schema, [agg.sum("spent", "amount", windows=["all"])])
+        (column,) = _ask(
+            engine, binding, [{"user": f"u{n}", "t": START + DAY} for n in range(3)]
+        ).columns.values()
+        first = [min(np.flatnonzero(event == each), key=late.__getitem__) for each in range(400)]
+        assert spent == [int(amount[first[n::3]].sum()) for n in range(3)]
+
     @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
     def test_files_of_every_kind(self, engine: Engine, tmp_path: Path, kind: str) -> None:
         """What cannot be used is left out and counted, the rest is answered; types are inferred."""
