@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 
 from headrace import agg
+from headrace.kernel import point_in_time
 from headrace.kernel.history import History, history
 from headrace.testing.driving import answers_of
+from headrace.windows import series
 from tests.online.small import DAY, HOUR, NOON, Click, clicks, counting
 
 YEAR_1, YEAR_9999 = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -74,3 +76,36 @@ def test_questions_without_events_and_events_without_questions():
     assert pa.types.is_int64(
         history(VIEW, VIEW.plan, History(clicks(), nobody, nobody, nobody))["n_1h"].values.type
     )
+
+
+@pytest.mark.parametrize("great", [0, 50, 1000])
+@pytest.mark.parametrize("entries", [1, 500, 1 << 22])
+def test_how_many_questions_are_finished_at_a_time_does_not_show(entries, great, seed, monkeypatch):
+    view = counting(
+        [
+            agg.count("n", windows=["1h", series("1d", n=3)]),
+            agg.count("map", by="amount", max_keys=20, windows=["1d", "all"]),
+            agg.mode("mode", "amount", windows=["1d", "7d"]),
+            agg.top_k("top", "amount", k=3, windows=[series("1d", n=2)]),
+            agg.quantile("median", "amount", q=0.5, windows=["1d"]),
+            agg.distinct("different", "amount", windows=["all"]),
+        ],
+        event_id=None,
+        dedup_horizon=None,
+    )
+    shuffle = np.random.default_rng([seed, entries, great])
+    entity = np.repeat(np.arange(9), [40, 0, 1, 150, 90, 2, 3, 0, 20])
+    ages = shuffle.integers(5 * DAY, size=len(entity))
+    events = [
+        Click(NOON - int(age), amount=int(shuffle.integers(40)), known=NOON - int(age) + HOUR * int(late))
+        for age, late in zip(ages, shuffle.integers(0, 2, len(entity)), strict=True)
+    ]
+    asked, t = shuffle.integers(0, 11, 200), NOON - shuffle.integers(5 * DAY, size=200)
+    question = History(clicks(*events), entity.astype(np.int64), asked, t)
+    at_once = answers_of(history(view, view.plan, question))
+    monkeypatch.setattr(point_in_time, "FIRST", 16)
+    monkeypatch.setattr(point_in_time, "ENTRIES", entries)
+    monkeypatch.setattr(point_in_time, "GREAT", great)
+    assert answers_of(history(view, view.plan, question)) == at_once
+    statuses = {status for name in ("map_all", "mode_1d") for _, status, _ in at_once[name]}
+    assert statuses == {"PRESENT", "INVALID", "NOT_FOUND"}

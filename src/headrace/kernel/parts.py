@@ -20,7 +20,7 @@ from headrace.kernel.columns import python_values
 from headrace.kernel.sorting import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
@@ -143,28 +143,28 @@ class Parts:
             for answer in pool.map(lambda cut: work(self._part(*cut)), self._cuts):
                 done.append(answer)
                 progress(len(done) / len(self._cuts))
-            return join_columns(done, self._order, pool)
+            return join_columns(done, self._order, pool.map)
 
     def _part(self, first: int, last: int) -> Part:
         return Part(self._chunks, first, last, self._order[self._ends[first] : self._ends[last]])
 
 
 def join_columns(
-    parts: Sequence[dict[str, Column]], order: Array, pool: ThreadPoolExecutor
+    parts: Sequence[dict[str, Column]], order: Array, each: Callable[..., Iterable[Column]] = map
 ) -> dict[str, Column]:
     """The columns of several parts as one.
 
     Args:
         parts: Columns of the same names.
         order: The place in the whole of each row, part after part.
-        pool: Joins several columns at once.
+        each: Joins one column after another, or several at once.
     """
     if len(parts) == 1 and bool((order[1:] > order[:-1]).all()):
         return parts[0]
     back = np.empty(len(order), dtype=np.int64)
     back[order] = np.arange(len(order))
     names = list(parts[0])
-    joined = pool.map(lambda name: _joined([part[name] for part in parts], back), names)
+    joined = each(lambda name: _joined([part[name] for part in parts], back), names)
     return dict(zip(names, joined, strict=True))
 
 

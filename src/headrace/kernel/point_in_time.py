@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from headrace.aggregations.algebra import Ragged
 from headrace.aggregations.states import Array, States, expand
 from headrace.kernel.finished import Stack, StackedColumn, series_column
+from headrace.kernel.parts import join_columns
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.ranges import RangeIndex, Ranges, Square
 from headrace.kernel.sorting import by_two
@@ -16,7 +18,7 @@ from headrace.kernel.visible import Knowledge, Zones, add_zones
 from headrace.windows import edges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import Span, ViewPlan
@@ -24,10 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Merged", "features_at", "finish", "states_at"]
 
+ENTRIES = 1 << 22
+"""About how many entries the merged states of some queries may have together, before they are finished."""
+FIRST = 1 << 10
+"""How many queries are answered before it is known how many entries one has."""
+GREAT = 1 << 14
+"""From how many rows on an entity's queries say nothing of those of its neighbours."""
+
 
 @np.errstate(over="ignore", invalid="ignore")  # sums of doubles may end in infinity, which is their answer
 def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str, Column]:
     """The plan's features for each query.
+
+    States with entries can be much larger than what is made of them: some queries are finished at a time.
 
     Args:
         plan: The view's plan.
@@ -40,7 +51,32 @@ def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str
     """
     if not plan.features:
         return {}
-    return finish(plan, states_at(plan, rows, entity, t), t)
+    ragged = [measure for measure in plan.used if isinstance(plan.measures[measure].algebra, Ragged)]
+    if len(t) <= FIRST or not ragged:
+        return finish(plan, states_at(plan, rows, entity, t), t)
+    order = by_two(entity, t)
+    parts: list[dict[str, Column]] = []
+    for some in _segments(rows.entity, entity[order]):
+        start, size = some.start, FIRST
+        while start < some.stop:
+            asked = order[start : min(start + size, some.stop)]
+            low, high = np.searchsorted(rows.entity, entity[asked[[0, -1]]] + np.array([0, 1]))
+            merged = states_at(plan, rows.slice(int(low), int(high)), entity[asked], t[asked])
+            parts.append(finish(plan, merged, t[asked]))
+            start += len(asked)
+            held = sum(len(merged[measure].states.entries[0]) for measure in ragged)
+            size = max(min(size * ENTRIES // max(held, 1), 8 * size), FIRST // 8)
+    return join_columns(parts, order)
+
+
+def _segments(of_rows: Array, of_queries: Array) -> Iterator[slice]:
+    """Queries, sorted by entity, cut at the entities that have many rows."""
+    entities, first = np.unique(of_queries, return_index=True)
+    last = np.append(first[1:], len(of_queries))
+    rows = np.searchsorted(of_rows, entities, side="right") - np.searchsorted(of_rows, entities)
+    great = rows > GREAT
+    cuts = np.unique(np.concatenate([[0, len(of_queries)], first[great], last[great]]))
+    return (slice(int(start), int(stop)) for start, stop in pairwise(cuts))
 
 
 def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, Column]:

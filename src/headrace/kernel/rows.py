@@ -51,6 +51,13 @@ class Rows:
         known = None if self.known is None else self.known[at]
         return Rows(self.entity[at], self.time[at], known, tuple(each.take(at) for each in self.measures))
 
+    def slice(self, start: int, stop: int) -> Rows:
+        """Rows `start` to `stop`, without a copy."""
+        of = slice(start, stop)
+        known = None if self.known is None else self.known[of]
+        measures = tuple(each.slice(start, stop) for each in self.measures)
+        return Rows(self.entity[of], self.time[of], known, measures)
+
     def in_order(self) -> Rows:
         """The rows sorted by entity and time."""
         return self.take(np.lexsort((self.time, self.entity)))

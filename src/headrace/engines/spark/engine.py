@@ -119,7 +119,7 @@ class SparkEngine:
         places = np.concatenate([np.zeros(0, dtype=np.int64), *(place for place, _ in found)])
         parts = [_no_answers(binding, asked.names), *(columns for _, columns in found)]
         with ThreadPoolExecutor(1) as pool:
-            return Answered(join_columns(parts, places, pool), dict(sorted(left_out.items())), newest)
+            return Answered(join_columns(parts, places, pool.map), dict(sorted(left_out.items())), newest)
 
     def _answers(self, asked: Asked) -> DataFrame:
         """Rows of `OUTPUT`: packed answers, and the facts about what was read."""
