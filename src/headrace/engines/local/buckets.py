@@ -28,6 +28,9 @@ __all__ = ["StoredChunk", "gathered", "hashed_bucket"]
 CHUNK = 1 << 19
 """How many events are taken together: what a step costs once, it costs once for so many."""
 
+_CHUNKS = 8
+"""How many chunks fill the budget at least: a few are in the making besides those that are held."""
+
 
 class StoredChunk:
     """Some events in a file: one record batch for each bucket."""
@@ -74,7 +77,7 @@ def gathered(
                         found[place] = StoredChunk(each, Path(directory) / f"{place}.arrow")
 
         making: deque[Future[Chunk]] = deque()
-        for events in _together(batches):
+        for events in _together(batches, budget // _CHUNKS):
             making.append(pool.submit(chunk, events))
             if len(making) > threads:
                 keep(making.popleft().result())
@@ -85,16 +88,17 @@ def gathered(
         yield found
 
 
-def _together(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The batches, about `CHUNK` rows in each."""
+def _together(batches: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
+    """The batches, about `CHUNK` rows in each, or so many bytes."""
     waiting: list[pa.Table] = []
-    count = 0
+    count = size = 0
     for batch in batches:
         waiting.append(batch)
         count += batch.num_rows
-        if count >= CHUNK:
+        size += batch.nbytes
+        if count >= CHUNK or size >= most:
             yield pa.concat_tables(waiting)
-            waiting, count = [], 0
+            waiting, count, size = [], 0, 0
     if waiting:
         yield pa.concat_tables(waiting)
 

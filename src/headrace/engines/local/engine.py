@@ -48,6 +48,9 @@ _DEFAULT_MEMORY = 4 << 30
 _SHARE = 4
 """Events may fill one part in this many of the budget: states need as much again, answers take their part."""
 
+_READING = 2
+"""DuckDB may use one part in this many of the budget while it reads."""
+
 _DENSE = 0.5
 """Where this share of the events is asked for, a copy of those costs more than to carry the others along."""
 
@@ -125,7 +128,7 @@ class LocalEngine:
             keys=tuple(binding.keys),
             zone=binding.zone,
             directory=self._directory,
-            memory=self._memory,
+            memory=self._memory and self._memory // _READING,
             threads=self._threads,
             on_rejected=keep if rejected is not None else None,
             files=files,
