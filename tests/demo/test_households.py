@@ -15,6 +15,7 @@ import pytest
 from headrace.demo.coupon_spine import coupon_spine, split
 from headrace.demo.households import BEGIN, END, SOURCES, HouseholdFiles, write_households
 from headrace.errors import DataError, StoreError
+from tests.demo.by_hand import redeemed_by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,9 +134,11 @@ def test_coupons_are_redeemed_by_a_household_of_the_campaign_while_it_runs(every
 
 
 def test_the_spine_has_enough_redemptions_to_learn_from(everyone: HouseholdFiles) -> None:
+    rows = redeemed_by_hand(everyone.touches, everyone.redemptions)
     spine = coupon_spine(everyone)
-    train, test = split(spine)
-    assert [(len(part), pc.sum(part["redeemed"]).as_py()) for part in (spine, train, test)] == [
+    assert all(rows[name].equals(spine[name]) for name in ("household_id", "campaign_id", "ts"))
+    train, test = split(rows)
+    assert [(len(part), pc.sum(part["redeemed"]).as_py()) for part in (rows, train, test)] == [
         (6_442, 639),
         (3_780, 389),
         (1_897, 219),

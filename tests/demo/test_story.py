@@ -17,6 +17,7 @@ from headrace.demo.coupon_model import WINDOWED
 from headrace.demo.parts import HOUSEHOLDS
 from headrace.demo.story import tell
 from headrace.errors import ConflictError, DataError
+from tests.demo.by_hand import redeemed_by_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,6 +174,32 @@ def test_the_ten_features_equal_plain_sql(story: Told) -> None:
     for row in found:
         by_hand = expected[row["household_id"], row["campaign_id"]]
         assert {name: row[name] for name in WINDOWED} == {name: by_hand[name] for name in WINDOWED}
+
+
+def test_the_label_equals_plain_sql(story: Told) -> None:
+    data = story.directory / "data"
+    by_hand = redeemed_by_hand(data / "touches.parquet", data / "redemptions.parquet")
+    expected = [
+        (row["household_id"], row["campaign_id"], row["redeemed"] if row["label_mature"] else None)
+        for row in by_hand.to_pylist()
+    ]
+    rows = pq.read_table(story.directory / "train.parquet")
+    found = list(
+        zip(*(rows[name].to_pylist() for name in ("household_id", "campaign_id", "redeemed")), strict=True)
+    )
+    assert found == expected
+    assert rows["label_mature"].to_pylist() == by_hand["label_mature"].to_pylist()
+    assert 0 < story.figures["training"]["redeemed"] < story.figures["training"]["mature"] < len(rows)
+
+
+def test_the_training_set_is_made_again_and_does_not_look_ahead(real: Told) -> None:
+    train = real.directory / "train.parquet"
+    with hr.FeatureStore(real.directory) as store:
+        again = store.rebuild_training_set(train)
+        # a campaign's planned end lies ahead, and nobody is sure that it was planned but a person
+        (finding,) = store.looks_ahead(again, rows=40).findings
+        assert (finding.kind, finding.column, finding.certain) == ("later_column", "redemption_rate", False)
+        assert again.to_parquet(real.directory / "again.parquet").read_bytes() == train.read_bytes()
 
 
 @pytest.mark.parametrize("change", ["features.py", "headrace.toml"])

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from headrace.demo.coupon_model import WINDOWED, can_fit, without_and_with
 from headrace.demo.coupon_spine import SPLIT, coupon_spine
-from headrace.demo.households import PACKAGE, HouseholdFiles, write_households
+from headrace.demo.households import END, PACKAGE, HouseholdFiles, write_households
 from headrace.demo.made_up import write_made_up
 from headrace.demo.open_bandit import LOG, write_open_bandit
 from headrace.demo.telling import readable
@@ -29,6 +29,7 @@ __all__ = ["MADE_UP_ROWS", "MODEL", "apply", "model", "prepare", "train"]
 MADE_UP_ROWS = 300_000
 """How many lines of receipts are made up where the real ones are not installed and no number is given."""
 MODEL = "coupon_model@1"
+LABEL = "redeemed"
 MEANINGS = {
     "transactions": "a product in a basket",
     "touches": "a household that a campaign reached",
@@ -104,24 +105,31 @@ def train(telling: Telling, store: FeatureStore, files: HouseholdFiles, director
     """Make the training set."""
     with telling.chapter("A training set, every row as of its own moment"):
         spine = coupon_spine(files)
-        parquet.write_table(spine, directory / "data" / "spine.parquet")
+        path = directory / "data" / "spine.parquet"
+        parquet.write_table(spine, path)
         telling.words(
             "The question: will a household that a campaign reaches redeem one of its coupons "
             "within 28 days? "
             f"Each of the {spine.num_rows:,} rows is one household at the moment one campaign starts. "
-            "Its features hold what was known just before that moment, and nothing later."
+            "Its features hold what was known just before that moment, and nothing later. Its label, "
+            "redeemed, holds what came of it; label_delay is the seconds until the first coupon."
         )
         with telling.watch() as progress:
-            made = store.get_historical_features(spine, service=MODEL, progress=progress)
+            made = store.get_training_set(path, service=MODEL, labels=[LABEL], as_of=END, progress=progress)
         made.to_parquet(directory / "train.parquet")
         rows = made.to_arrow()
-        telling.table(EXAMPLE, [readable(each) for each in _one_household(rows).select(EXAMPLE).to_pylist()])
+        mature = rows.filter(rows["label_mature"])
+        shown = _one_household(mature).select(EXAMPLE).to_pylist()
+        telling.table(EXAMPLE, [readable(each) for each in shown])
         telling.words(
-            "One household, three moments: each time its past is another. All rows are in train.parquet."
+            "One household, three moments: each time its past is another. All rows are in train.parquet. "
+            f"{rows.num_rows - mature.num_rows:,} of them have no label yet: their 28 days are not over when "
+            "the year ends, and nobody should learn a no that is only a not yet."
         )
     features = len(made.origin.features)
     telling.figures["training"] = {
         "rows": rows.num_rows,
+        "mature": mature.num_rows,
         "features": features,
         "values": rows.num_rows * features,
         "redeemed": int(pc.sum(rows["redeemed"]).as_py() or 0),

@@ -74,7 +74,7 @@ def without_and_with(rows: pa.Table) -> Trial:
     """Fit and test the model without the features and with them.
 
     Args:
-        rows: The coupon spine with the columns of service `coupon_model@1`.
+        rows: The coupon spine with the columns of service `coupon_model@1` and the label `redeemed`.
 
     Returns:
         Sizes and figures; no figures where training or test rows have too few redemptions.

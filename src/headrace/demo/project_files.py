@@ -19,7 +19,7 @@ SHIPPED = {
     "tests/households.yaml": "tests/households.yaml",
     "tests/items.yaml": "tests/items.yaml",
 }
-IGNORED = ".headrace/\ndata/\ntrain.parquet\n"
+IGNORED = ".headrace/\ndata/\n*.parquet\n"
 STATE = ".headrace"
 
 

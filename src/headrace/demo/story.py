@@ -93,6 +93,7 @@ def _farewell(telling: Telling, directory: Path, seconds: float) -> None:
         "headrace show shopping:spend_30d",
         "headrace lineage redemption_rate",
         f"headrace get -s coupon_model -e {one} --as-of {HOUSEHOLDS.as_of}",
-        "headrace train data/spine.parquet -s coupon_model -o train.parquet",
+        "headrace train data/spine.parquet -s coupon_model -l redeemed --as-of 2017-10-01 -o old.parquet",
+        "headrace train --rebuild train.parquet -o again.parquet",
     )
     telling.words("Then change a feature in features.py, and say `headrace plan`.")
