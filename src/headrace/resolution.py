@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -13,7 +15,7 @@ from headrace.definitions.references import Reference, parse_reference
 from headrace.definitions.service import FeatureService
 from headrace.definitions.source import EventSource, InMemory, Source
 from headrace.definitions.view import View
-from headrace.errors import DataError, StoreError, UnknownNameError
+from headrace.errors import DataError, DefinitionError, StoreError, UnknownNameError
 from headrace.online.earlier import Earlier
 from headrace.online.serve import Served
 from headrace.online.source import SourceStream
@@ -24,7 +26,7 @@ from headrace.retrieval.bind_label import bind_label
 from headrace.retrieval.plan import Function, RetrievalPlan, compile_retrieval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from headrace.definitions.base import Definition
     from headrace.kernel.binding import Binding
@@ -211,7 +213,9 @@ class Resolution:
 
     def _bound(self, definition: Definition) -> Binding:
         assert isinstance(definition, View)  # noqa: S101 - the registry keeps kinds apart
-        definition = self._with_tables(definition)
+        source = self._whole(definition.source)
+        if source is not definition.source:
+            definition = dataclasses.replace(definition, source=source)
         schema = definition.source.schema
         assert schema is not None  # noqa: S101 - applying froze it
         return bind(definition, schema, self._zone)
@@ -248,14 +252,12 @@ class Resolution:
             DefinitionError: It does not fit its sources.
             DataError: The data of a source without a schema cannot be read.
         """
-        import dataclasses
-
         bare = [each for each in label.uses if isinstance(each, Source) and each.schema is None]
         frozen = self.frozen_schemas() if bare else {}
         settled = freeze(label, {each.name: frozen.get(each.name) or read_schema(each) for each in bare})
         assert isinstance(settled, Label)  # noqa: S101 - freezing keeps kinds
-        touches = settled.touches and self._with_table(settled.touches)
-        whole = dataclasses.replace(settled, source=self._with_table(settled.source), touches=touches)
+        touches = settled.touches and self._whole(settled.touches)
+        whole = dataclasses.replace(settled, source=self._whole(settled.source), touches=touches)
         return bind_label(whole, self._zone), document(settled).semantic
 
     def earlier(self, binding: Binding, fingerprint: str) -> Earlier | None:
@@ -280,22 +282,31 @@ class Resolution:
                 return Earlier(found, frozenset(f.name for f in own if means.get(f.name) == f.semantic))
         return None
 
-    def _with_tables(self, view: View) -> View:
-        """The view with its source's table in memory, which the registry does not keep."""
-        import dataclasses
-
-        source = self._with_table(view.source)
-        return view if source is view.source else dataclasses.replace(view, source=source)
-
-    def _with_table(self, source: AnySource) -> AnySource:
-        import dataclasses
-
+    def _whole(self, source: AnySource) -> AnySource:
+        """The source with what the registry does not keep: its table in memory, its rules' functions."""
         if isinstance(source.batch, InMemory):
-            for each in self._definitions():
-                for known in (each, *each.uses):
-                    if isinstance(known, Source) and known.name == source.name:
-                        return dataclasses.replace(source, batch=known.batch)
+            for known in self._own_sources():
+                if known.name == source.name:
+                    source = dataclasses.replace(source, batch=known.batch)
+                    break
+        if not any("function" in rule.arguments for rule in source.rules):
+            return source
+        with contextlib.suppress(DefinitionError):  # who reads needs no rules; who does is told then
+            code = {
+                (rule.arguments["name"], rule.arguments["function"]): rule
+                for known in self._own_sources()
+                for rule in known.rules
+                if rule.function is not None
+            }
+            own = [(rule.arguments.get("name"), rule.arguments.get("function")) for rule in source.rules]
+            rules = tuple(code.get(key, rule) for key, rule in zip(own, source.rules, strict=True))
+            return dataclasses.replace(source, rules=rules)
         return source
+
+    def _own_sources(self) -> Iterator[Source]:
+        """The sources of the project's own definitions."""
+        for each in self._definitions():
+            yield from (known for known in (each, *each.uses) if isinstance(known, Source))
 
     def _function(self, of: Reference) -> Function:
         """An on-demand feature with what it was applied with: its inputs' versions and its code."""
@@ -361,7 +372,8 @@ class Resolution:
         self._current()
         if name not in self._streams:
             source, views = self.of_source(name)
-            self._streams[name] = SourceStream(source, views, EPOCH, self.earlier)
+            source = self._whole(source)
+            self._streams[name] = SourceStream(source, views, EPOCH, self.earlier, self._zone)
         return self._streams[name]
 
     def ingest(self, name: str) -> Ingest | None:

@@ -10,6 +10,7 @@ from headrace import agg
 from headrace.clock import DAY, HOUR, MINUTE, SECOND
 from headrace.definitions.source import EventSource
 from headrace.definitions.stream import Push
+from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
@@ -121,7 +122,7 @@ def load(
 ) -> Loaded:
     """Materialize the events, those of them known before the end."""
     before = [each for each in events if (each.time if each.known is None else each.known) < end]
-    nothing = pa.table({name: pa.array([], pa.string()) for name in ("row", "rule", "reason")})
+    nothing = no_rejects()
     at = end if now is None else now
     return load_parts(store, [Part(clicks(*before), nothing, BUCKETS)], Load(view, end, at, EPOCH, ingest=by))
 

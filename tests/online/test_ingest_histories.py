@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.clock import DAY, HOUR, FixedClock
+from headrace.intake.rejects import no_rejects
 from headrace.kernel.entities import key_column
 from headrace.kernel.parts import BUCKETS
 from headrace.online.ingest import Ingest
@@ -27,7 +27,10 @@ from headrace.testing.generate import Case, cases
 from tests.effort import cases as effort
 from tests.online.small import load_parts
 
-NOTHING = pa.table({name: pa.array([], pa.string()) for name in ("row", "rule", "reason")})
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NOTHING = no_rejects()
 
 
 @dataclasses.dataclass

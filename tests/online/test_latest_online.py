@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from headrace.clock import DAY, HOUR, FixedClock
 from headrace.definitions.source import TableSource
 from headrace.errors import AsOfTooEarly
+from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
@@ -32,7 +33,7 @@ from headrace.testing.generate_latest import LatestCase, latest_cases
 from tests.effort import cases
 from tests.online.small import MIDNIGHT, NOON, Click, answers, clicks, ingest, load, load_parts, newest
 
-NOTHING = pa.table({name: pa.array([], pa.string()) for name in ("row", "rule", "reason")})
+NOTHING = no_rejects()
 
 
 def bind(case: LatestCase) -> LatestBinding:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import pyarrow as pa
 import pytest
 
 from headrace import agg
 from headrace.clock import FixedClock
 from headrace.errors import ConflictError, DataError
+from headrace.intake.rejects import rejects_of
 from headrace.kernel.parts import BUCKETS
 from headrace.keys import decode_key, encode_key
 from headrace.online.layout import segment_prefix
@@ -45,8 +45,8 @@ def store():
 
 
 def rejects(*rows):
-    names = ("row", "rule", "reason")
-    return pa.table({name: pa.array([f"{name} {row}" for row in rows], pa.string()) for name in names})
+    row, reason, rule = ([f"{name} {row}" for row in rows] for name in ("row", "reason", "rule"))
+    return rejects_of(row, reason, rule, list(rows))
 
 
 def load_in_parts(store, parts, end=MIDNIGHT, *, view=VIEW, progress=lambda *_: None):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.clock import DAY, HOUR, FixedClock
+from headrace.intake.rejects import no_rejects
 from headrace.kernel.entities import key_column
 from headrace.kernel.parts import BUCKETS
 from headrace.online.materialize import Load
@@ -26,9 +26,7 @@ from tests.effort import cases as effort
 from tests.online.small import load_parts
 
 pytestmark = pytest.mark.soak
-NOTHING = pa.table(
-    {"row": pa.array([], pa.string()), "rule": pa.array([], pa.string()), "reason": pa.array([], pa.string())}
-)
+NOTHING = no_rejects()
 
 
 @st.composite

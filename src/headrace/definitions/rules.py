@@ -8,16 +8,18 @@ from __future__ import annotations
 import decimal
 import math
 from dataclasses import KW_ONLY, dataclass, field
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from headrace.aggregations.base import written_at
 from headrace.definitions.base import METADATA, NOT_DATA
+from headrace.definitions.code import code_of
 from headrace.definitions.frozen import FrozenMapping
 from headrace.errors import DefinitionError
 from headrace.schema import parse_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from headrace.schema import Type
 
@@ -40,6 +42,8 @@ class Rule:
             only.
         description: Why it holds, in words.
         written: File and line.
+        function: The Python function of a custom rule; None where the rule was read from the registry, which
+            keeps no code.
     """
 
     kind: str
@@ -49,6 +53,7 @@ class Rule:
     enforce: str = field(default="", metadata=METADATA)
     description: str = field(default="", metadata=METADATA)
     written: str = field(default="", compare=False, repr=False, metadata=NOT_DATA)
+    function: Callable[..., Any] | None = field(default=None, compare=False, repr=False, metadata=NOT_DATA)
 
     if TYPE_CHECKING:
 
@@ -61,6 +66,7 @@ class Rule:
             enforce: str = "",
             description: str = "",
             written: str = "",
+            function: Callable[..., Any] | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -163,6 +169,14 @@ def _check_texts(of: Rule) -> None:
             )
 
 
+def _check_custom(of: Rule) -> None:
+    for name in ("name", "function" if "function" in of.arguments else "expression"):
+        if not isinstance(of.arguments.get(name), str) or not of.arguments[name].strip():
+            raise of.error(
+                f"it needs {name}, a text.", asked=of.arguments.get(name), remedy=f'Give {name}="...".'
+            )
+
+
 _KINDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "not_null": ((), _no_arguments),
     "range": (("min", "max"), _check_range),
@@ -170,7 +184,7 @@ _KINDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "type": (("type",), _check_type),
     "regex": (("pattern",), _check_texts),
     "unique": ((), _no_arguments),
-    "custom": (("name", "expression"), _check_texts),
+    "custom": (("name", "expression", "function"), _check_custom),
 }
 """Each kind's arguments and their check."""
 
@@ -219,6 +233,34 @@ def unique(column: str = "", **others: Any) -> Rule:
     return _rule("unique", column, {}, others)
 
 
-def custom(name: str, expression: str, *, column: str = "", **others: Any) -> Rule:
-    """A condition of one's own, DuckDB's scalar SQL on the row's columns, or on `value` for a feature."""
-    return _rule("custom", column, {"name": name, "expression": expression}, others)
+def custom(name: str, expression: str | Callable[..., Any], *, column: str = "", **others: Any) -> Rule:
+    """A condition of one's own.
+
+    Args:
+        name: What it is called.
+        expression: DuckDB's scalar SQL on the row's columns, or on `value` for a feature; or a Python
+            function of a module of the project, whose parameters are named after the columns it reads (or
+            `value`). It receives Arrow arrays of n values and returns n truths: what is not true breaks the
+            rule. The registry keeps the hash of its text, never code.
+        column: The column whose nulls are left to not_null; without one every row is judged.
+        others: enforce, description.
+
+    Raises:
+        DefinitionError: The function's text cannot be read, or it is no plain function.
+    """
+    if not callable(expression):
+        return _rule("custom", column, {"name": name, "expression": expression}, others)
+    others = {"written": written_at(), **others}
+    try:
+        if not isinstance(expression, FunctionType) or expression.__name__ == "<lambda>":
+            raise TypeError("it is no plain function")  # noqa: TRY301 - one error for all that is wrong with it
+        code = code_of(expression)
+    except (OSError, SyntaxError, TypeError) as error:
+        raise DefinitionError(
+            f"{others['written']}: rule custom: the function {name!r} cannot be read: {error}.",
+            asked=name,
+            remedy="Write it with def in a file of the project.",
+        ) from None
+    rule = _rule("custom", column, {"name": name, "function": code.function}, others)
+    object.__setattr__(rule, "function", expression)
+    return rule

@@ -7,6 +7,7 @@ values decide, so files, streams and pushes come to the same verdict.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headrace.aggregations.states import Array
+    from headrace.intake.row_rules import RowRules
     from headrace.schema import Schema
 
 __all__ = ["KNOWN", "TIME", "Cleaned", "Cleaner", "RawSource", "clean"]
@@ -59,13 +61,16 @@ class Cleaned(NamedTuple):
 
     Attributes:
         rows: Good rows in their order: the schema's columns asked for, `__time`, `__known`.
-        rejected: The others: `row` (JSON text), `reason`, `rule`, `ordinal` (int64, the row's place).
-        counts: `rows`, `good`, `rejected`, `nan` (values that became null), and the rejected ones by rule.
+        rejected: The others, see `rejects_of`.
+        counts: `rows`, `good`, `rejected`, `nan` (values that became null), and the rejected ones by the rule
+            that comes first.
+        warned: How many good rows break a rule that only warns, by rule; "" is for any.
     """
 
     rows: pa.Table
     rejected: pa.Table
     counts: dict[str, int]
+    warned: Mapping[str, int]
 
 
 def clean(
@@ -101,6 +106,7 @@ class Cleaner:
         *,
         columns: Sequence[str] | None = None,
         checked: Sequence[str] | None = None,
+        rules: RowRules | None = None,
         what: str = "data",
     ) -> None:
         """Prepare.
@@ -111,13 +117,16 @@ class Cleaner:
             key_columns: The entity's join keys.
             columns: The schema's columns to keep; None for all.
             checked: The columns to look at, where no other can spoil a row; None for all.
+            rules: The source's own rules; None to judge rows by none.
             what: What the rows are, for messages.
         """
         self._source = source
         self._keys = tuple(key_columns)
         self._kept = [name for name in schema if columns is None or name in columns]
         self._instants_of_rows = {source.timestamp, source.available_at}
-        needed = {*self._kept, *self._keys, *self._instants_of_rows}
+        self._rules = rules or None
+        self._warns = rules is not None and rules.warns
+        needed = {*self._kept, *self._keys, *self._instants_of_rows, *(rules.inputs if rules else ())}
         self._types = {
             name: of for name, of in schema.items() if checked is None or name in checked or name in needed
         }
@@ -127,12 +136,21 @@ class Cleaner:
             if name not in schema:
                 schema[name]  # raises the error that offers the nearest names
 
-    def clean(self, raw: pa.Table | pa.RecordBatch, first: int = 0) -> Cleaned:
+    def clean(
+        self,
+        raw: pa.Table | pa.RecordBatch,
+        first: int = 0,
+        *,
+        others: Sequence[Fault] = (),
+        described: bool = True,
+    ) -> Cleaned:
         """Clean rows.
 
         Args:
             raw: n rows.
             first: The place of the first of them.
+            others: What else is known to be wrong with them.
+            described: Whether to write out rejected rows and their reasons.
 
         Raises:
             DataError: A column is missing, twice there, or of a type that cannot be cast.
@@ -142,21 +160,22 @@ class Cleaner:
             self._found = raw.schema
         good: list[pa.RecordBatch] = []
         bad: list[pa.Table] = []
-        counts = dict.fromkeys(("rows", "good", "rejected", "nan", *RULES), 0)
+        counts = Counter(dict.fromkeys(("rows", "good", "rejected", "nan", *RULES), 0))
+        warned: Counter[str] = Counter()
         for batch in _batches(raw):
-            rows, spoiled, nans = self._batch(batch, first + counts["rows"])
-            good.append(rows)
-            counts["rows"] += batch.num_rows
-            counts["good"] += rows.num_rows
-            counts["nan"] += nans
-            if spoiled is not None:
+            start, stop = counts["rows"], counts["rows"] + batch.num_rows
+            here = [each._replace(mask=each.mask[start:stop]) for each in others]
+            rows, faults, nans = self._judged(batch, here, warned)
+            counts.update(rows=batch.num_rows, nan=nans)
+            if faults:
+                spoiled = rejected(batch, faults, first + start, described=described)
                 bad.append(spoiled)
-                counts["rejected"] += spoiled.num_rows
-                for rule in spoiled.column("rule").to_pylist():
-                    counts[rule] += 1
-        return Cleaned(
-            pa.Table.from_batches(good, self.schema), pa.concat_tables(bad) if bad else no_rejects(), counts
-        )
+                counts.update(spoiled.column("rule").to_pylist(), rejected=spoiled.num_rows)
+                rows = rows.filter(pa.array(~np.logical_or.reduce([fault.mask for fault in faults])))
+            good.append(rows)
+            counts.update(good=rows.num_rows)
+        whole = pa.concat_tables([no_rejects(), *bad])
+        return Cleaned(pa.Table.from_batches(good, self.schema), whole, dict(counts), warned)
 
     @property
     def reads(self) -> list[str]:
@@ -196,7 +215,10 @@ class Cleaner:
                     remedy="Convert the column, or declare another type under a new version of the source.",
                 )
 
-    def _batch(self, raw: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, pa.Table | None, int]:
+    def _judged(
+        self, raw: pa.RecordBatch, others: Sequence[Fault], warned: Counter[str]
+    ) -> tuple[pa.RecordBatch, list[Fault], int]:
+        """All rows as if they were good, what is wrong with them, and how many values were NaN."""
         faults: list[Fault] = []
         values: dict[str, pa.Array] = {}
         nans = 0
@@ -222,13 +244,32 @@ class Cleaner:
             for name in self._keys
             if (valid := valid_of(values[name])) is not None
         ]
-        columns = [*(values[name] for name in self._kept), pa.array(time), pa.array(known)]
-        rows = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        if not faults:
-            return rows, None, nans
         faults.sort(key=lambda fault: RULES.index(fault.rule))
-        spoiled = np.logical_or.reduce([fault.mask for fault in faults])
-        return rows.filter(pa.array(~spoiled)), rejected(raw, faults, first), nans
+        faults = self._first_of_column(faults)
+        broken = [*(self._rules.faults(values, faults) if self._rules else ()), *others]
+        if self._warns:
+            none = np.zeros(raw.num_rows, dtype=bool)
+            good = ~np.logical_or.reduce([none, *(each.mask for each in faults)])
+            warned.update({fault.rule: int((fault.mask & good).sum()) for fault in broken})
+            warned[""] += int((np.logical_or.reduce([none, *(each.mask for each in broken)]) & good).sum())
+        else:
+            faults += broken
+        columns = [*(values[name] for name in self._kept), pa.array(time), pa.array(known)]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema), faults, nans
+
+    def _first_of_column(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Of what is wrong with a column of a row the first: a value that is none is null besides."""
+        seen: dict[str, Array] = {}
+        kept = []
+        for fault in faults:
+            about = {fault.column, self._source.timestamp} if fault.rule == "future" else {fault.column}
+            mask = fault.mask
+            for column in about & seen.keys():
+                mask = mask & ~seen[column]
+            if mask.any():
+                kept.append(fault._replace(mask=mask))
+                seen[fault.column] = mask | seen.get(fault.column, False)
+        return kept
 
     def _instants(self, values: Mapping[str, pa.Array], faults: list[Fault]) -> tuple[Array, Array]:
         """Event times and known instants; anything where a row is spoiled."""

@@ -13,14 +13,28 @@ from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
 
-__all__ = ["RULES", "Fault", "no_rejects", "rejected", "rejects_of", "row_texts", "rows_at"]
+__all__ = [
+    "EXPRESSION",
+    "RULES",
+    "Fault",
+    "merged",
+    "no_rejects",
+    "reasons_of",
+    "rejected",
+    "rejects_of",
+    "row_texts",
+    "rows_at",
+]
 
 RULES = ("malformed", "uncastable", "infinite", "no_time", "no_key", "out_of_range", "future")
-"""What a row can break, in the order in which it is looked for; a row is rejected for the first."""
+"""What can be wrong with a row whatever its source says, in the order in which reasons are told."""
+
+EXPRESSION = "expression"
+"""Why a row is reported on which an expression fails: it counts for what does not read the expression."""
 
 _SHOWN = 80
 """How much of a value a reason shows, in characters."""
@@ -30,7 +44,7 @@ class Fault(NamedTuple):
     """Something wrong with some rows of a batch.
 
     Attributes:
-        rule: One of `RULES`.
+        rule: One of `RULES`, or the name of one of the source's own.
         column: The column it is about.
         mask: Which rows, bool.
         reason: What is wrong, with `{value}` where the column's value stands.
@@ -43,21 +57,33 @@ class Fault(NamedTuple):
 
 
 def rejects_of(
-    rows: Sequence[str], reasons: Sequence[str], rules: Sequence[str], ordinals: Iterable[int | None]
+    rows: Sequence[str],
+    reasons: Sequence[str],
+    rules: Sequence[str],
+    ordinals: Iterable[int | None],
+    *,
+    also: Sequence[Sequence[tuple[str, str]]] = (),
+    lines: Iterable[int | None] = (),
 ) -> pa.Table:
-    """A table of rejected rows.
+    """A table of rejected rows; `origin`, the file they lie in, is "" until it is known.
 
     Args:
         rows: The rows as JSON text.
         reasons: Why, in words.
-        rules: Which of `RULES` each breaks.
+        rules: What each breaks first: one of `RULES`, or a rule of the source.
         ordinals: The rows' places in what was read, counted from 0; None where it has none.
+        also: What else each breaks: rule and reason; nothing by default.
+        lines: The lines of those that are no rows, counted from 1; none by default.
     """
+    n = len(rows)
+    broken = pa.list_(pa.struct([("rule", pa.string()), ("reason", pa.string())]))
+    more = [[{"rule": rule, "reason": reason} for rule, reason in each] for each in also]
     columns = (
         pa.array(rows, pa.string()), pa.array(reasons, pa.string()), pa.array(rules, pa.string()),
-        pa.array(ordinals, pa.int64()),
+        pa.array(ordinals, pa.int64()), pa.array(more or [[]] * n, broken),
+        pa.array(list(lines) or [None] * n, pa.int64()), pa.array([""] * n, pa.string()),
     )  # fmt: skip
-    return pa.table(columns, names=["row", "reason", "rule", "ordinal"])
+    return pa.table(columns, names=["row", "reason", "rule", "ordinal", "also", "line", "origin"])
 
 
 def no_rejects() -> pa.Table:
@@ -65,26 +91,70 @@ def no_rejects() -> pa.Table:
     return rejects_of([], [], [], [])
 
 
-def rejected(batch: pa.RecordBatch, faults: Sequence[Fault], first: int) -> pa.Table:
-    """The rows of a batch that break a rule, each with the first it breaks.
+def rejected(
+    batch: pa.RecordBatch, faults: Sequence[Fault], first: int, *, described: bool = True
+) -> pa.Table:
+    """The rows of a batch that something is wrong with, each once, with all that is.
 
     Args:
         batch: The rows as they came.
-        faults: What is wrong with them, in the order of `RULES`.
+        faults: What is wrong with them, what counts first in front.
         first: The place of the batch's first row.
+        described: Whether to write out rows and reasons; else both are empty texts.
     """
-    cause = np.full(batch.num_rows, -1, dtype=np.int64)
-    for place, fault in enumerate(faults):
-        cause[fault.mask & (cause < 0)] = place
-    at = np.flatnonzero(cause >= 0)
+    if not any(fault.mask.any() for fault in faults):
+        return no_rejects()
+    pairs = [np.flatnonzero(fault.mask) for fault in faults]
+    row = np.concatenate(pairs)
+    order = np.argsort(row, kind="stable")
+    at, starts = np.unique(row[order], return_index=True)
+    which = np.repeat(np.arange(len(faults)), [len(each) for each in pairs])[order]
+    if not described:
+        none = [""] * len(at)
+        return rejects_of(none, none, [faults[place].rule for place in which[starts]], (at + first).tolist())
     values = _row_values(rows_at(batch, at))
-    causes = [faults[place] for place in cause[at]]
-    reasons = [
-        fault.reason.replace("{value}", _shown(row.get(fault.column)))
-        for fault, row in zip(causes, values, strict=True)
+    told = [
+        [(faults[place].rule, _told(faults[place], value)) for place in places]
+        for places, value in zip(np.split(which, starts[1:]), values, strict=True)
     ]
     return rejects_of(
-        [_text(row) for row in values], reasons, [fault.rule for fault in causes], (at + first).tolist()
+        [_text(each) for each in values],
+        [each[0][1] for each in told],
+        [each[0][0] for each in told],
+        (at + first).tolist(),
+        also=[each[1:] for each in told],
+    )
+
+
+def _told(fault: Fault, row: Mapping[str, Any]) -> str:
+    return fault.reason.replace("{value}", _shown(row.get(fault.column)))
+
+
+def reasons_of(rejects: pa.Table) -> list[list[tuple[str, str]]]:
+    """All rules that each row breaks, and why, in words."""
+    first = zip(*(rejects.column(name).to_pylist() for name in ("rule", "reason")), strict=True)
+    rest = ([(each["rule"], each["reason"]) for each in also] for also in rejects.column("also").to_pylist())
+    return [[one, *others] for one, others in zip(first, rest, strict=True)]
+
+
+def merged(parts: Sequence[pa.Table]) -> pa.Table:
+    """Rejected rows of one batch, found by several looks at it: each once, by its place, with all reasons."""
+    whole = pa.concat_tables([no_rejects(), *parts])
+    ordinals = whole.column("ordinal").to_pylist()
+    if len(set(ordinals)) == len(ordinals):
+        return whole
+    found: dict[int, tuple[str, dict[tuple[str, str], None]]] = {}
+    for ordinal, row, reasons in zip(
+        ordinals, whole.column("row").to_pylist(), reasons_of(whole), strict=True
+    ):
+        found.setdefault(ordinal, (row, {}))[1].update(dict.fromkeys(reasons))
+    told = [(ordinal, row, list(reasons)) for ordinal, (row, reasons) in sorted(found.items())]
+    return rejects_of(
+        [row for _, row, _ in told],
+        [reasons[0][1] for _, _, reasons in told],
+        [reasons[0][0] for _, _, reasons in told],
+        [ordinal for ordinal, _, _ in told],
+        also=[reasons[1:] for _, _, reasons in told],
     )
 
 

@@ -6,27 +6,37 @@ from the log, so that any process may push, and any may die.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from headrace.online import log
 from headrace.online.earlier import stored_states
 from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.push import Incoming, apply_events
+from headrace.online.quarantine import forget_covered
 from headrace.online.record import Stamp
 from headrace.online.replay import Replay
 from headrace.online.seen import SeenIds
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
+    from headrace.aggregations.states import Array
+    from headrace.definitions.rules import Rule
     from headrace.kernel.binding import Binding
     from headrace.online.manifest import StreamState
     from headrace.online.states import ViewStates
-    from headrace.ports.key_value import Reader, Transactional, Writer
+    from headrace.ports.key_value import OneHost, Reader, Transactional, Writer
 
-__all__ = ["Evaluate", "Ingest", "Pushed"]
+__all__ = ["Beside", "Evaluate", "Ingest", "Pushed"]
+
+Beside = Callable[["Writer", int, Mapping["Rule", "Array"]], int]
+"""Writes what of a push is no event, in its transaction: given its offset and which events break `unique`.
+
+It returns how many rows it has put into quarantine.
+"""
 
 Evaluate = Callable[[pa.Table], pa.Table]
 """Adds a view's expressions to clean events; where one fails it is null."""
@@ -42,6 +52,7 @@ class Pushed(NamedTuple):
             load.
         rejected: Rows that went to quarantine.
         offset: The push's place in the log; -1 where nothing was new.
+        warned: Rows that count and break a rule of a source that only warns.
     """
 
     accepted: int
@@ -49,6 +60,7 @@ class Pushed(NamedTuple):
     late: int
     rejected: int
     offset: int
+    warned: int = 0
 
 
 class _View(NamedTuple):
@@ -70,6 +82,7 @@ class Ingest:
         *,
         partition: int = 0,
         find_earlier: Callable[[Binding, str], tuple[Binding, Evaluate] | None] | None = None,
+        unique: Callable[[], Mapping[Rule, SeenIds]] = dict,
     ) -> None:
         """For one source.
 
@@ -79,7 +92,10 @@ class Ingest:
             epoch_length: Microseconds of an epoch.
             partition: The partition events come through.
             find_earlier: Finds the revision of a view whose states have a fingerprint.
+            unique: What remembers the values of columns that no two rows may share, by rule; nothing yet.
         """
+        self._unique = unique
+        self._taken: Mapping[Rule, SeenIds] = {}
         self._source = source
         self._views = [_View(binding, states_of(binding), evaluate) for binding, evaluate in views]
         self._written = list(self._views)  # by the definitions that the stored records were made by
@@ -93,19 +109,21 @@ class Ingest:
 
     def _forget(self) -> None:
         self._read_to = 0
+        self._taken = self._unique()
         for binding, _, _ in self._views:
             if (seen := _seen_ids(binding)) is not None:
                 self._seen[tuple(binding.keys)] = seen
 
-    def push(self, store: Transactional, events: pa.Table, now: int) -> Pushed:
+    def push(self, store: Transactional, events: pa.Table, now: int, beside: Beside | None = None) -> Pushed:
         """Take clean events; when this returns they are durable and visible.
 
         Args:
             store: The online store.
             events: `__time`, `__known` and the source's columns.
             now: The clock.
+            beside: Writes what of the push is no event.
         """
-        if not self._views or not events.num_rows:
+        if beside is None and not (self._views and events.num_rows):
             return Pushed(0, 0, 0, 0, -1)
         while True:
             # The costly part before the transaction, which keeps other writers waiting.
@@ -115,7 +133,7 @@ class Ingest:
                 with store.transaction() as tx:
                     self._written = self._written_by(tx)
                     if all(new is old for new, old in zip(self._written, written, strict=True)):
-                        return self._take(tx, events, prepared, now)
+                        return self._take(tx, events, prepared, now, beside)
             except BaseException:
                 # What was remembered in the transaction did not happen.
                 self._forget()
@@ -140,39 +158,50 @@ class Ingest:
         return self._earlier[key]
 
     def _take(
-        self, tx: Writer, events: pa.Table, prepared: Sequence[tuple[_View, pa.Table]], now: int
+        self,
+        tx: Writer,
+        events: pa.Table,
+        prepared: Sequence[tuple[_View, pa.Table]],
+        now: int,
+        beside: Beside | None,
     ) -> Pushed:
         self._catch_up(tx)
+        offset = log.next_offset(tx, self._source)
+        repeats = {rule: ~seen.fresh(events) for rule, seen in self._taken.items() if events.num_rows}
+        rejected = 0 if beside is None else beside(tx, offset, repeats)
+        kept = pa.array(~np.logical_or.reduce([np.zeros(events.num_rows, dtype=bool), *repeats.values()]))
+        events = events.filter(kept)
         incoming, fresh_rows = [], 0
         for view, own in prepared:
-            fresh = self._fresh(view.binding, own)
+            fresh = self._fresh(view.binding, own.filter(kept))
             incoming.append(Incoming(view.binding, view.states, fresh, self._epoch_length))
             fresh_rows = max(fresh_rows, fresh.num_rows)
         if not fresh_rows:
-            return Pushed(0, events.num_rows, 0, 0, -1)
-        offset = log.next_offset(tx, self._source)
+            if rejected:
+                log.skip(tx, self._source, offset)
+            return Pushed(0, events.num_rows if self._views else 0, 0, rejected, offset if rejected else -1)
         log.append(tx, self._source, offset, events)
         applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._partition))
         self._remember(events)
         self._read_to = offset + 1
         late = max((each.late for each in applied), default=0)
-        return Pushed(fresh_rows - late, events.num_rows - fresh_rows, late, 0, offset)
+        return Pushed(fresh_rows - late, events.num_rows - fresh_rows, late, rejected, offset)
 
     def _fresh(self, binding: Binding, events: pa.Table) -> pa.Table:
         seen = self._seen.get(tuple(binding.keys))
         return events if seen is None else events.filter(pa.array(seen.fresh(events)))
 
     def _remember(self, events: pa.Table) -> None:
-        for seen in self._seen.values():
+        for seen in (*self._seen.values(), *self._taken.values()):
             seen.remember(events.filter(pa.array(seen.fresh(events))))
 
     def _catch_up(self, tx: Reader) -> None:
         """Learn the ids other processes have pushed since, and after a restart all that are kept."""
-        if not self._seen or log.next_offset(tx, self._source) == self._read_to:
+        if not (self._seen or self._taken) or log.next_offset(tx, self._source) == self._read_to:
             return
         for entry in log.entries(tx, self._source, self._read_to):
             self._remember(entry.events)
-            self._read_to = entry.offset + 1
+        self._read_to = log.next_offset(tx, self._source)
 
     def replay(self, view: str, known: int, stream: StreamState) -> Replay:
         """What builds a stream of one view anew from the log, beside the present one.
@@ -190,7 +219,7 @@ class Ingest:
 
         return Replay(self._source, incoming, _seen_ids(binding), known, stream, self._partition)
 
-    def trim(self, store: Writer, now: int) -> None:
+    def trim(self, store: OneHost, now: int) -> None:
         """Forget the pushes that every view has loaded and whose copies are no longer looked for.
 
         Args:
@@ -201,6 +230,8 @@ class Ingest:
         loaded = min((manifest.of(binding.id).known for binding, _, _ in self._views), default=now)
         horizon = max((int(getattr(b.source, "dedup_horizon", 0)) for b, _, _ in self._views), default=0)
         log.trim(store, self._source, min(loaded, now - horizon))
+        if self._views:
+            forget_covered(store, self._source, loaded)
 
 
 def _seen_ids(binding: Binding) -> SeenIds | None:

@@ -28,6 +28,7 @@ __all__ = [
     "segment_prefix",
     "stream_key",
     "stream_prefix",
+    "tally_key",
 ]
 
 LAYOUT = 2
@@ -92,11 +93,16 @@ def late_key(view: str, offset: int) -> bytes:
     return encode_key((LATE, view, offset))
 
 
-def quarantine_prefix(source: str) -> bytes:
-    """The quarantine of a source."""
-    return encode_key(("quarantine", source))
+def quarantine_prefix(source: str, *kind: str) -> bytes:
+    """The quarantine of a source, or what of it has one kind of origin."""
+    return encode_key(("quarantine", source, *kind))
 
 
-def quarantine_key(source: str, batch: str, ordinal: int) -> bytes:
+def quarantine_key(source: str, kind: str, origin: str, ordinal: int) -> bytes:
     """One row in quarantine."""
-    return encode_key(("quarantine", source, batch, ordinal))
+    return encode_key(("quarantine", source, kind, origin, ordinal))
+
+
+def tally_key(source: str) -> bytes:
+    """How many rows of a source are in quarantine."""
+    return encode_key(("tally", source))

@@ -39,7 +39,9 @@ def loads_of(
     """
     for binding in bindings:
         known = default_end(binding.source, now, epoch_length) if end is None else end
-        yield Load(binding, known, now, epoch_length, full, ingest_of(binding.source.name))
+        # Which of two rows with one value stays may change with what comes later: nothing can be added to.
+        anew = full or any(rule.kind == "unique" for rule in binding.source.rules)
+        yield Load(binding, known, now, epoch_length, anew, ingest_of(binding.source.name))
 
 
 def load_views(

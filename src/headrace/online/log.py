@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from headrace.ports.key_value import Reader, Writer
 
-__all__ = ["Entry", "append", "complete_from", "entries", "next_offset", "trim"]
+__all__ = ["Entry", "append", "complete_from", "entries", "next_offset", "skip", "trim"]
 
 _HEAD = struct.Struct("<q")
 _BATCH = 256
@@ -60,6 +60,11 @@ def append(tx: Writer, source: str, offset: int, events: pa.Table) -> None:
         (_next_key(source), (offset + 1).to_bytes(8, "little")),
     ]
     tx.multi_put(items)
+
+
+def skip(tx: Writer, source: str, offset: int) -> None:
+    """Take an offset for a push without any event."""
+    tx.multi_put([(_next_key(source), (offset + 1).to_bytes(8, "little"))])
 
 
 def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:

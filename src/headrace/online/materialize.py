@@ -24,7 +24,7 @@ from headrace.online.inputs import put_inputs, work_of
 from headrace.online.layout import stream_key, stream_prefix
 from headrace.online.log import complete_from
 from headrace.online.manifest import Segment, StreamState, ViewManifest, read_manifest, read_streams
-from headrace.online.quarantine import quarantine
+from headrace.online.quarantine import Batch
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     clear_dead(store, generation)
     stream = _new_stream(store, load, generation.served, states.fingerprint)
     parts = engine.parts(binding, known, work.held, generation.written.done)
-    written, extents, reason = _write(store, load, generation, states, parts, progress, threads)
+    left_out = Batch.of(binding, work.files, load.now, full=work.held is None)
+    written, extents, reason = _write(store, load, generation, states, parts, progress, threads, left_out)
     if written.rejected and not written.events and work.held is None and generation.served.segments:
         raise _useless(binding, known, written.rejected, reason)
     replay = None
@@ -155,6 +156,7 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     if load.ingest is not None:
         load.ingest.trim(store, load.now)
     compact(store, binding.id, states)
+    left_out.supersede(store)
     return Loaded(binding.id, known, written.records, written.events, written.rejected, work.why)
 
 
@@ -177,6 +179,7 @@ def _write(
     parts: Iterator[Part],
     progress: Progress,
     threads: int,
+    left_out: Batch,
 ) -> tuple[Written, Mapping[str, Extent | None], str]:
     """Write the records of all parts; parts are put together while the one before is written.
 
@@ -187,13 +190,13 @@ def _write(
     extents: Mapping[str, Extent | None] = {}
     reason = ""
     for part, made in _made(load, states, parts, threads):
-        quarantine(store, binding.source.name, part.rejected, load.now)
+        left_out.put(store, part.rejected, part.beyond)
         written = Written(
             part.done,
             written.records + len(made.items),
             written.size + sum(len(data) for _, data in made.items),
             written.events + made.events,
-            written.rejected + part.rejected.num_rows,
+            written.rejected + part.rejected.num_rows + sum(part.beyond.values()),
         )
         generation.write(store, made.items, written)
         extents = part.extents

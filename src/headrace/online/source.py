@@ -13,17 +13,23 @@ from headrace.errors import DataError
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
 from headrace.intake.raw_rows import raw_table
-from headrace.intake.rejects import rejects_of, row_texts
+from headrace.intake.rejects import EXPRESSION, merged, rejected, rejects_of, row_texts
+from headrace.intake.row_rules import RowRules, repeated_value
 from headrace.online.ingest import Evaluate, Ingest, Pushed
-from headrace.online.quarantine import quarantine
+from headrace.online.pushed_rows import PushedRows
+from headrace.online.seen import SeenIds
+from headrace.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from headrace.aggregations.states import Array
+    from headrace.definitions.rules import Rule
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.online.earlier import FindEarlier
-    from headrace.ports.key_value import Transactional
+    from headrace.online.quarantine import Rejected
+    from headrace.ports.key_value import Transactional, Writer
 
 __all__ = ["SourceStream"]
 
@@ -37,6 +43,7 @@ class SourceStream:
         views: Sequence[Binding],
         epoch_length: int,
         find_earlier: FindEarlier | None = None,
+        zone: str = "UTC",
     ) -> None:
         """For a source and its live views.
 
@@ -45,6 +52,7 @@ class SourceStream:
             views: The views.
             epoch_length: Microseconds of an epoch.
             find_earlier: Finds the revision of a view that its records were made by, where it changed since.
+            zone: The project's time zone.
 
         Raises:
             DataError: The source has no stream.
@@ -56,13 +64,18 @@ class SourceStream:
                 remedy="Give it stream=hr.Push() and run: headrace apply.",
             )
         assert source.schema is not None  # noqa: S101 - applying froze it
+        self._source = source
         self._name = source.name
         self._schema = source.schema
-        self._cleaner = self._cleaning(source, ())
+        self._rules = RowRules(source, source.schema, zone)
+        self._unique = [
+            rule for rule in source.rules if rule.kind == "unique" and source.on_invalid != "warn"
+        ]
+        self._cleaner = self._cleaning((), self._rules)
         keys = dict.fromkeys(tuple(each.keys) for each in views)
-        self._keyed = [(names, self._cleaning(source, names)) for names in keys if names]
+        self._keyed = [(names, self._cleaning(names)) for names in keys if names]
         self._always_keyed = all(keys)
-        self.failures: list[pa.Table] = []
+        self._failed: list[pa.Table] = []
         self._pushing = threading.Lock()  # of threads that push, each has its own failures
         self._find_earlier = find_earlier
         self.ingest = Ingest(
@@ -70,10 +83,15 @@ class SourceStream:
             [(each, self._evaluate(each)) for each in views],
             epoch_length,
             find_earlier=self._earlier,
+            unique=self._nothing_taken,
         )
 
-    def _cleaning(self, source: Source, keys: Sequence[str]) -> Cleaner:
-        return Cleaner(source, self._schema, keys, what=f"push to {self._name!r}")
+    def _cleaning(self, keys: Sequence[str], rules: RowRules | None = None) -> Cleaner:
+        return Cleaner(self._source, self._schema, keys, rules=rules, what=f"push to {self._name!r}")
+
+    def _nothing_taken(self) -> dict[Rule, SeenIds]:
+        horizon = int(getattr(self._source, "dedup_horizon", 0))
+        return {rule: SeenIds(Schema({}), self._schema, rule.column, horizon) for rule in self._unique}
 
     def _earlier(self, binding: Binding, fingerprint: str) -> tuple[Binding, Evaluate] | None:
         found = None if self._find_earlier is None else self._find_earlier(binding, fingerprint)
@@ -92,7 +110,7 @@ class SourceStream:
             if found.failed is None:
                 return whole
             # As in a load: the expression is null there, so that the row does not count for what reads it.
-            self.failures.append(_rejects(events, found.failed))
+            self._failed.append(found.failed)
             return whole
 
         return evaluate
@@ -106,25 +124,63 @@ class SourceStream:
             now: The clock.
 
         Raises:
-            DataError: The rows lack a column of the source.
+            DataError: The rows lack a column of the source; or some are invalid, and it rejects the whole.
         """
         with self._pushing:
-            return self._push(store, rows, now)
+            raw = raw_table(rows, self._schema, f"push to {self._name!r}")
+            return self._push(store, PushedRows(self._source, raw), now)
 
-    def _push(self, store: Transactional, rows: Any, now: int) -> Pushed:
-        self.failures.clear()
-        raw = raw_table(rows, self._schema, f"push to {self._name!r}")
-        cleaned = self._cleaner.clean(raw)
-        events, keyless = self._with_key(raw, cleaned.rows)
-        pushed = self.ingest.push(store, events, now)
-        rejected = pa.concat_tables([cleaned.rejected, *keyless, *self.failures])
-        if rejected.num_rows:
-            with store.transaction() as tx:
-                quarantine(tx, self._name, rejected, now)
-        return pushed._replace(rejected=rejected.num_rows)
+    def replay(self, store: Transactional, rows: Sequence[tuple[bytes, Rejected]], now: int) -> Pushed:
+        """Take rows out of quarantine that can be used now, and push them; in one transaction.
 
-    def _with_key(self, raw: pa.Table, rows: pa.Table) -> tuple[pa.Table, list[pa.Table]]:
-        """The clean rows that some view has an entity for; the raw rows that lack one, entity by entity."""
+        Args:
+            store: The online store.
+            rows: Pushed rows in quarantine, and their keys; some that another process has taken out meanwhile
+                are left alone.
+            now: The clock.
+        """
+        with self._pushing:
+            pushed = PushedRows.again(self._source, self._schema, rows)
+            return self._push(store, pushed, now)
+
+    def _push(self, store: Transactional, pushed: PushedRows, now: int) -> Pushed:
+        self._failed.clear()
+        cleaned = self._cleaner.clean(pushed.raw)
+        spoiled = cleaned.rejected.column("ordinal").to_numpy()
+        events, keyless, useful = self._with_key(pushed.raw, cleaned.rows, spoiled)
+        places = np.delete(np.arange(pushed.raw.num_rows), spoiled)[useful]
+        found = [cleaned.rejected, *keyless]
+        pushed.refuse(found)
+
+        def beside(tx: Writer, offset: int, repeats: Mapping[Rule, Array]) -> int:
+            repeated = [self._repeats(pushed.raw, places[mask], rule) for rule, mask in repeats.items()]
+            pushed.refuse(repeated)
+            counted = set(places.tolist()) - {
+                row for mask in repeats.values() for row in places[mask].tolist()
+            }
+            failed = [_failures(pushed.raw, places, each) for each in self._failed]
+            return pushed.write(tx, merged([*found, *repeated, *failed]), counted, offset, now)
+
+        done = self.ingest.push(store, events, now, beside)
+        return done._replace(warned=cleaned.warned.get("", 0))
+
+    @staticmethod
+    def _repeats(raw: pa.Table, places: Array, rule: Rule) -> pa.Table:
+        """The rows at some places as rejected for their value, which was there before."""
+        mask = np.zeros(raw.num_rows, dtype=bool)
+        mask[places] = True
+        return rejected(raw.combine_chunks().to_batches()[0], [repeated_value(rule, mask)], 0)
+
+    def _with_key(
+        self, raw: pa.Table, rows: pa.Table, spoiled: Array
+    ) -> tuple[pa.Table, list[pa.Table], Array]:
+        """The clean rows that some view has an entity for; the raw rows that lack one; which are the former.
+
+        Args:
+            raw: n raw rows.
+            rows: The clean ones among them.
+            spoiled: The places of the others.
+        """
         keyless = []
         useful = np.full(rows.num_rows, not self._always_keyed)
         for names, cleaner in self._keyed:
@@ -132,17 +188,24 @@ class SourceStream:
                 useful[:] = True
                 continue
             useful |= np.logical_and.reduce([rows.column(name).is_valid().to_numpy() for name in names])
-            rejected = cleaner.clean(raw).rejected
-            keyless.append(rejected.filter(pc.equal(rejected.column("rule"), "no_key")))
-        return rows if useful.all() else rows.filter(pa.array(useful)), keyless
+            rejects = cleaner.clean(raw).rejected
+            keyless.append(rejects.filter(pc.equal(rejects.column("rule"), "no_key")))
+        return (rows if useful.all() else rows.filter(pa.array(useful))), keyless, useful
 
 
-def _rejects(events: pa.Table, failed: pa.Table) -> pa.Table:
-    """Rows on which an expression failed, each for the first that did."""
-    seen: dict[int, tuple[str, str]] = {}
-    columns = (failed.column(name).to_pylist() for name in ("ordinal", "expression", "reason"))
-    for ordinal, expression, reason in zip(*columns, strict=True):
-        seen.setdefault(ordinal, (expression, reason))
-    rows = row_texts(events.take(pa.array(list(seen), pa.int64())).combine_chunks().to_batches()[0])
-    reasons = [f"{expression}: {reason}" for expression, reason in seen.values()]
-    return rejects_of(rows, reasons, ["expression"] * len(seen), list(seen))
+def _failures(raw: pa.Table, places: Array, failed: pa.Table) -> pa.Table:
+    """Rows on which expressions failed.
+
+    Args:
+        raw: The raw rows of the push.
+        places: The places of its events among them.
+        failed: What the evaluator says of the events.
+    """
+    at = places[failed.column("ordinal").to_numpy()]
+    names, reasons = (failed.column(name).to_pylist() for name in ("expression", "reason"))
+    told = [
+        reason if reason.startswith(name) else f"{name}: {reason}"
+        for name, reason in zip(names, reasons, strict=True)
+    ]
+    rows = row_texts(raw.take(pa.array(at)).combine_chunks())
+    return rejects_of(rows, told, [EXPRESSION] * len(rows), at.tolist())

@@ -76,15 +76,17 @@ class Part(NamedTuple):
 
     Attributes:
         events: `__time`, `__known`, the source's columns, the view's expressions evaluated.
-        rejected: Rows that were not usable: row as JSON text, rule, reason.
+        rejected: Rows that were not usable, see `headrace.intake.rejects`; their files by name.
         done: How many of the `BUCKETS` of entities are done with this part; all are with the last.
         extents: How far each file that was read reaches; None for one without a clean row.
+        beyond: How many more rows were not usable, too many to be told one by one, by rule.
     """
 
     events: pa.Table
     rejected: pa.Table
     done: int
     extents: Mapping[str, Extent | None] = MappingProxyType({})
+    beyond: Mapping[str, int] = MappingProxyType({})
 
     @property
     def share(self) -> float:

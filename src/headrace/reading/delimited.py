@@ -96,7 +96,8 @@ class DelimitedPiece:
             return None
         rows = [json.dumps((text or "").strip("\r\n"), ensure_ascii=False) for _, text, _ in found]
         reasons = [f"line {line}: {message}" for line, _, message in found]
-        return rejects_of(rows, reasons, ["malformed"] * len(rows), [None] * len(rows))
+        lines = [line for line, _, _ in found]
+        return rejects_of(rows, reasons, ["malformed"] * len(rows), [None] * len(rows), lines=lines)
 
     def suggested(self) -> dict[str, Type]:
         """The columns and the types their first values suggest."""

@@ -97,6 +97,7 @@ class JsonLinesPiece:
         rows: list[str] = []
         reasons: list[str] = []
         rules: list[str] = []
+        lines: list[int | None] = []
         for number, line in enumerate(lines_of(self._path), start=1):
             verdict = _verdict(line, schema)
             if verdict and len(rows) < self._lost:
@@ -105,11 +106,13 @@ class JsonLinesPiece:
                 rows.append(text if rule == "no_time" else json.dumps(text, ensure_ascii=False))
                 reasons.append(f"line {number}: {reason}")
                 rules.append(rule)
+                lines.append(number)
         for _ in range(self._lost - len(rows)):  # DuckDB is stricter than Python about a line
             rows.append("null")
             reasons.append("a line that DuckDB cannot read")
             rules.append("malformed")
-        return rejects_of(rows, reasons, rules, [None] * len(rows))
+            lines.append(None)
+        return rejects_of(rows, reasons, rules, [None] * len(rows), lines=lines)
 
     def _scan(self) -> str:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns.names)

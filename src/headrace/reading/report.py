@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from headrace.intake.rejects import rejects_of, row_texts, rows_at
+from headrace.intake.rejects import EXPRESSION, rejects_of, row_texts, rows_at
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from headrace.aggregations.states import Array
     from headrace.intake.cleaning import Cleaner
+    from headrace.intake.rejects import Fault
     from headrace.reading.piece import Batch, Piece
     from headrace.schema import Schema
 
@@ -27,7 +29,13 @@ class Report:
     """Hands out what is wrong with a piece; where batches lack columns, rows are read again at the end."""
 
     def __init__(
-        self, piece: Piece, cleaner: Cleaner, on_rejected: Callable[[pa.Table], None] | None
+        self,
+        piece: Piece,
+        cleaner: Cleaner,
+        on_rejected: Callable[[pa.Table], None] | None,
+        others: Callable[[Piece, Array], list[Fault]],
+        limit: int,
+        beyond: Counter[str],
     ) -> None:
         """Report nothing yet.
 
@@ -35,12 +43,23 @@ class Report:
             piece: What is read.
             cleaner: Judges whole rows.
             on_rejected: Is handed what is wrong; None if nobody asks.
+            others: What is known to be wrong with rows at places of the piece besides.
+            limit: How many rows are told of.
+            beyond: Counts those beyond the limit, by the rule that comes first.
         """
         self._piece = piece
         self._cleaner = cleaner
         self._on_rejected = on_rejected
+        self._others = others
+        self.left = limit if on_rejected is not None else 0
+        self._beyond = beyond
         self._spoiled: list[Array] = []
         self._failed: list[pa.Table] = []
+
+    @property
+    def described(self) -> bool:
+        """Whether rows and reasons of the next batch are to be written out."""
+        return self._piece.complete and self.left > 0
 
     def rejected(self, rejected: pa.Table, places: Array) -> None:
         """Rows of a batch were rejected.
@@ -49,12 +68,15 @@ class Report:
             rejected: What cleaning says of them.
             places: Their places in the piece.
         """
-        if self._on_rejected is None:
+        told = min(self.left, len(places))
+        self.left -= told
+        self._beyond.update(rejected.column("rule").slice(told).to_pylist())
+        if not told:
             return
         if self._piece.complete:
-            self._hand_out(rejected, places)
+            self._hand_out(rejected.slice(0, told), places[:told])
         else:
-            self._spoiled.append(places)
+            self._spoiled.append(places[:told])
 
     def failed(self, failed: pa.Table, batch: Batch, good: Array) -> None:
         """Expressions failed on rows of a batch.
@@ -64,7 +86,10 @@ class Report:
             batch: The raw rows.
             good: Where the good rows are in the batch.
         """
-        if self._on_rejected is None:
+        whole, failed = failed.num_rows, failed.slice(0, self.left)
+        self.left -= failed.num_rows
+        self._beyond[EXPRESSION] += whole - failed.num_rows
+        if not failed.num_rows:
             return
         at = good[failed.column("ordinal").to_numpy()]
         places = batch.at(at)
@@ -81,7 +106,8 @@ class Report:
             What is to be added to the counts.
         """
         for places in _chunks(self._spoiled):
-            again = self._cleaner.clean(self._piece.whole(places)).rejected
+            others = self._others(self._piece, places)
+            again = self._cleaner.clean(self._piece.whole(places), others=others).rejected
             self._hand_out(again, places[again.column("ordinal").to_numpy()])
         if self._failed:
             failed = pa.concat_tables(self._failed)
@@ -93,9 +119,12 @@ class Report:
         unreadable = self._piece.unreadable(schema)
         if unreadable is None:
             return {}
-        if self._on_rejected is not None:
+        told = unreadable.slice(0, self.left)
+        self.left -= told.num_rows
+        self._beyond.update(unreadable.column("rule").slice(told.num_rows).to_pylist())
+        if self._on_rejected is not None and told.num_rows:
             origin = self._piece.places(np.zeros(1, dtype=np.int64))[0].file
-            self._on_rejected(unreadable.append_column("origin", pa.array([origin] * unreadable.num_rows)))
+            self._on_rejected(_with(told, "origin", pa.array([origin] * told.num_rows)))
         rules = unreadable.column("rule").to_pylist()
         return {
             "rows": len(rules),
@@ -109,13 +138,17 @@ class Report:
         found = self._piece.places(places)
         ordinals = np.concatenate([place.rows for place in found])
         origins = [place.file for place in found for _ in place.rows]
-        rejects = rejects.set_column(rejects.column_names.index("ordinal"), "ordinal", pa.array(ordinals))
-        self._on_rejected(rejects.append_column("origin", pa.array(origins, pa.string())))
+        placed = _with(rejects, "ordinal", pa.array(ordinals))
+        self._on_rejected(_with(placed, "origin", pa.array(origins, pa.string())))
+
+
+def _with(rejects: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return rejects.set_column(rejects.column_names.index(name), name, column)
 
 
 def _failures(rows: list[str], failed: pa.Table) -> pa.Table:
     reasons = failed.column("reason").to_pylist()
-    return rejects_of(rows, reasons, ["expression"] * len(rows), [None] * len(rows))
+    return rejects_of(rows, reasons, [EXPRESSION] * len(rows), [None] * len(rows))
 
 
 def _chunks(parts: list[Array]) -> list[Array]:

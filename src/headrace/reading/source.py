@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,25 +15,31 @@ from headrace.errors import DataError
 from headrace.intake.casts import holds_unsigned, type_of
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
+from headrace.intake.refusing import Refusal
+from headrace.intake.rejects import EXPRESSION
+from headrace.intake.row_rules import RowRules
 from headrace.reading.database import open_database
 from headrace.reading.delimited import DelimitedPiece
-from headrace.reading.in_memory import InMemoryPiece
-from headrace.reading.json_lines import JsonLinesPiece, refuse_document
+from headrace.reading.json_lines import refuse_document
 from headrace.reading.locate import kind_of, locate
 from headrace.reading.parquet import parquet_pieces
+from headrace.reading.pieces import opened_pieces
+from headrace.reading.repeats import Repeats, find_repeats
 from headrace.reading.report import Report
 from headrace.reading.suggested import of_json_lines
 from headrace.schema import DATE, STRING, TIMESTAMP, Schema, Type
 from headrace.tables import table_of
 
 if TYPE_CHECKING:
-    import duckdb
-
     from headrace.aggregations.states import Array
     from headrace.definitions.source import Source
     from headrace.reading.piece import Piece
 
-__all__ = ["Reading", "batch_files", "batch_table", "infer_schema", "read"]
+__all__ = ["DESCRIBED", "Reading", "batch_files", "batch_table", "infer_schema", "read"]
+
+
+DESCRIBED = 1_000_000
+"""How many rejected rows of a reading are handed out, unless it is said otherwise."""
 
 
 def infer_schema(source: Source, *, directory: str | Path = ".", threads: int | None = None) -> Schema:
@@ -158,27 +164,38 @@ class Reading(Iterator[pa.Table]):
 
     Attributes:
         counts: So far: `rows` read, `good`, `rejected`, `nan` (values made null), `failed` (expressions on
-            rows), and the rejected rows by rule.
+            rows), and the rejected rows by the rule that comes first.
         schema: The columns of each batch.
+        beyond: So far: rows left out that were not handed out, by the rule that comes first.
+        warned: So far: good rows that break a rule which only warns, by rule; "" is for any.
     """
 
-    def __init__(self, batches: Iterator[pa.Table], counts: Counter[str], schema: pa.Schema) -> None:
+    def __init__(self, batches: Iterator[pa.Table], run: _Run) -> None:
         """Wrap what reads.
 
         Args:
             batches: The batches.
-            counts: What counts them, changed as they are read.
-            schema: Their columns.
+            run: What makes and counts them.
         """
         self._batches = batches
-        self.counts = counts
-        self.schema = schema
+        self.counts = run.counts
+        self.schema = run.schema
+        self.beyond = run.beyond
+        self.warned = run.warned
 
     def __iter__(self) -> Reading:
         return self
 
     def __next__(self) -> pa.Table:
         return next(self._batches)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many rows were left out so far, by the rule that comes first; and failures of expressions."""
+        others = {"rows", "good", "rejected", "nan", "failed"}
+        counts = {rule: count for rule, count in self.counts.items() if rule not in others}
+        counts[EXPRESSION] = self.counts["failed"]
+        return {rule: counts[rule] for rule in sorted(counts) if counts[rule]}
 
     def whole(self) -> pa.Table:
         """All that is left as one table."""
@@ -200,6 +217,8 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
     files: Sequence[Path] | None = None,
     on_clean: Callable[[str, pa.Table], None] | None = None,
     having: tuple[str, pa.Array] | None = None,
+    repeats: Repeats | None = None,
+    limit: int = DESCRIBED,
 ) -> Reading:
     """Read a source's batch.
 
@@ -213,27 +232,54 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
         directory: Where relative paths begin.
         memory: The most that DuckDB may hold: bytes, or a size such as "2GB".
         threads: How many threads read.
-        on_rejected: Is handed rejected rows as they are found: `row` (JSON text), `reason`, `rule`, `ordinal`
-            (the row's place in its file; null for what is no row), `origin` (the file; "" for a table).
+        on_rejected: Is handed rejected rows as they are found, see `rejects_of`, with `ordinal` the place in
+            their file and `origin` the file; "" for a table.
         files: Those of the batch's files to read; None for all.
         on_clean: Is handed the clean rows of each file as they are found.
         having: A column and values: rows that have none of them may be left out. Not with `on_clean` or
             `on_rejected`: nobody knows then what was not looked at.
+        repeats: The rows that `unique` leaves out; None to look for them, in all files of the batch.
+        limit: How many rejected rows are handed out; those beyond are counted only.
 
     Raises:
-        DataError: The data is missing, empty, cannot be read, or lacks columns of the schema.
+        DataError: The data is missing, empty, cannot be read, or lacks columns of the schema; or rows are
+            invalid that the source says to reject, which is told after the last batch.
         DefinitionError: An expression does not fit the schema.
     """
     evaluator = Evaluator(
         schema, expressions or {}, zone, allow_infinite=source.allow_infinite, written=source.written
     )
     wanted = list(schema) if columns is None else [name for name in schema if name in columns]
-    run = _Run(source, schema, keys, wanted, evaluator, on_rejected, on_clean, having)
     table = batch_table(source) if source.in_memory else None
     paths: Sequence[Path] = []
     if table is None:
         paths = batch_files(source, Path(directory)) if files is None else files
-    return Reading(run.batches(table, paths, memory, threads), run.counts, run.schema)
+    judged = having is None and (table is not None or paths)
+    if repeats is None and judged and any(rule.kind == "unique" for rule in source.rules):
+        whole = paths if table is not None or files is None else batch_files(source, Path(directory))
+        repeats = find_repeats(source, schema, table, whole, zone=zone, memory=memory, threads=threads)
+    cleaning = _Cleaning(source, schema, keys, RowRules(source, schema, zone), repeats or Repeats())
+    run = _Run(cleaning, wanted, evaluator, on_rejected, on_clean, having, limit)
+    return Reading(run.batches(table, paths, memory, threads), run)
+
+
+class _Cleaning(NamedTuple):
+    """By what rows are judged: the source, its frozen schema, join keys, its rules, and what repeats."""
+
+    source: Source
+    schema: Schema
+    keys: Sequence[str]
+    rules: RowRules
+    repeats: Repeats
+
+    def cleaner(
+        self, piece: Piece, columns: Sequence[str] | None = None, checked: Sequence[str] | None = None
+    ) -> Cleaner:
+        """What cleans rows of a piece: whole ones, or some columns of them."""
+        return Cleaner(
+            self.source, self.schema, self.keys,
+            columns=columns, checked=checked, rules=self.rules, what=piece.what,
+        )  # fmt: skip
 
 
 class _Run:
@@ -241,71 +287,53 @@ class _Run:
 
     def __init__(
         self,
-        source: Source,
-        schema: Schema,
-        keys: Sequence[str],
+        cleaning: _Cleaning,
         wanted: Sequence[str],
         evaluator: Evaluator,
         on_rejected: Callable[[pa.Table], None] | None,
         on_clean: Callable[[str, pa.Table], None] | None,
         having: tuple[str, pa.Array] | None,
+        limit: int,
     ) -> None:
-        self.source = source
-        self.types = schema
-        self.keys = keys
+        self.cleaning = cleaning
         self.wanted = wanted
         self.evaluator = evaluator
-        self.on_rejected = on_rejected
+        self.refusal = Refusal(cleaning.source.name) if cleaning.source.on_invalid == "reject" else None
+        self.on_rejected = on_rejected if self.refusal is None else self.refusal.take
         self.on_clean = on_clean
         self.having = having
+        self.limit = limit
         self.counts: Counter[str] = Counter(rows=0, good=0, rejected=0, nan=0, failed=0)
+        self.warned: Counter[str] = Counter()
+        self.beyond: Counter[str] = Counter()
         evaluated = [(name, of.arrow()) for name, of in evaluator.types.items()]
         known = [("__time", pa.int64()), ("__known", pa.int64())]
-        self.schema = pa.schema([*((name, schema[name].arrow()) for name in wanted), *evaluated, *known])
+        kept = [(name, cleaning.schema[name].arrow()) for name in wanted]
+        self.schema = pa.schema([*kept, *evaluated, *known])
 
     def batches(
         self, table: pa.Table | None, paths: Sequence[Path], memory: str | int | None, threads: int | None
     ) -> Iterator[pa.Table]:
         """Read all pieces, one after another."""
-        if table is not None:
-            yield from self._piece(InMemoryPiece(table))
-            return
-        if not paths:
-            return
-        database = open_database(memory, threads)
-        try:
-            for piece in self._pieces(database, paths):
-                yield from self._piece(piece)
-        finally:
-            database.close()
-
-    def _pieces(self, database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> Sequence[Piece]:
-        """All pieces, each known to have the schema's columns before a row of any is read."""
-        kind = kind_of(paths[0])
-        pieces: Sequence[Piece]
-        if kind == "parquet":
-            pieces = parquet_pieces(database, paths)
-        elif kind == "csv":
-            pieces = [DelimitedPiece(database, path, list(self.types)) for path in paths]
-        else:
-            pieces = [JsonLinesPiece(database, path, self.types) for path in paths]
-        for piece in pieces:
-            self._whole_rows(piece).check(piece.columns)
-        return pieces if self.having is None else [piece.having(*self.having) for piece in pieces]
-
-    def _whole_rows(self, piece: Piece) -> Cleaner:
-        return Cleaner(self.source, self.types, self.keys, what=piece.what)
+        with opened_pieces(table, paths, self.cleaning.schema, memory, threads) as pieces:
+            for piece in pieces:  # before a row of any is read
+                self.cleaning.cleaner(piece).check(piece.columns)
+            for piece in pieces:
+                yield from self._piece(piece if self.having is None else piece.having(*self.having))
+        if self.refusal is not None:
+            self.refusal.check()
 
     def _piece(self, piece: Piece) -> Iterator[pa.Table]:
-        checked = piece.checked(self.types, allow_infinite=self.source.allow_infinite)
-        needed = [*self.wanted, *self.evaluator.inputs]
-        cleaner = Cleaner(
-            self.source, self.types, self.keys, columns=needed, checked=checked, what=piece.what
-        )
-        report = Report(piece, self._whole_rows(piece), self.on_rejected)
+        schema, repeats = self.cleaning.schema, self.cleaning.repeats
+        checked = piece.checked(schema, allow_infinite=self.cleaning.source.allow_infinite)
+        cleaner = self.cleaning.cleaner(piece, [*self.wanted, *self.evaluator.inputs], checked)
+        whole = self.cleaning.cleaner(piece)
+        report = Report(piece, whole, self.on_rejected, repeats.faults, self.limit, self.beyond)
         for batch in piece.batches(cleaner.reads):
-            cleaned = cleaner.clean(batch.rows)
+            others = repeats.faults(piece, batch.at(np.arange(batch.rows.num_rows)))
+            cleaned = cleaner.clean(batch.rows, others=others, described=report.described)
             self.counts.update(cleaned.counts)
+            self.warned.update(cleaned.warned)
             spoiled = cleaned.rejected.column("ordinal").to_numpy()
             if len(spoiled):
                 report.rejected(cleaned.rejected, batch.at(spoiled))
@@ -321,7 +349,8 @@ class _Run:
                     for file, rows in _by_file(piece, places, assembled):
                         self.on_clean(file, rows)
                 yield assembled
-        self.counts.update(report.finish(self.types))
+        self.counts.update(report.finish(schema))
+        self.limit = report.left
 
     def _assembled(self, rows: pa.Table, evaluated: pa.Table) -> pa.Table:
         columns = [

@@ -11,6 +11,7 @@ from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.source import Source
 from headrace.definitions.view import View
 from headrace.intake.expressions import derived_types
+from headrace.intake.row_rules import RowRules
 from headrace.retrieval.bind import bind
 from headrace.retrieval.bind_label import bind_label
 
@@ -70,7 +71,10 @@ def settle(
     settled = [freeze(each, resolved, zone) for each in given]
     features: list[FeatureDefinition] = []
     for each in settled:
-        if isinstance(each, View):
+        if isinstance(each, Source):
+            assert each.schema is not None  # noqa: S101 - freeze has settled it
+            RowRules(each, each.schema, zone)
+        elif isinstance(each, View):
             schema = each.source.schema
             assert schema is not None  # noqa: S101 - freeze has settled it
             binding = bind(each, schema, zone)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,6 @@ from headrace.engines.local.buckets import gathered
 from headrace.engines.local.ids import FileIds
 from headrace.engines.local.labels import answer_label
 from headrace.engines.local.loads import LoadParts, named, stamped
-from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.clean import TIME
 from headrace.kernel.duplicates import without_copies
@@ -114,12 +112,6 @@ class LocalEngine:
             having: A column and values: rows that have none of them may be left out, and no expression is
                 evaluated.
         """
-        names = no_rejects().column_names
-
-        def keep(rows: pa.Table) -> None:
-            assert rejected is not None  # noqa: S101 - else nobody hears of it
-            rejected.append(rows.select(names))
-
         return read(
             binding.source,
             binding.schema,
@@ -130,7 +122,7 @@ class LocalEngine:
             directory=self._directory,
             memory=self._memory and self._memory // _READING,
             threads=self._threads,
-            on_rejected=keep if rejected is not None else None,
+            on_rejected=None if rejected is None else rejected.append,
             files=files,
             on_clean=on_clean,
             having=having,
@@ -167,7 +159,6 @@ class LocalEngine:
         """Point-in-time correct features of a view."""
         binding = asked.binding
         numbers = Numbers(asked.keys, binding.keys)
-        rejected: list[pa.Table] = []
         prepared = self._windows if isinstance(binding, AggregateBinding) else self._latest
         work = prepared(asked, numbers)
 
@@ -184,15 +175,14 @@ class LocalEngine:
             return made.cut() if work.size else made
 
         progress(binding.id, 0.0)
-        reading = self._read(binding, work.columns, rejected=rejected)
+        reading = self._read(binding, work.columns)
         batches = chain([reading.schema.empty_table()], reading)  # at least one
         with gathered(batches, chunk, self._budget, self._threads) as chunks:
             fits = all(isinstance(each, Chunk) for each in chunks)
             parts = Parts(chunks, numbers.asked, work.size if fits else PART)
             answers = parts.answers(work.answer, self._threads, lambda share: progress(binding.id, share))
-        counts = Counter(rule for rows in rejected for rule in rows.column("rule").to_pylist())
         columns = {name: answers[name] for name in asked.names}
-        return Answered(columns, dict(sorted(counts.items())), max(newest, default=None))
+        return Answered(columns, reading.left_out, max(newest, default=None))
 
     def labels(self, asked: AskedLabel, progress: Progress) -> AnsweredLabel:
         """A label at every row of a spine."""

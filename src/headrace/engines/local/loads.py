@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,7 @@ class LoadParts:
         self._since = FOREVER_AGO if held is None else held.before
         self._files = files
         self._rejected: list[pa.Table] = []
+        self._beyond: Counter[str] = Counter()
         self._extents: dict[str, Extent | None] = {}
         self._ids = ids
         self._hashes: dict[str, list[Array]] = {}
@@ -95,9 +97,17 @@ class LoadParts:
                 events = pa.concat_tables([chunk.of(first, last) for chunk in chunks])
                 if copies is not None:
                     events = events.filter(pa.array(~copies.among(events)))
-                rejected = pa.concat_tables([no_rejects(), *self._rejected])
-                self._rejected.clear()
-                yield Part(events, rejected, last, reach)
+                yield Part(events, self._left_out(), last, reach, dict(self._beyond))
+                self._beyond.clear()
+
+    def _left_out(self) -> pa.Table:
+        """The rejected rows not yet handed on, their files by name."""
+        rejected = pa.concat_tables([no_rejects(), *self._rejected])
+        self._rejected.clear()
+        names = {str(path): name for name, path in (self._files or {}).items()}
+        origins = [names.get(path, path) for path in rejected.column("origin").to_pylist()]
+        place = rejected.column_names.index("origin")
+        return rejected.set_column(place, "origin", pa.array(origins, pa.string()))
 
     def _chunk(self, events: pa.Table) -> Chunk:
         return Chunk(events, lambda rows: hashed_bucket(rows, self._binding.keys)).cut()
@@ -115,9 +125,12 @@ class LoadParts:
         yield fresh.schema.empty_table()
         for events in fresh:
             yield _between(events, FOREVER_AGO, self._before)
+        self._beyond.update(fresh.beyond)
         if again:  # a table in memory has no files to tell apart: it was read already
-            for events in self._read(columns, again, rejected=self._rejected):
+            more = self._read(columns, again, rejected=self._rejected)
+            for events in more:
                 yield _between(events, self._since, self._before)
+            self._beyond.update(more.beyond)
         if self._ids is not None and self._files is not None:
             for path in new or ():
                 self._ids.keep(path, self._hashes.pop(str(path), []))

@@ -1,0 +1,136 @@
+"""A source's own rules: all of them over a batch of clean rows in one pass.
+
+A rule speaks of clean values, so a value that cannot be read breaks no rule besides. Conditions and derived
+columns are judged on rows of which every value could be read. What `unique` says is no matter of one batch;
+see `headrace.intake.repeats`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from headrace.intake.conditions import Conditions
+from headrace.intake.rejects import Fault
+from headrace.intake.value_rules import ValueRule, rule_name
+from headrace.lazy import numpy as np
+from headrace.lazy import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.definitions.rules import Rule
+    from headrace.schema import Type
+
+__all__ = ["RowRules", "RuledSource", "repeated_value"]
+
+
+_UNREAD = {"uncastable", "infinite"}
+"""What is wrong with a value that cannot be read; it is null then."""
+
+
+class RuledSource(Protocol):
+    """What rules ask of a source's definition."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """What rows have to be."""
+        ...
+
+    @property
+    def on_invalid(self) -> str:
+        """What becomes of rows that break a rule."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Derived columns."""
+        ...
+
+
+class RowRules:
+    """The rules of a source, bound once; threads may share them.
+
+    Attributes:
+        warns: Whether rows that break them count all the same.
+        inputs: The schema's columns that they read.
+    """
+
+    def __init__(self, source: RuledSource, schema: Mapping[str, Type], zone: str = "UTC") -> None:
+        """Bind them.
+
+        Args:
+            source: Has the rules.
+            schema: Its frozen schema.
+            zone: The IANA zone of `local(ts)`.
+
+        Raises:
+            DefinitionError: A rule does not fit its column's type, or its expression not the schema.
+        """
+        self.warns = source.on_invalid == "warn"
+        for rule in source.rules:
+            if rule.kind == "unique" and rule.column not in schema:
+                raise rule.error(
+                    "it speaks of a derived column.",
+                    asked=rule.column,
+                    available=list(schema),
+                    remedy="Name a column of the schema.",
+                )
+        here = [
+            rule for rule in source.rules if rule.kind not in {"unique", "custom"} and rule.column in schema
+        ]
+        self._plain = [ValueRule(rule, schema[rule.column], f"column {rule.column!r}") for rule in here]
+        rest = [rule for rule in source.rules if rule.kind != "unique" and rule not in here]
+        self._conditions = Conditions(rest, schema, source.columns, zone)
+        read = {rule.column for rule in here} | self._conditions.inputs
+        self.inputs = tuple(name for name in schema if name in read)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._plain or self._conditions)
+
+    def faults(self, values: Mapping[str, pa.Array], faults: Sequence[Fault]) -> list[Fault]:
+        """What the rows of a batch break.
+
+        Args:
+            values: The clean columns, null where a value cannot be read.
+            faults: What is wrong with the rows already.
+        """
+        unread: dict[str, Array] = {}
+        for fault in faults:
+            if fault.rule in _UNREAD:
+                unread[fault.column] = fault.mask | unread.get(fault.column, False)
+        found: list[Fault] = []
+        for each in self._plain:
+            failing = each.failing(values[each.rule.column])
+            if failing is not None:
+                failing = failing & ~unread[each.rule.column] if each.rule.column in unread else failing
+                found.append(Fault(each.name, each.rule.column, failing, each.reason))
+        if self._conditions:
+            found += self._conditional(values, list(unread.values()))
+        return [fault for fault in found if fault.mask.any()]
+
+    def _conditional(self, values: Mapping[str, pa.Array], unread: Sequence[Array]) -> list[Fault]:
+        """What the rows break of which every value could be read."""
+        n = len(next(iter(values.values())))
+        names = sorted(self._conditions.inputs)
+        rows = pa.table([values[name] for name in names] or [pa.nulls(n)], names=names or ["__nothing"])
+        if not unread:
+            return self._conditions.faults(rows)
+        at = np.flatnonzero(~np.logical_or.reduce(unread))
+        found = []
+        for fault in self._conditions.faults(rows.take(pa.array(at))):
+            mask = np.zeros(n, dtype=bool)
+            mask[at] = fault.mask
+            found.append(fault._replace(mask=mask))
+        return found
+
+
+def repeated_value(rule: Rule, mask: Array) -> Fault:
+    """What breaks a `unique` rule.
+
+    Args:
+        rule: The rule.
+        mask: The rows that have a value another row had before, bool.
+    """
+    return Fault(rule_name(rule), rule.column, mask, f"column {rule.column!r}: {{value}} is there before")

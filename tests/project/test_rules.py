@@ -1,0 +1,237 @@
+"""A source's own rules, from definitions to what is served: quarantine, reject, warn; one verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import headrace as hr
+from headrace import agg
+from headrace.clock import DAY, HOUR, FixedClock, format_instant, instant
+from headrace.errors import DataError, DefinitionError
+from headrace.online.quarantine import quarantined, tally
+from tests.project.test_bad_rows import write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+START = instant("2026-03-01T00:00:00Z")
+K = START + 10 * DAY
+NOW = START + 12 * DAY
+SCHEMA = {
+    "id": "string",
+    "user_id": "string",
+    "ts": "timestamp",
+    "received": "timestamp",
+    "price": "double",
+    "pieces": "int64",
+    "amount": "decimal(12,2)",
+}
+user = hr.Entity("user", join_keys={"user_id": "string"})
+
+
+def plausible(price: pa.Array, pieces: pa.Array) -> pa.Array:
+    """Nobody pays more than ten a piece."""
+    return pc.less_equal(price, pc.multiply(pieces, 10.0))
+
+
+RULES = (
+    hr.rules.not_null("user_id"),
+    hr.rules.range("price", min=0, max=100),
+    hr.rules.regex("user_id", "u[0-9]"),
+    hr.rules.enum("pieces", [1, 2, 3]),
+    hr.rules.type("id", "int64"),
+    hr.rules.range("hour", max=22),
+    hr.rules.unique("id"),
+    hr.rules.custom("paid", "amount > 0 OR price = 0"),
+    hr.rules.custom("plausible", plausible),
+)
+
+
+def row(number: int, **other: Any) -> dict[str, Any]:
+    at = START + number % 20 * HOUR
+    times = {"ts": format_instant(at), "received": format_instant(at + HOUR)}
+    keys = {"id": str(number), "user_id": f"u{number % 3}"}
+    return {**keys, **times, "price": 0.5, "pieces": 2, "amount": "1.25", **other}
+
+
+BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "blank": ({"user_id": "  "}, ["not_null(user_id)", "regex(user_id)"]),
+    "below": ({"price": -0.25}, ["range(price)"]),
+    "above": ({"price": 100.5, "pieces": 3}, ["range(price)", "custom(plausible)"]),
+    "another user": ({"user_id": "xu1"}, ["regex(user_id)"]),
+    "too many": ({"pieces": 7}, ["enum(pieces)"]),
+    "no number": ({"id": "x"}, ["type(id)"]),
+    "late in the day": ({"ts": "2026-03-01T23:30:00Z", "received": None}, ["range(hour)"]),
+    "unpaid": ({"amount": "0.00"}, ["custom(paid)"]),
+    "implausible": ({"price": 21}, ["custom(plausible)"]),
+    "unread and broken": ({"price": "cheap", "pieces": 8}, ["uncastable", "enum(pieces)"]),
+    "all of them": (
+        {"user_id": "", "price": 200, "pieces": 9},
+        ["not_null(user_id)", "range(price)", "regex(user_id)", "enum(pieces)", "custom(plausible)"],
+    ),
+}
+
+
+def broken() -> list[dict[str, Any]]:
+    return [row(100 + place, **change) for place, (change, _) in enumerate(BROKEN.values())]
+
+
+def definitions(form: str = "jsonl", **other: Any) -> list[Any]:
+    options = {"rules": RULES, "stream": hr.Push(), "columns": {"hour": "date_part('hour', ts)"}, **other}
+    source = hr.EventSource(
+        "events", batch=f"events.{form}", schema=SCHEMA, timestamp="ts", available_at="received", **options
+    )
+    features = [agg.count("n", windows=["all"]), agg.sum("paid", "price", windows=["all"])]
+    return [hr.AggregateView("sums", entity=user, source=source, features=features)]
+
+
+def opened(directory: Path, clock: int = NOW) -> hr.FeatureStore:
+    (directory / "headrace.toml").write_text('project = "rules"\n')
+    return hr.FeatureStore(directory, clock=FixedClock(clock), who="tester")
+
+
+def kept(store: hr.FeatureStore) -> dict[int, list[str]]:
+    """What each row in quarantine breaks, by the number of the row."""
+    with store.online.snapshot() as snapshot:
+        found = list(quarantined(snapshot, "events"))
+        assert tally(snapshot, "events").kept == len(found)
+    return {each.ordinal or 0: [reason.rule for reason in each.reasons] for each in found}
+
+
+def counted(store: hr.FeatureStore) -> list[int]:
+    users = {"user_id": ["u0", "u1", "u2"]}
+    online = store.get_online_features(["sums:n_all"], users, as_of=NOW).to_dict()["n_all"]
+    spine = [{"user_id": key, "ts": format_instant(NOW)} for key in users["user_id"]]
+    return (
+        list(online)
+        + store.get_historical_features(spine, features=["sums:n_all"]).to_arrow()["n_all"].to_pylist()
+    )
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_every_row_is_judged_by_all_rules(tmp_path: Path, form: str) -> None:
+    rows = [*(row(number) for number in range(30)), *broken()]
+    write(tmp_path / f"events.{form}", rows)
+    with opened(tmp_path) as store:
+        store.apply(definitions(form))
+        (loaded,) = store.materialize(end=K)
+        assert (loaded.events, loaded.rejected) == (30, len(BROKEN))
+        wanted = {30 + place: list(rules) for place, (_, rules) in enumerate(BROKEN.values())}
+        if form == "csv":  # an empty field is null, which matches no pattern and breaks none
+            wanted[40].remove("regex(user_id)")
+            wanted[40].append("no_key")
+        assert kept(store) == wanted
+        assert counted(store) == [10] * 6
+        store.materialize(end=K)
+        assert kept(store) == wanted
+
+
+def test_a_push_comes_to_the_same_verdict(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(number) for number in range(3)])
+    with opened(tmp_path) as store:
+        store.apply(definitions())
+        pushed = store.push("events", [row(50), *broken(), row(51)])
+        assert (pushed.accepted, pushed.rejected) == (2, len(BROKEN))
+        assert kept(store) == {1 + place: rules for place, (_, rules) in enumerate(BROKEN.values())}
+
+
+def test_of_rows_with_one_value_the_first_known_counts_whatever_their_order(tmp_path: Path) -> None:
+    early = row(1, price=3.0)
+    late = row(1, price=5.0, received="2026-03-02T12:00:00Z")
+    spoiled = row(1, price=-1.0, received=None)
+    verdicts = []
+    for place, rows in enumerate(([early, late, spoiled], [spoiled, late, early])):
+        directory = tmp_path / str(place)
+        directory.mkdir()
+        for number, each in enumerate(rows):
+            write(directory / f"events{number}.jsonl", [each])
+        with opened(directory) as store:
+            store.apply(_globbed())
+            store.materialize(end=K)
+            with store.online.snapshot() as snapshot:
+                found = list(quarantined(snapshot, "events"))
+            verdicts.append(sorted((json.loads(each.row)["price"], each.rule) for each in found))
+            assert counted(store)[1] == counted(store)[4] == 1
+    assert verdicts[0] == verdicts[1] == [("-1.0", "range(price)"), ("5.0", "unique(id)")]
+
+
+def _globbed() -> list[Any]:
+    source = hr.EventSource(
+        "events", batch="events*.jsonl", schema=SCHEMA, timestamp="ts", available_at="received",
+        rules=[hr.rules.range("price", min=0), hr.rules.unique("id")],
+    )  # fmt: skip
+    return [hr.AggregateView("sums", entity=user, source=source, features=[agg.count("n", windows=["all"])])]
+
+
+def test_a_value_pushed_before_is_there_twice(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        write(tmp_path / "events.jsonl", [row(0)])
+        store.apply(definitions())
+        assert store.push("events", [row(50), row(50)]).rejected == 1
+    with opened(tmp_path) as store:  # another process, which knows the log only
+        store.apply(definitions())
+        again = store.push("events", [row(50), row(51)])
+        assert (again.accepted, again.rejected) == (1, 1)
+
+
+def test_reject_refuses_the_whole_and_writes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(number) for number in range(3)])
+    with opened(tmp_path) as store:
+        store.apply(definitions(on_invalid="reject"))
+        store.materialize(end=K)
+        before = counted(store)
+        with pytest.raises(DataError, match=r"rejects the whole: 11 rows are invalid .*enum\(pieces\): 3"):
+            store.push("events", [row(50), *broken()])
+        with pytest.raises(DataError, match=r"1 row is invalid \(unique\(id\): 1\)"):
+            store.push("events", [row(50), row(50)])
+        assert (store.push("events", []).accepted, counted(store)) == (0, before)
+        write(tmp_path / "events.jsonl", [row(number) for number in range(4)] + broken())
+        with pytest.raises(DataError, match="rejects the whole: 11 rows are invalid"):
+            store.materialize(end=K)
+        assert kept(store) == {}
+        with pytest.raises(DataError, match="rejects the whole"):
+            counted(store)
+
+
+def test_warn_counts_the_rows_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(number) for number in range(3)])
+    with opened(tmp_path) as store:
+        store.apply(definitions(on_invalid="warn"))
+        pushed = store.push("events", [row(50), row(51, pieces=8, price=-1)])
+        assert (pushed.accepted, pushed.rejected, pushed.warned) == (2, 0, 1)
+        assert kept(store) == {}
+
+
+def test_rules_that_do_not_fit_are_refused_at_plan(tmp_path: Path) -> None:
+    for rule, words in {
+        hr.rules.range("user_id", min=0): "no order",
+        hr.rules.range("ts", min=5): "no bound for timestamp",
+        hr.rules.regex("pieces", "a"): "no texts",
+        hr.rules.regex("user_id", "(?<=a)b"): "no RE2 pattern",
+        hr.rules.enum("pieces", ["a"]): "not all of type int64",
+        hr.rules.type("price", "date"): "cannot be read as date",
+        hr.rules.custom("odd", "price + 1"): "not bool",
+        hr.rules.custom("odd", "colour = 1"): "colour",
+        hr.rules.unique("hour"): "derived column",
+    }.items():
+        write(tmp_path / "events.jsonl", [row(0)])
+        with opened(tmp_path) as store, pytest.raises(DefinitionError, match=words):
+            store.plan(definitions(rules=[rule]))
+
+
+def test_a_load_takes_out_what_it_finds_mended(tmp_path: Path) -> None:
+    rows: Sequence[dict[str, Any]] = [row(0), *broken()]
+    write(tmp_path / "events.jsonl", list(rows))
+    with opened(tmp_path) as store:
+        store.apply(definitions())
+        store.materialize(end=K)
+        assert len(kept(store)) == len(BROKEN)
+        write(tmp_path / "events.jsonl", [row(0), row(200), *broken()[1:3]])
+        store.materialize(end=K)
+        assert kept(store) == {2: ["range(price)"], 3: ["range(price)", "custom(plausible)"]}
