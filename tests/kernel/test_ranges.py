@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from headrace.aggregations.algebra import Ragged
 from headrace.aggregations.by_key import ByKey
 from headrace.aggregations.count import Counting
 from headrace.aggregations.decay import Decay
@@ -22,7 +23,7 @@ from headrace.aggregations.quantile import LogBuckets
 from headrace.aggregations.recency import Recent
 from headrace.aggregations.states import Events, States, Values
 from headrace.aggregations.sum import DoubleSum, ExactSum
-from headrace.kernel import ranges
+from headrace.kernel import pools, sliding
 from headrace.kernel.ranges import BLOCK, RangeIndex, Ranges
 from headrace.schema import Type
 from headrace.testing.lifting import meaning
@@ -51,6 +52,7 @@ ALGEBRAS = [
     LogBuckets(of=DOUBLE, accuracy=0.01),
     Slots(of=INT64, edges=(-20.0, 0.0, 10.0)),
 ]
+ENTRIES = [each for each in [*ALGEBRAS, ByKey(Recent(), INT64, 30)] if isinstance(each, Ragged)]
 SIZES = [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1, 5 * BLOCK, BLOCK * BLOCK + 7, 3000]
 
 
@@ -194,7 +196,25 @@ def test_what_is_gathered_in_several_steps_is_the_same(algebra, pool, seed, monk
     states = lifted(algebra, 50, shuffle)
     lo = np.sort(shuffle.integers(0, 51, 30))
     hi = np.minimum(lo + shuffle.integers(0, 9, 30), 50)
-    monkeypatch.setattr(ranges, "POOL", pool)
+    monkeypatch.setattr(pools, "POOL", pool)
+    check(algebra, states, lo, hi)
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("pool", [50, 1 << 22])
+@pytest.mark.parametrize("algebra", ENTRIES, ids=repr)
+def test_blocks_of_entries_are_their_rows(algebra, pool, tiled, seed, monkeypatch):
+    """Many long ranges, so that blocks of several levels are merged once."""
+    shuffle = np.random.default_rng([seed, pool, tiled])
+    n = 700
+    states = lifted(algebra, n, shuffle)
+    if tiled:
+        cuts = np.sort(shuffle.choice(n, 300, replace=False))
+        states = algebra.reduce(states, np.concatenate([[0], cuts, [n]]))
+    lo, hi = np.sort(shuffle.integers(0, states.n + 1, (2, 60)), axis=0)
+    monkeypatch.setattr(pools, "POOL", pool)
+    monkeypatch.setattr(pools, "WORTH", 0.01)
+    monkeypatch.setattr(sliding, "LEAST", 1 << 60)
     check(algebra, states, lo, hi)
 
 

@@ -3,23 +3,20 @@
 A query asks for the merge of rows `lo` to `hi`. Sums of integers answer it by subtracting prefix sums, which
 is exact. Nothing else is ever subtracted: other fixed-width states are cut into blocks, each with its running
 merges from both ends, and a range is the end of one block, the beginning of another and the whole blocks
-between, found the same way one level up. Ragged states pool the entries of the range.
+between, found the same way one level up. States with entries are pooled (`kernel/pools.py`).
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from headrace.aggregations.algebra import Algebra, Columnwise, Fixed, Ragged
 from headrace.aggregations.states import Array, States, expand, offsets_of
-from headrace.kernel.sliding import counted, runs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from headrace.kernel import pools
+from headrace.kernel.pools import Pools
 
 __all__ = ["RangeIndex", "Ranges", "Square"]
 
@@ -30,8 +27,6 @@ FEW = 4
 """How many rows there must be for each piece that is looked at, or making pieces costs more than it saves."""
 GATHERED = 4
 """Up to how many rows a row and range are gathered one by one; beyond, blocks are merged once and shared."""
-POOL = 1 << 22
-"""How many entries or rows are gathered at once: bounds the memory of one step."""
 
 
 class Ranges:
@@ -101,7 +96,7 @@ class RangeIndex:
         if isinstance(self.algebra, Fixed):
             return self._by_block(self.algebra, ranges)
         assert isinstance(self.algebra, Ragged)  # noqa: S101 - the three shapes there are
-        return self._by_pool(self.algebra, ranges.lo, ranges.hi)
+        return Pools(self.algebra, self.states).over(ranges.lo, ranges.hi)
 
     def _by_prefix(self, lo: Array, hi: Array) -> States:
         if self._prefixes is None:
@@ -160,7 +155,7 @@ class RangeIndex:
         return States(n, tuple(column.reshape(-1) for column in square), None, (), self.states.dictionaries)
 
     def _by_gather(self, algebra: Fixed, ranges: Ranges) -> States:
-        if ranges.total <= POOL:
+        if ranges.total <= pools.POOL:
             at, offsets = ranges.gathered
             return algebra.reduce(self.states.take(at), offsets)
 
@@ -168,44 +163,7 @@ class RangeIndex:
             at, offsets = Ranges(ranges.lo[start:stop], ranges.hi[start:stop]).gathered
             return algebra.reduce(self.states.take(at), offsets)
 
-        return _in_pools(part, ranges.lengths)
-
-    def _by_pool(self, algebra: Ragged, lo: Array, hi: Array) -> States:
-        offsets = self.states.offsets
-        assert offsets is not None  # noqa: S101 - ragged states have offsets by construction
-        starts, stops = algebra.narrow(self.states, offsets[lo], offsets[hi])
-        lengths = stops - starts
-        flags = [offsets_of(column) for column in self.states.fixed]
-
-        def normalised(start: int, pooled: States) -> States:
-            """The entries of the ranges from `start` on, with their flags."""
-            of = slice(start, start + pooled.n)
-            fixed = tuple(
-                (flag[hi[of]] > flag[lo[of]]).astype(column.dtype)
-                for flag, column in zip(flags, self.states.fixed, strict=True)
-            )
-            return algebra.normalise(
-                States(pooled.n, fixed, pooled.offsets, pooled.entries, pooled.dictionaries)
-            )
-
-        def part(start: int, stop: int) -> States:
-            at = expand(starts[start:stop], lengths[start:stop])
-            entries = tuple(column[at] for column in self.states.entries)
-            offsets = offsets_of(lengths[start:stop])
-            return normalised(start, States(stop - start, (), offsets, entries, self.states.dictionaries))
-
-        def each_pooled(first: int, last: int) -> States:
-            return _in_pools(lambda start, stop: part(first + start, first + stop), lengths[first:last])
-
-        found, done = [], 0
-        for run in runs(starts, stops) if algebra.additive else []:
-            found.append(each_pooled(done, run.first))
-            done = run.first
-            for n, pooled in counted(self.states, starts[run.first : run.last], stops[run.first : run.last]):
-                found.append(each_pooled(done, done + n) if pooled is None else normalised(done, pooled))
-                done += n
-        found.append(each_pooled(done, len(lengths)))
-        return States.concat(found)
+        return pools.in_steps(part, ranges.lengths)
 
 
 def _running(algebra: Fixed, square: tuple[Square, ...], states: States) -> tuple[Square, ...]:
@@ -220,13 +178,3 @@ def _running(algebra: Fixed, square: tuple[Square, ...], states: States) -> tupl
         for column, merged in zip(done, algebra.merge(before, here).fixed, strict=True):
             column[:, j] = merged
     return done
-
-
-def _in_pools(part: Callable[[int, int], States], lengths: Array) -> States:
-    """Work through the queries so that about `POOL` rows are gathered at once."""
-    total = np.cumsum(lengths)
-    if not len(total) or total[-1] <= POOL:
-        return part(0, len(lengths))
-    cuts = np.unique(np.searchsorted(total, np.arange(POOL, int(total[-1]), POOL), side="left") + 1)
-    bounds = [0, *(int(cut) for cut in cuts if 0 < cut < len(lengths)), len(lengths)]
-    return States.concat([part(start, stop) for start, stop in pairwise(bounds)])
