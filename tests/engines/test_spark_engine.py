@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,11 @@ def test_settings_of_other_sessions_are_left_alone(spark, engine: SparkEngine, t
     spark.conf.set("spark.sql.session.timeZone", "Asia/Kathmandu")
     engine.features(_hot(1_000, tmp_path), _quiet)
     assert spark.conf.get("spark.sql.session.timeZone") == "Asia/Kathmandu"
+
+
+def test_workers_run_in_the_python_that_asks(spark) -> None:
+    """Whatever `python3` is on the search path."""
+    assert spark.sparkContext.pythonExec == os.environ.get("PYSPARK_PYTHON", sys.executable)
 
 
 def test_a_worker_that_fails_is_a_store_error_that_says_why(spark) -> None:

