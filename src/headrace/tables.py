@@ -8,7 +8,7 @@ from typing import Any
 from headrace.errors import DataError
 from headrace.lazy import pyarrow
 
-__all__ = ["table_of"]
+__all__ = ["table_of", "without_views"]
 
 _FORMS = ["an Arrow table", "a pandas or polars DataFrame", "a list of dicts", "a dict of columns"]
 
@@ -48,6 +48,33 @@ def table_of(rows: Any, what: str = "data") -> pyarrow.Table:
             remedy="Rename or drop one of them.",
         )
     return table
+
+
+def without_views(table: pyarrow.Table) -> pyarrow.Table:
+    """The table with texts and bytes as Arrow has always had them.
+
+    polars hands them out as views, which Arrow can neither filter nor write the same way twice.
+    """
+    types = [_viewless(of) for of in table.schema.types]
+    if types == table.schema.types:
+        return table
+    columns = [column.cast(of) for column, of in zip(table.columns, types, strict=True)]
+    return pyarrow.table(columns, names=table.column_names)
+
+
+def _viewless(of: pyarrow.DataType) -> pyarrow.DataType:
+    kinds = pyarrow.types
+    if kinds.is_string_view(of):
+        return pyarrow.large_string()
+    if kinds.is_binary_view(of):
+        return pyarrow.large_binary()
+    if kinds.is_list(of) or kinds.is_large_list(of):
+        inner = _viewless(of.value_type)
+        return of if inner == of.value_type else pyarrow.large_list(inner)
+    if kinds.is_struct(of):
+        fields = [(field.name, _viewless(field.type)) for field in of]
+        return of if [of for _, of in fields] == [field.type for field in of] else pyarrow.struct(fields)
+    return of
 
 
 def _converted(rows: Any) -> pyarrow.Table | None:

@@ -15,6 +15,7 @@ from headrace.offline.sampling import Negatives
 from headrace.offline.spine import Spine
 from headrace.offline.training import Labels, inputs_read, training_set
 from headrace.resolution import Chosen
+from headrace.tables import without_views
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -180,7 +181,9 @@ class TrainingSets:
 
 def _read(spine: Any, timestamp: str, plan: RetrievalPlan, asked: Labels) -> Spine:
     _check_types(plan, asked)
-    return Spine.read(spine, timestamp, {**asked.keys, **plan.request, **plan.keys}, asked.touch_ids)
+    needed = {**asked.keys, **plan.request, **plan.keys}
+    rows = Spine.read(spine, timestamp, needed, asked.touch_ids)
+    return replace(rows, table=without_views(rows.table))
 
 
 def _check_types(plan: RetrievalPlan, asked: Labels) -> None:

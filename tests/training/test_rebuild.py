@@ -7,6 +7,8 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -83,6 +85,27 @@ def test_a_spine_in_memory_is_given_again(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="table in memory"):
         rebuilt(tmp_path, train)
     assert rebuilt(tmp_path, train, spine_of(ROWS)) == train.read_bytes()
+
+
+@pytest.mark.parametrize("form", ["arrow", "pandas", "polars", "dicts"])
+def test_a_spine_in_every_form(tmp_path: Path, form: str) -> None:
+    rows = spine_of(ROWS)
+    rows = rows.append_column("tags", pa.array([["a", row["user_id"]] for row in ROWS]))
+    spine = {
+        "arrow": rows,
+        "pandas": rows.to_pandas(),
+        "polars": pl.from_arrow(rows),
+        "dicts": rows.to_pylist(),
+    }[form]
+    store = shop(tmp_path, ROWS, ORDERED)
+    given = {"service": "model", "labels": [bought], "as_of": "2026-03-25T00:00:00Z", "negatives": 0.5}
+    dataset = store.get_training_set(spine, **given)
+    expected = store.get_training_set(rows, **given)
+    assert dataset.to_arrow()["bought"].equals(expected.to_arrow()["bought"])
+    assert store.looks_ahead(dataset).is_clean
+    assert store.looks_ahead(store.get_historical_features(spine, service="model")).is_clean
+    train = dataset.to_parquet(tmp_path / "train.parquet")
+    assert rebuilt(tmp_path, train, spine) == train.read_bytes()
 
 
 def test_what_has_changed_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from headrace.kernel.clean import KNOWN
 from headrace.kernel.entities import Numbers
 from headrace.offline.historical import historical
 from headrace.offline.inputs import Inputs
+from headrace.tables import without_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +53,7 @@ class Again:
         mask[chosen] = True
         self._plan, self._made = plan, made
         self._spine = dataset.origin.spine.kept(mask)
-        self._table = dataset.to_arrow().filter(pa.array(mask))
+        self._table = without_views(dataset.to_arrow()).filter(pa.array(mask))
         self._views = [self._events(each.binding) for each in plan.views] if len(chosen) else []
 
     def __len__(self) -> int:

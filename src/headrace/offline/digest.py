@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from headrace.tables import without_views
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,6 +20,7 @@ _HASHED_AT_ONCE = 1 << 16
 def table_digest(table: pa.Table) -> str:
     """A SHA-256 over names, types and values of all columns; equal for equal rows in equal order."""
     whole = hashlib.sha256()
+    table = without_views(table)
     for name in table.column_names:
         column = table[name]
         whole.update(f"{len(name)}:{name}:{column.type}\n".encode())

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from headrace.offline.again import Again
 from headrace.offline.telling import tells
+from headrace.tables import without_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -189,7 +190,7 @@ def _telling(
     labels: Sequence[tuple[LabelBinding, Array, Array]],
 ) -> Iterator[Finding]:
     """Columns that alone tell an outcome."""
-    spine, table = dataset.origin.spine, dataset.to_arrow()
+    spine, table = dataset.origin.spine, without_views(dataset.to_arrow())
     keys = {spine.timestamp, *plan.keys, *(key for binding, _, _ in labels for key in binding.keys)}
     names = [name for name in spine.table.column_names if name not in keys]
     for name in [*names, *(member.output for member in plan.members)]:

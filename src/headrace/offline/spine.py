@@ -15,7 +15,7 @@ from headrace.errors import DataError
 from headrace.offline.digest import table_digest
 from headrace.offline.spine_file import read_spine_file
 from headrace.schema import TIMESTAMP
-from headrace.tables import table_of
+from headrace.tables import table_of, without_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +111,8 @@ class Spine:
         """
         some = pa.array(rows)
         keys = {name: column.filter(some) for name, column in self._keys.items()}
-        return Spine(self.table.filter(some), self.timestamp, self.t[rows], keys, self.path)
+        table = without_views(self.table).filter(some)
+        return Spine(table, self.timestamp, self.t[rows], keys, self.path)
 
 
 def _require(table: pa.Table, timestamp: str, keys: Iterable[str]) -> None:
