@@ -65,6 +65,7 @@ def test_what_can_be_no_value_of_the_type_is_refused(written: Any, of: Type) -> 
         (1.0, 1.1, 0.2, True),
         (1.0, 1.1, 0.05, False),
         (1e9, 1e9 + 1, 0.0, False),
+        (100.0, 110.0, 0.5, False),
         (float("nan"), float("nan"), None, True),
         (float("nan"), 1.0, None, False),
         (1, 2, 5.0, False),

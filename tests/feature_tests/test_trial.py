@@ -244,6 +244,15 @@ def test_an_event_without_the_key_of_one_view_reaches_the_other() -> None:
     assert run(events={"clicks": events}, entity={**U1, "ad_id": 1}, at=T, expected=expected).told() == ""
 
 
+def test_events_known_just_before_at_and_after_midnight_count_once_each() -> None:
+    """Midnight is where the load of the online path ends and what is pushed begins."""
+    midnight = ["2026-03-01T23:59:59.999999Z", "2026-03-02T00:00:00Z", "2026-03-02T00:00:00.000001Z"]
+    events = [click(each) for each in midnight]
+    events += [click("2026-03-01T20:00:00Z", seen=each) for each in midnight]
+    at = ["2026-03-02T00:00:00Z", "2026-03-02T00:00:00.000001Z", T]
+    assert run(events={"clicks": events}, entity=U1, at=at, expected={"users:n_1d": [2, 4, 6]}).told() == ""
+
+
 def test_the_world_as_a_whole_may_be_asked_twice() -> None:
     rows = [{"at": T, "everywhere:all_1d": 2}, {"at": T, "everywhere:all_1d": 2}]
     assert run(events={"clicks": LOG}, expected=rows).told() == ""
