@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 
 from headrace.aggregations.algebra import Ragged
+from headrace.aggregations.bitmap import LocalBits
 from headrace.aggregations.by_key import ByKey
 from headrace.aggregations.count import Counting
+from headrace.aggregations.covariance import Comoments
 from headrace.aggregations.decay import Decay
 from headrace.aggregations.dictionary import SortedDictionary
 from headrace.aggregations.distinct import DistinctHashes
@@ -18,9 +20,11 @@ from headrace.aggregations.first_k import Oldest
 from headrace.aggregations.histogram import Slots
 from headrace.aggregations.last_distinct_k import NewestDistinct
 from headrace.aggregations.last_k import Newest
+from headrace.aggregations.mean_gap import Ends
 from headrace.aggregations.moments import Moments
 from headrace.aggregations.quantile import LogBuckets
 from headrace.aggregations.recency import Recent
+from headrace.aggregations.sessions import Intervals
 from headrace.aggregations.states import Events, States, Values
 from headrace.aggregations.sum import DoubleSum, ExactSum
 from headrace.kernel import pools, sliding
@@ -51,6 +55,11 @@ ALGEBRAS = [
     NewestDistinct(STRING, 3),
     LogBuckets(of=DOUBLE, accuracy=0.01),
     Slots(of=INT64, edges=(-20.0, 0.0, 10.0)),
+    Comoments(INT64, INT64),
+    Ends(),
+    Intervals(1_500_000),
+    LocalBits("day", "Europe/Berlin"),
+    LocalBits("hour", "UTC"),
 ]
 ENTRIES = [each for each in [*ALGEBRAS, ByKey(Recent(), INT64, 30)] if isinstance(each, Ragged)]
 SIZES = [0, 1, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1, 5 * BLOCK, BLOCK * BLOCK + 7, 3000]
@@ -71,7 +80,8 @@ def lifted(algebra, n, shuffle, *, some=True, share=0.7):
     order = np.arange(n, dtype=np.int64)
     keys = SortedDictionary(pa.array([place.to_bytes(4) for place in range(n)], pa.binary()))
     time = np.cumsum(shuffle.integers(0, 3, n)) * 1_000_000
-    return algebra.lift(Events(n, counts, (values,), time, order, keys))
+    columns = (values,) * (2 if isinstance(algebra, Comoments) else 1)
+    return algebra.lift(Events(n, counts, columns, time, order, keys))
 
 
 def by_hand(algebra, states, lo, hi):
@@ -93,7 +103,7 @@ def same(algebra, found, expected):
     """Each state found is the one expected."""
     for place, want in enumerate(expected):
         one = found.take(np.array([place]))
-        if isinstance(algebra, (Moments, Decay)):
+        if isinstance(algebra, (Comoments, Moments, Decay)):
             for got, wanted in zip(one.fixed, want.fixed, strict=True):
                 assert got == pytest.approx(wanted, rel=1e-9, abs=1e-6), place
         else:
