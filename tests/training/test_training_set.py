@@ -156,6 +156,12 @@ def test_counts_conditions_and_one_log_for_both_sides(tmp_path: Path) -> None:
     assert made(store, ordered[:1] and [click(1, "03-04 10:00")], labels=again)["bought"] == [2]
 
 
+def test_sums_may_leave_what_doubles_hold(tmp_path: Path) -> None:
+    """As features do: infinity is their answer, on whichever thread they are made."""
+    store = shop(tmp_path, THREE, [order(n, "03-04 10:00", amount=1.7e308) for n in range(3)])
+    assert made(store, labels=revenue)["revenue"] == [0.0, float("inf"), None]
+
+
 @pytest.mark.parametrize(
     ("how", "error", "says"),
     [

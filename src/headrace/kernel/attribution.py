@@ -72,6 +72,7 @@ class _Credits(NamedTuple):
     hi: Array
 
 
+@np.errstate(over="ignore", invalid="ignore")  # sums of doubles may end in infinity, which is their answer
 def labels_of(
     binding: LabelBinding,
     events: tuple[pa.Table, Array],
