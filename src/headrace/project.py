@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from headrace.registry.registry import Applied, Registry
     from headrace.registry.search import FeatureEntry
     from headrace.resolution import Resolution
+    from headrace.retrieval.settle import Settled
     from headrace.schema import Schema
     from headrace.stores.lmdb import LmdbStore
     from headrace.testing.feature_tests.outcome import Report
@@ -139,12 +140,16 @@ class FeatureStore:
             UnknownNameError: A definition refers to what is neither given nor registered.
             DataError: The data of a source without a schema cannot be read.
         """
+        settled = self._settled(definitions)
+        return self.registry.plan(settled.documents, settled.features, partial=definitions is not None)
+
+    def _settled(self, definitions: Iterable[Definition] | None) -> Settled:
+        """What is defined, with the schemas of all sources."""
         from headrace.retrieval.settle import settle
 
         given = self._definitions() if definitions is None else tuple(definitions)
         schemas = self._names.frozen_schemas()
-        settled = settle(given, self._engine, self.settings.project.timezone, schemas, self.registry.offers())
-        return self.registry.plan(settled.documents, settled.features, partial=definitions is not None)
+        return settle(given, self._engine, self.settings.project.timezone, schemas, self.registry.offers())
 
     def apply(
         self, definitions: Iterable[Definition] | None = None, *, allow_destructive: bool = False
@@ -156,10 +161,16 @@ class FeatureStore:
             UnknownNameError: A definition refers to what is neither given nor registered.
             DataError: The data of a source without a schema cannot be read.
             DestructiveChangeError: Something would be lost, and that was not allowed.
-            ConflictError: Somebody else applied at the same time.
+            ConflictError: Somebody else applied at the same time what makes a difference to this.
         """
         given = None if definitions is None else tuple(definitions)
-        applied = self.registry.apply(self.plan(given), allow_destructive=allow_destructive)
+        settled = self._settled(given)
+        applied = self.registry.apply(
+            settled.documents,
+            settled.features,
+            allow_destructive=allow_destructive,
+            partial=given is not None,
+        )
         if given is not None:
             self._given = (*(self._given or ()), *given)
         self._names.forget()

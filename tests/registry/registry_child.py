@@ -5,10 +5,13 @@ A child says each step on a line of its own; where the test shall decide when it
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import resource
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
@@ -16,6 +19,7 @@ import sqlalchemy
 from headrace.catalogs.sql import SqlCatalog
 from headrace.clock import FixedClock
 from headrace.errors import ConflictError, StoreError
+from headrace.ports.catalog import Key
 from headrace.registry.registry import Registry
 from tests.registry.plain import naming, view
 
@@ -191,6 +195,65 @@ def with_little_disk(url: str, size: int) -> None:
             number += 1
     except StoreError as error:
         say(number, error)
+
+
+def crowd(url: str, number: int) -> None:
+    """Half of five threads write and half read, all at once; say in JSON what each did and saw."""
+    said: list[dict[str, Any]] = []
+    say("ready")
+    wait()
+
+    def take_part(who: str, work: Callable[[Registry, str], dict[str, Any]]) -> None:
+        with contextlib.closing(SqlCatalog(url)) as catalog:
+            said.append({"who": who, **work(Registry(catalog, FixedClock(0), who), who)})
+
+    each = [(f"p{number}t{thread}", (_write, _read)[(number + thread) % 2]) for thread in range(5)]
+    threads = [threading.Thread(target=take_part, args=one) for one in each]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    say(json.dumps(said))
+
+
+def _write(registry: Registry, who: str) -> dict[str, Any]:
+    """Apply definitions of its own, and count up a version that all writers count up."""
+    written, seen = [], []
+    for number in range(1, 5):
+        own = [
+            view(who, str(number), {"x": str(number)}),
+            naming("service", who, str(number), f"view:{who}@{number}:x"),
+        ]
+        written.append(registry.apply(own, partial=True).counter)
+        seen.append(observed(registry))
+    for _ in range(2):
+        while True:
+            before = [int(each) for each in registry.state().versions("view", "shared")]
+            following = str(max(before, default=0) + 1)
+            planned = registry.plan([view("shared", following, {"x": following})], partial=True)
+            if planned.is_empty:  # another wrote it between the look and the plan
+                continue
+            try:
+                written.append(registry.apply(planned).counter)
+            except ConflictError:
+                continue
+            break
+        seen.append(observed(registry))
+    return {"written": written, "seen": seen}
+
+
+def _read(registry: Registry, _: str) -> dict[str, Any]:
+    return {"written": [], "seen": [observed(registry) for _ in range(40)]}
+
+
+def observed(registry: Registry) -> tuple[int, list[list[Any]]]:
+    """The counter, and the latest revision of every version, of one look; and that they go together."""
+    found = registry._catalog.snapshot()  # noqa: SLF001 - a registry keeps what it has read
+    for (kind, name), stack in found.stacks.items():
+        if kind == "service":
+            assert stack.versions == found.stacks["view", name].versions
+    assert found.declared >= {Key(*of, stack.versions[-1]) for of, stack in found.stacks.items()}
+    return found.counter, sorted([*key, each.number] for key, each in found.latest.items())
 
 
 if __name__ == "__main__":

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy import event, inspect
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from headrace.catalogs import tables
+from headrace.catalogs.layout import settle
 from headrace.catalogs.refusals import refusals
 from headrace.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
@@ -29,10 +27,6 @@ WRITES = "headrace_writes"
 
 _SETTING = "[registry] url"
 _PAUSE = 0.005  # seconds between two tries
-_CREATING = 0x68656164  # the advisory lock that creators of tables take; any constant of ours will do
-
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
-"""From an older layout to the next, by the older one's number."""
 
 
 def open_engine(url: str, patience: float) -> Engine:
@@ -53,7 +47,7 @@ def open_engine(url: str, patience: float) -> Engine:
         connect = _sqlite if parsed.get_backend_name() == "sqlite" else _postgres
         engine = connect(parsed, patience)
         try:
-            _settle(engine, where)
+            settle(engine, engine.execution_options(**{WRITES: True}), where)
         except BaseException:
             engine.dispose()
             raise
@@ -140,6 +134,7 @@ def _postgres(url: URL, patience: float) -> Engine:
         engine = sqlalchemy.create_engine(
             url.update_query_dict({**whole_seconds, **url.query}),
             pool_pre_ping=True,  # a restarted server costs one reconnect, not an error
+            isolation_level="READ COMMITTED",  # whatever the server's default: writers queue on one row
         )
     except ModuleNotFoundError as missing:
         raise StoreError(
@@ -156,61 +151,3 @@ def _postgres(url: URL, patience: float) -> Engine:
 
     event.listen(engine, "connect", prepare)
     return engine
-
-
-def _settle(engine: Engine, where: str) -> None:
-    """Make sure that the tables are there and of our layout."""
-    with engine.connect() as connection:
-        found = _layout(connection, where)
-    if found != tables.LAYOUT:
-        with engine.execution_options(**{WRITES: True}).begin() as connection:
-            if (
-                engine.dialect.name == "postgresql"
-            ):  # CREATE TABLE IF NOT EXISTS can fail when two try at once
-                connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_CREATING)))
-            _lay(connection, _layout(connection, where))
-
-
-def _lay(connection: Connection, found: int | None) -> None:
-    if found is None:
-        tables.METADATA.create_all(connection)
-        connection.execute(tables.layout.insert().values(layout=tables.LAYOUT))
-        connection.execute(tables.state.insert().values(one=True, counter=0))
-        return
-    for older in range(found, tables.LAYOUT):  # empty when another process was faster
-        MIGRATIONS[older](connection)
-        connection.execute(tables.layout.update().values(layout=older + 1))
-
-
-def _layout(connection: Connection, where: str) -> int | None:
-    """The number of the layout found; None where there is no registry yet.
-
-    Raises:
-        StoreError: The database is somebody else's, or a newer Headrace's.
-    """
-    names = set(inspect(connection).get_table_names())
-    if tables.layout.name not in names:
-        foreign = names if connection.dialect.name == "sqlite" else names & set(tables.METADATA.tables)
-        if foreign:
-            raise StoreError(
-                f"The database {where} is not a Headrace registry: it holds other tables.",
-                asked=where,
-                available=sorted(foreign)[:5],
-                remedy=f"Name another one in {_SETTING}.",
-            )
-        return None
-    found = connection.execute(sqlalchemy.select(tables.layout.c.layout)).scalars().all()
-    if len(found) != 1 or not isinstance(found[0], int) or found[0] < 1:
-        raise StoreError(
-            f"The registry {where} does not say its layout: it is damaged.",
-            asked=where,
-            remedy=f"Name another one in {_SETTING}, or restore it from a backup.",
-        )
-    if found[0] > tables.LAYOUT:
-        raise StoreError(
-            f"The registry {where} was written by a newer Headrace: layout {found[0]}, not {tables.LAYOUT}.",
-            asked=found[0],
-            available=[str(tables.LAYOUT)],
-            remedy="Upgrade: pip install --upgrade headrace.",
-        )
-    return found[0]

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import functools
+import time
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from headrace.errors import StoreError
+from headrace.ports.backoff import pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["refusals"]
+__all__ = ["refusals", "tried_again"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_TURNED_AWAY = frozenset({"40001", "40P01"})
+"""What PostgreSQL calls a transaction that it undid for the sake of others: 40P01 is a deadlock."""
+
+_TRIES = 8
 
 _SETTING = "[registry] url"
 
@@ -42,6 +53,11 @@ _KNOWN = (
         ("disk is full", "disk i/o error", "no space left"),
         "cannot be written: the disk is full or failing.",
         "Make room on the disk; nothing was written.",
+    ),
+    (
+        ("deadlock detected", "could not serialize"),
+        "is changed by too many at once.",
+        "Try again; nothing was written.",
     ),
     (
         ("password authentication", "no pg_hba.conf entry", "fatal:  role", 'fatal:  database "'),
@@ -78,6 +94,28 @@ def refusals(where: str) -> Iterator[None]:
         sentence, remedy = _explained(said)
         first = next(iter(said.splitlines()), "")
         raise StoreError(f"The registry {where} {sentence} ({first})", asked=where, remedy=remedy) from error
+
+
+def tried_again(transaction: Callable[P, R]) -> Callable[P, R]:
+    """Run a whole transaction again, some times, when the server undid it for the sake of others."""
+
+    @functools.wraps(transaction)
+    def persistent(*args: P.args, **kwargs: P.kwargs) -> R:
+        for pause in pauses(_TRIES):
+            try:
+                return transaction(*args, **kwargs)
+            except StoreError as error:
+                if not _was_turned_away(error):
+                    raise
+            time.sleep(pause)
+        return transaction(*args, **kwargs)
+
+    return persistent
+
+
+def _was_turned_away(error: StoreError) -> bool:
+    refusal = error.__cause__
+    return isinstance(refusal, DBAPIError) and getattr(refusal.orig, "sqlstate", None) in _TURNED_AWAY
 
 
 def _explained(said: str) -> tuple[str, str]:

@@ -11,8 +11,9 @@ import sqlalchemy
 from sqlalchemy import and_, bindparam, func, select
 
 from headrace.catalogs import tables
+from headrace.catalogs.layout import refuse_newer
 from headrace.catalogs.opening import WRITES, open_engine, shown
-from headrace.catalogs.refusals import refusals
+from headrace.catalogs.refusals import refusals, tried_again
 from headrace.errors import ConflictError
 from headrace.ports.catalog import Change, Event, Key, Revision, Run, Snapshot, Stack
 
@@ -52,6 +53,14 @@ class SqlCatalog:
         return f"SqlCatalog({self._where!r})"
 
     @contextlib.contextmanager
+    def _writing(self) -> Iterator[tuple[Connection, int]]:
+        """A transaction of the only writer, and the counter it found."""
+        with self._transaction(**{WRITES: True}) as connection:
+            counter = int(connection.execute(_COUNTER.with_for_update()).scalar_one())
+            refuse_newer(connection, self._where)
+            yield connection, counter
+
+    @contextlib.contextmanager
     def _transaction(self, **options: Any) -> Iterator[Connection]:
         if os.getpid() != self._process:  # a connection shared with the parent would mix up both
             self._engine.dispose(close=False)
@@ -65,11 +74,13 @@ class SqlCatalog:
             return self._transaction(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         return self._transaction()
 
+    @tried_again
     def counter(self) -> int:
         """How many commits there were."""
         with self._transaction() as connection:
             return int(connection.execute(_COUNTER).scalar_one())
 
+    @tried_again
     def snapshot(self) -> Snapshot:
         """Everything, as of one counter."""
         every = tables.revisions
@@ -89,14 +100,14 @@ class SqlCatalog:
                 {(row.kind, row.name): _stack(row) for row in connection.execute(select(tables.active))},
             )
 
+    @tried_again
     def commit(self, change: Change) -> int:
         """Write a change whole and count one further; or write nothing.
 
         Raises:
             ConflictError: The counter is no longer `change.expected`.
         """
-        with self._transaction(**{WRITES: True}) as connection:
-            found = int(connection.execute(_COUNTER.with_for_update()).scalar_one())
+        with self._writing() as (connection, found):
             if found != change.expected:
                 raise ConflictError(
                     f"The registry changed: it is at {found}, the change was made for {change.expected}.",
@@ -113,6 +124,7 @@ class SqlCatalog:
             _insert(connection, tables.audit, [{**each._asdict(), "position": at} for at, each in numbered])
             return counter
 
+    @tried_again
     def revisions(self, kind: str, name: str) -> Sequence[Revision]:
         """Every revision of every version of a name, oldest first."""
         every = tables.revisions
@@ -121,6 +133,7 @@ class SqlCatalog:
             rows = connection.execute(query.order_by(every.c.counter, every.c.version, every.c.number))
             return [_revision(row) for row in rows]
 
+    @tried_again
     def events(
         self, kind: str | None = None, name: str | None = None, since: int = 0, limit: int | None = None
     ) -> Sequence[Event]:
@@ -136,11 +149,11 @@ class SqlCatalog:
         with self._transaction() as connection:
             return [Event(*row) for row in connection.execute(query.limit(limit))][::-1]
 
+    @tried_again
     def record(self, run: Run) -> None:
         """Keep a run as its view's last good load, unless a later one is there."""
         of_view = _is(tables.runs, run.key)
-        with self._transaction(**{WRITES: True}) as connection:
-            connection.execute(_COUNTER.with_for_update())  # two loads of one view take turns
+        with self._writing() as (connection, _):  # two loads of one view take turns
             later = connection.execute(select(tables.runs.c.finished).where(of_view)).scalar_one_or_none()
             if later is not None and later > run.finished:
                 return
@@ -149,6 +162,7 @@ class SqlCatalog:
             row = {**run.key._asdict(), "end": run.end, "finished": run.finished, "details": details}
             connection.execute(tables.runs.insert(), row)
 
+    @tried_again
     def runs(self) -> Sequence[Run]:
         """The last good load of each view version that has one."""
         with self._transaction() as connection:

@@ -7,17 +7,50 @@ contradict them.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
 
-__all__ = ["LAYOUT", "METADATA", "active", "audit", "declared", "layout", "revisions", "runs", "state"]
+__all__ = [
+    "LAYOUT",
+    "METADATA",
+    "MIGRATION",
+    "active",
+    "audit",
+    "declared",
+    "layout",
+    "migration",
+    "revisions",
+    "runs",
+    "state",
+]
 
 LAYOUT = 1
-"""Raised by every change of these tables that an older Headrace could not read or would damage."""
+"""Raised by every migration after which an older Headrace could not go on."""
+
+MIGRATION = "0002"
+"""The newest of `migrations/`: what these tables are. Migrations are numbered, one after the other."""
 
 METADATA = MetaData()
 
 layout = Table("headrace_layout", METADATA, Column("layout", Integer, primary_key=True, autoincrement=False))
 """One row; every Headrace, however old, can read it."""
+
+migration = Table(
+    "headrace_migration",
+    METADATA,
+    Column("version_num", String(32), nullable=False),  # as Alembic has it
+    PrimaryKeyConstraint("version_num", name="headrace_migration_pkc"),
+)
+"""One row: the newest migration that was run. A registry of before migrations has no such table."""
 
 state = Table(
     "headrace_state",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.errors import ConflictError, UnknownNameError
+from headrace.ports.backoff import pauses
 from headrace.ports.catalog import Activation, Change, Event, Run, Stack
 from headrace.registry.applying import admit, change_of
 from headrace.registry.changes import Plan
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from headrace.registry.state import State
 
 __all__ = ["Applied", "Registry"]
+
+_TRIES = 64
 
 
 class Applied(NamedTuple):
@@ -86,6 +91,9 @@ class Registry(RegistryReader):
     ) -> Applied:
         """Carry out a plan, or plan definitions and carry that out, in one transaction.
 
+        Where others change the registry at the same time, definitions are planned again and applied when that
+        comes to the same changes. A plan that was handed in is carried out as it is or not at all.
+
         Args:
             what: A plan, or all definitions of the project.
             features: As in `plan`; not used with a plan.
@@ -97,7 +105,22 @@ class Registry(RegistryReader):
             DestructiveChangeError: The plan would lose something and is not allowed to.
             ConflictError: The registry changed after the plan was made; the text says what.
         """
-        made = what if isinstance(what, Plan) else self.plan(what, features, partial=partial)
+        if isinstance(what, Plan):
+            return self._carry_out(what, allow_destructive=allow_destructive)
+        documents, told = tuple(what), tuple(features)
+        made = self.plan(documents, told, partial=partial)
+        for pause in pauses(_TRIES):
+            try:
+                return self._carry_out(made, allow_destructive=allow_destructive)
+            except ConflictError:
+                again = self.plan(documents, told, partial=partial)
+                if not (again.is_empty or again == replace(made, counter=again.counter)):
+                    raise
+                made = again
+            time.sleep(pause)
+        return self._carry_out(made, allow_destructive=allow_destructive)
+
+    def _carry_out(self, made: Plan, *, allow_destructive: bool) -> Applied:
         admit(made, allow_destructive=allow_destructive)
         if made.is_empty:
             if self.counter() != made.counter:
