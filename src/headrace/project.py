@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.offline.looks_ahead import LooksAhead
     from headrace.offline.training import TrainingSet
     from headrace.online.answer import OnlineFeatures
+    from headrace.online.browsing import Quarantine, Replayed
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
     from headrace.ports.catalog import Catalog
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from headrace.registry.search import FeatureEntry
     from headrace.resolution import Resolution
     from headrace.retrieval.settle import Settled
+    from headrace.retrieval.validation import Failure
     from headrace.schema import Schema
     from headrace.stores.lmdb import LmdbStore
     from headrace.testing.feature_tests.outcome import Report
@@ -416,6 +418,75 @@ class FeatureStore:
             StoreError: No known definition of a view made its stored records.
         """
         return self._names.stream(source).push_rows(self.online, rows, self._clock.now())
+
+    # --- validation ---
+
+    def validate(self, of: str, values: Any) -> list[Failure]:
+        """What rows of a source, or values of a feature, break; nothing is written.
+
+        Args:
+            of: A source's name, or a feature: `"view:feature"`, or an on-demand feature's name.
+            values: Rows of the source (dicts, Arrow, pandas, polars, or the path of a file); values of the
+                feature.
+
+        Raises:
+            UnknownNameError: There is no such source or feature.
+            DataError: The rows or values cannot be read.
+        """
+        from headrace.retrieval.validation import validate_rows, validate_values
+
+        if of in self._names.source_names():
+            source, _ = self._names.of_source(of)
+            return validate_rows(source, values, self.settings.project.timezone, self.settings.directory)
+        feature, rules, kind = self._names.ruled(of)
+        return validate_values(feature, rules, kind, values)
+
+    def quarantine(
+        self,
+        source: str | None = None,
+        *,
+        rule: str | None = None,
+        since: str | int | dt.datetime | None = None,
+        until: str | int | dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> Quarantine:
+        """The rows that could not be used, with their reasons, and how many by rule.
+
+        Args:
+            source: The source; all by default.
+            rule: Only rows that break it: `"range(price)"`, or `"range"` for any range.
+            since: Only rows put there at or after this instant.
+            until: Only rows put there before this instant.
+            limit: The most rows to answer; all are counted.
+
+        Raises:
+            UnknownNameError: There is no such source.
+        """
+        from headrace.online.browsing import browse
+
+        names = self._names.source_names() if source is None else [self._names.of_source(source)[0].name]
+        edges = [None if each is None else instant(each) for each in (since, until)]
+        with self.online.snapshot() as snapshot:
+            return browse(snapshot, names, rule, edges[0], edges[1], limit)
+
+    def replay(self, source: str, *, rule: str | None = None) -> Replayed:
+        """Push quarantined rows of a source again, by the rules of today and with their own times.
+
+        Rows of batches come in by the next load of themselves.
+
+        Args:
+            source: The source.
+            rule: Only rows that break it.
+
+        Raises:
+            UnknownNameError: There is no such source.
+            DataError: It has no stream.
+            ConflictError: Somebody else replays the same rows at the same time.
+        """
+        from headrace.online.browsing import replay
+
+        stream = self._names.stream(source)
+        return replay(self.online, stream, source, rule, self._clock.now())
 
     def get_online_features(
         self,

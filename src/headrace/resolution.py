@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from headrace.definitions.base import Definition
+    from headrace.definitions.rules import Rule
     from headrace.kernel.binding import Binding
     from headrace.kernel.labels import LabelBinding
     from headrace.online.ingest import Ingest
     from headrace.registry.registry import Registry
-    from headrace.schema import Schema
+    from headrace.schema import Schema, Type
 
 __all__ = ["EPOCH", "Chosen", "Resolution", "has_stream", "key_of"]
 
@@ -352,6 +353,26 @@ class Resolution:
             chosen += mine
         return [self.view(key.name, key.version) for key in dict.fromkeys(chosen)]
 
+    def ruled(self, name: str) -> tuple[str, tuple[Rule, ...], Type]:
+        """A feature's name, its rules and the type of its values.
+
+        Raises:
+            UnknownNameError: There is no such feature.
+            DefinitionError: The text is no reference.
+        """
+        (of,) = self.choose([name], None).members
+        if not of.feature:
+            function = self._function(of).definition
+            return of.name, function.rules, function.output
+        binding = self.view(of.name, of.version)
+        if of.feature not in binding.feature_types:
+            raise UnknownNameError.of(f"feature of {of.definition}", of.feature, binding.feature_types)
+        return of.feature, binding.rules.get(of.feature, ()), binding.feature_types[of.feature]
+
+    def source_names(self) -> list[str]:
+        """The names of all sources."""
+        return [entry.name for entry in self._registry.list("source")]
+
     def of_source(self, name: str) -> tuple[Source, list[Binding]]:
         """A source and its live views.
 
@@ -360,6 +381,7 @@ class Resolution:
         """
         source = self._registry.definition("source", name)
         assert isinstance(source, Source)  # noqa: S101 - the registry keeps kinds apart
+        source = self._whole(source)
         return source, [each for each in self.live() if each.source.name == name]
 
     def stream(self, name: str) -> SourceStream:
@@ -372,7 +394,6 @@ class Resolution:
         self._current()
         if name not in self._streams:
             source, views = self.of_source(name)
-            source = self._whole(source)
             self._streams[name] = SourceStream(source, views, EPOCH, self.earlier, self._zone)
         return self._streams[name]
 

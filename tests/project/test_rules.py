@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from click.testing import CliRunner
 
 import headrace as hr
 from headrace import agg
+from headrace.cli.app import app
 from headrace.clock import DAY, HOUR, FixedClock, format_instant, instant
 from headrace.errors import DataError, DefinitionError
 from headrace.online.quarantine import quarantined, tally
@@ -223,6 +226,94 @@ def test_rules_that_do_not_fit_are_refused_at_plan(tmp_path: Path) -> None:
         write(tmp_path / "events.jsonl", [row(0)])
         with opened(tmp_path) as store, pytest.raises(DefinitionError, match=words):
             store.plan(definitions(rules=[rule]))
+
+
+def test_replay_brings_exactly_the_mended_rows_in_and_once(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(number) for number in range(3)])
+    late = {"ts": "2026-03-11T05:00:00Z", "received": "2026-03-11T06:00:00Z"}
+    with opened(tmp_path) as store:
+        store.apply(definitions())
+        store.materialize(end=K)
+        pushed = store.push("events", [{**each, **late} for each in broken()])
+        assert (pushed.accepted, pushed.rejected) == (1, 10)  # what was late in the day is not any more
+        assert store.replay("events")[:4] == (0, 0, 0, 10)
+        (view,) = definitions(
+            rules=[hr.rules.range("price", min=0), hr.rules.enum("pieces", [1, 2, 3, 7, 9])]
+        )
+        store.apply([dataclasses.replace(view, version="2")])
+        store.materialize(end=K)
+        before = kept(store)
+        assert store.replay("events", rule="custom")[:4] == (4, 0, 0, 0)
+        assert store.replay("events")[:4] == (4, 0, 0, 2)
+        assert store.replay("events")[:4] == (0, 0, 0, 2)
+        assert kept(store) == {1: ["range(price)"], 9: ["uncastable", "enum(pieces)"]}
+        assert set(kept(store)) < set(before)
+        users = {"user_id": ["u0", "u1", "u2", "xu1", "  ", ""]}
+        assert store.get_online_features(["sums:n_all"], users).to_dict()["n_all"] == [4, 2, 3, 1, 1, 1]
+
+
+def test_validate_tells_all_failures_and_writes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(0)])
+    write(tmp_path / "new.jsonl", [row(7), *broken()])
+    with opened(tmp_path) as store:
+        store.apply(definitions(on_invalid="reject"))
+        wanted = [(1 + place, rule) for place, (_, rules) in enumerate(BROKEN.values()) for rule in rules]
+        assert [each[:2] for each in store.validate("events", [row(7), *broken()])] == wanted
+        assert [each[:2] for each in store.validate("events", tmp_path / "new.jsonl")] == wanted
+        assert store.validate("events", [row(7)]) == []
+        assert kept(store) == {}
+
+
+def test_validate_of_values_speaks_of_the_feature(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(0)])
+    rules = [hr.rules.range(min=0, max=1), hr.rules.not_null(), hr.rules.custom("even", "value <> 0.5")]
+    with opened(tmp_path) as store:
+        (view,) = definitions()
+        share = agg.mean("share", "price", windows=["7d"], rules=rules)
+        store.apply([dataclasses.replace(view, features=(share,))])
+        found = store.validate("sums:share_7d", [0.25, 1.5, None, float("nan"), 0.5])
+        assert [each[:2] for each in found] == [
+            (1, "range(share_7d)"),
+            (2, "not_null(share_7d)"),
+            (3, "range(share_7d)"),
+            (4, "custom(even)"),
+        ]
+        assert found[0].message == "feature 'share_7d': 1.5 is not between 0 and 1"
+        with pytest.raises(DataError, match="no values of 'share_7d'"):
+            store.validate("sums:share_7d", ["much"])
+
+
+def test_the_command_line_finds_shows_and_replays(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(0)])
+    write(tmp_path / "new.jsonl", [row(7), row(8, price=-1), row(9, price=-2)])
+    (tmp_path / "headrace.toml").write_text('project = "rules"\n')
+    (tmp_path / "features.py").write_text(
+        "import headrace as hr\nfrom headrace import agg\n"
+        f"events = hr.EventSource('events', batch='events.jsonl', schema={SCHEMA!r}, timestamp='ts', "
+        "stream=hr.Push(), rules=[hr.rules.range('price', min=0)])\n"
+        "user = hr.Entity('user', join_keys={'user_id': 'string'})\n"
+        "n = agg.count('n', windows=['all'])\n"
+        "sums = hr.AggregateView('sums', entity=user, source=events, features=[n])\n"
+    )
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [*arguments, "--project", str(tmp_path)])
+        return done.exit_code, done.output
+
+    assert run("apply")[0] == 0
+    code, said = run("validate", str(tmp_path / "new.jsonl"), "--source", "events", "--json")
+    assert (code, json.loads(said)["counts"]) == (2, {"range(price)": 2})
+    assert run("validate", str(tmp_path / "events.jsonl"), "--source", "events")[0] == 0
+    assert run("push", "events", str(tmp_path / "new.jsonl"))[0] == 2
+    code, said = run("validate", "--quarantine", "--rule", "range", "--json")
+    assert (code, json.loads(said)["counts"]) == (2, {"events": {"range(price)": 2}})
+    assert run("validate", "--quarantine", "--rule", "enum") == (
+        0,
+        run("validate", "--quarantine", "--rule", "enum")[1],
+    )
+    code, said = run("validate", "--replay", "--source", "events", "--json")
+    assert (code, json.loads(said)["rejected"]) == (2, 2)
+    assert run("validate")[0] == 1
 
 
 def test_a_load_takes_out_what_it_finds_mended(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ VERBS = {
     "materialize": "computing",
     "push": "computing",
     "get": "serving",
+    "validate": "validating",
     "doctor": "checking",
 }
 """Every verb and the module of this package that it lives in, in the order people meet them."""

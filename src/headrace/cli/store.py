@@ -133,11 +133,52 @@ class Tested(Told, Protocol):
         ...
 
 
+class Quarantine(Told, Protocol):
+    """Rows in quarantine."""
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """Those asked for."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """How many break each rule, by source."""
+        ...
+
+    @property
+    def beyond(self) -> Mapping[str, Mapping[str, int]]:
+        """How many more are counted only."""
+        ...
+
+
+class Replayed(Protocol):
+    """What became of rows that were tried again."""
+
+    def _asdict(self) -> dict[str, int]:
+        """Numbers by name."""
+        ...
+
+
 class Store(Protocol):
     """`headrace.project.FeatureStore`, as far as the command line uses it."""
 
     def plan(self) -> Plan:
         """What applying the definitions would do."""
+        ...
+
+    def validate(self, of: str, values: Any) -> Sequence[Any]:
+        """What rows of a source break."""
+        ...
+
+    def quarantine(
+        self, source: str | None, *, rule: str | None, since: str | None, until: str | None, limit: int | None
+    ) -> Quarantine:
+        """Rows in quarantine."""
+        ...
+
+    def replay(self, source: str, *, rule: str | None) -> Replayed:
+        """Push them again."""
         ...
 
     def apply(self, *, allow_destructive: bool) -> Applied:

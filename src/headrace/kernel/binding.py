@@ -12,6 +12,7 @@ from headrace.schema import Schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headrace.definitions.rules import Rule
     from headrace.definitions.source import Source
     from headrace.kernel.plan import ViewPlan
     from headrace.schema import Type
@@ -30,6 +31,7 @@ class Binding:
         source: Where its events or rows come from.
         schema: The source's frozen schema.
         zone: The calendar's zone.
+        rules: What values of its features have to be, by feature; features without rules are left out.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Binding:
     source: Source
     schema: Schema
     zone: str = "UTC"
+    rules: Mapping[str, tuple[Rule, ...]] = field(kw_only=True, default_factory=dict)
 
     @property
     def id(self) -> str:

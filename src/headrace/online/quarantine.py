@@ -38,6 +38,7 @@ __all__ = [
     "Rejected",
     "Tally",
     "count_beyond",
+    "decoded_row",
     "entries",
     "forget_covered",
     "pushed_key",
@@ -144,6 +145,11 @@ def quarantined(store: Reader, source: str) -> Iterator[Rejected]:
     """The rows in quarantine of a source, in the order of their files and places."""
     for _, row in entries(store, source):
         yield row
+
+
+def decoded_row(data: bytes) -> Rejected:
+    """A row as it lies in the store."""
+    return _ROW.decode(data)
 
 
 def entries(store: Reader, source: str) -> Iterator[tuple[bytes, Rejected]]:

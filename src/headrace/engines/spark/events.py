@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from headrace.engines.spark.crossing import entity_keys, packed, unpacked
 from headrace.kernel.clean import TIME
 from headrace.kernel.row_bytes import row_bytes
-from headrace.reading.source import batch_files, batch_table, read
+from headrace.reading.repeats import Repeats
+from headrace.reading.source import Reading, batch_files, batch_table, read
 from headrace.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from headrace.definitions.source import Source
@@ -54,11 +55,13 @@ class ReadEvents:
         binding: The view; its source without its batch.
         columns: The columns of the source to read, None for all.
         crossing: What of the events crosses.
+        repeats: The rows that repeat a value of a `unique` column.
     """
 
     binding: Binding
     columns: list[str] | None
     crossing: Crossing
+    repeats: Repeats = field(default_factory=Repeats)
 
     def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Read what the rows of `TASKS` name."""
@@ -67,20 +70,19 @@ class ReadEvents:
         for task in (task for batch in batches for task in batch.to_pylist()):
             batch = unpacked(task["data"]) if task["path"] is None else task["path"]
 
-            def count(rejected: pa.Table) -> None:
-                left_out.update(rejected.column("rule").to_pylist())
-
-            for events in self._read(batch, count):
+            reading = self._read(batch)
+            for events in reading:
                 latest: int = pc.max(events.column(TIME)).as_py()
                 newest = latest if newest is None else max(newest, latest)
                 entity = entity_keys(events, self.binding.keys)
                 copy = self._copy(events) if self.crossing.copies else None
                 yield from self.crossing.pack(events, entity, self.binding.serving_delay, copy)
+            left_out.update(reading.left_out)
         yield self.crossing.facts(json.dumps({"left_out": left_out, "newest": newest}).encode())
 
-    def _read(self, batch: pa.Table | str, on_rejected: Callable[[pa.Table], None]) -> Iterator[pa.Table]:
+    def _read(self, batch: pa.Table | str) -> Reading:
         binding = self.binding
-        yield from read(
+        return read(
             replace(binding.source, batch=batch),
             binding.schema,
             columns=self.columns,
@@ -89,7 +91,7 @@ class ReadEvents:
             zone=binding.zone,
             memory=_MEMORY,
             threads=1,
-            on_rejected=on_rejected,
+            repeats=self.repeats,
         )
 
     def _copy(self, events: pa.Table) -> pa.Array:
