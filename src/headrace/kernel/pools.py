@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pools", "in_steps"]
 
-Square: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
+Spans: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+"""One end of the span of each range, or of each of its spans: ranges by spans."""
 
 POOL = 1 << 22
 """How many entries or rows are gathered at once: bounds the memory of one step."""
@@ -43,11 +44,12 @@ class Pools:
 
     def over(self, lo: Array, hi: Array) -> States:
         """The merged states of rows `lo[i]` to `hi[i]` for each i."""
-        if not self._algebra.additive:
-            return self._pooled(lo, hi)
         starts, stops = self._rows.offsets[lo], self._rows.offsets[hi]
+        sliding = runs(starts, stops) if self._algebra.additive else []
+        if not sliding:
+            return self._pooled(lo, hi)
         found, done = [], 0
-        for run in runs(starts, stops):
+        for run in sliding:
             found.append(self._pooled(lo[done : run.first], hi[done : run.first]))
             done = run.first
             of_run = slice(run.first, run.last)
@@ -56,7 +58,7 @@ class Pools:
                 if entries is None:
                     found.append(self._pooled(lo[some], hi[some]))
                 else:
-                    flags = self._rows.flags(lo[None, some], hi[None, some])
+                    flags = self._rows.flags(lo[some], hi[some])
                     found.append(self._algebra.normalise(_flagged(entries, flags)))
                 done += n
         found.append(self._pooled(lo[done:], hi[done:]))
@@ -73,23 +75,23 @@ class Pools:
             begin, end = blocks.offsets[first], blocks.offsets[last]
             if WORTH * int((end - begin).sum()) <= total:
                 return self._gathered(blocks, (begin, end), blocks.flags(first, last))
-        return self._gathered(rows, (starts[None], stops[None]), rows.flags(lo[None], hi[None]))
+        return self._gathered(rows, (starts, stops), rows.flags(lo, hi))
 
-    def _gathered(self, pieces: _Pieces, of: tuple[Square, Square], flags: tuple[Array, ...]) -> States:
+    def _gathered(self, pieces: _Pieces, of: tuple[Spans, Spans], flags: tuple[Array, ...]) -> States:
         """The entries of each range, in form.
 
         Args:
             pieces: Where the entries lie.
-            of: Where each span of entries begins and ends, spans by ranges.
+            of: Where the entries of each range begin and end.
             flags: The ranges' flags.
         """
         states, (begin, end) = pieces.states, of
         held = end - begin
-        lengths = held.sum(axis=0)
+        lengths = held if held.ndim == 1 else held.sum(axis=1)
 
         def part(start: int, stop: int) -> States:
             some = slice(start, stop)
-            at = expand(begin[:, some].T.reshape(-1), held[:, some].T.reshape(-1))
+            at = expand(begin[some].reshape(-1), held[some].reshape(-1))
             entries = tuple(column[at] for column in states.entries)
             pooled = States(stop - start, (), offsets_of(lengths[some]), entries, states.dictionaries)
             return self._algebra.normalise(_flagged(pooled, tuple(flag[some] for flag in flags)))
@@ -111,10 +113,10 @@ class _Pieces:
         self.offsets = states.offsets
         self._before = [offsets_of(column) for column in states.fixed]
 
-    def flags(self, starts: Square, stops: Square) -> tuple[Array, ...]:
-        """The flags of ranges, spans by ranges: whether any state of theirs has it."""
+    def flags(self, starts: Spans, stops: Spans) -> tuple[Array, ...]:
+        """The flags of ranges: whether any state of theirs has it."""
         return tuple(
-            (before[stops] > before[starts]).any(axis=0).astype(column.dtype)
+            _any(before[stops] > before[starts]).astype(column.dtype)
             for before, column in zip(self._before, self.states.fixed, strict=True)
         )
 
@@ -134,7 +136,7 @@ class _Blocks(_Pieces):
         super().__init__(States.concat(levels))
         self._bases = offsets_of(np.array([level.n for level in levels]))[:-1].tolist()
 
-    def spans(self, lo: Array, hi: Array) -> tuple[Square, Square]:
+    def spans(self, lo: Array, hi: Array) -> tuple[Spans, Spans]:
         """What makes up each range: two spans of every level, of which many are empty."""
         *below, top = self._bases
         starts, stops = [], []
@@ -144,7 +146,12 @@ class _Blocks(_Pieces):
             starts += [base + lo, base + np.where(up, last * FAN, hi)]
             stops += [base + np.where(up, first * FAN, hi), base + hi]
             lo, hi = np.where(up, first, 0), np.where(up, last, 0)
-        return np.stack([*starts, top + lo]), np.stack([*stops, top + hi])
+        return np.stack([*starts, top + lo], axis=1), np.stack([*stops, top + hi], axis=1)
+
+
+def _any(of: Spans) -> Spans:
+    found: Spans = of if of.ndim == 1 else of.any(axis=1)
+    return found
 
 
 def _flagged(states: States, flags: tuple[Array, ...]) -> States:
