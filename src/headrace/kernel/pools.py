@@ -150,7 +150,7 @@ class _Blocks(_Pieces):
 
 
 def _any(of: Spans) -> Spans:
-    found: Spans = of if of.ndim == 1 else of.any(axis=1)
+    found: Spans = np.logical_or.reduce(of, axis=1) if of.ndim > 1 else of
     return found
 
 
