@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import headrace as hr
 from headrace import agg
 from headrace.errors import DataError, DefinitionError, HeadraceError, UnknownNameError
 from headrace.testing import FeatureTest, assert_features
 from headrace.testing.feature_tests import served, trial
+from headrace.testing.feature_tests.outcome import Outcome, Report
 from headrace.testing.feature_tests.trial import Trial
-
-if TYPE_CHECKING:
-    from headrace.testing.feature_tests.outcome import Outcome
+from tests.effort import cases
 
 user = hr.Entity("user", join_keys={"user_id": "string"})
 ad = hr.Entity("ad", join_keys={"ad_id": "int64"})
@@ -275,6 +277,30 @@ def test_on_demand_features_and_services() -> None:
     assert failure.entity == {"user_id": "u1", "bid": 0.5}
 
 
+@pytest.mark.parametrize(("on_invalid", "count"), [("quarantine", 2), ("warn", 6)])
+def test_the_rules_of_a_source_hold_on_both_paths(on_invalid: str, count: int) -> None:
+    """Loaded on the day before, and pushed on the day itself."""
+    rules = [hr.rules.range("price", min=0), hr.rules.unique("name")]
+    schema = {"user_id": "string", "ts": "timestamp", "price": "double", "name": "string"}
+    ruled = hr.EventSource(
+        "ruled", schema=schema, timestamp="ts", rules=rules, on_invalid=on_invalid, stream=hr.Push()
+    )
+    view = hr.AggregateView("held", entity=user, source=ruled, features=[agg.count("n", windows=["7d"])])
+    events = [
+        click(f"{day}T10:00:0{place}Z", price=price, name=f"{name}{day}")
+        for day in ("2026-03-01", "2026-03-02")
+        for place, (price, name) in enumerate([(1.0, "a"), (2.0, "a"), (-1.0, "b")])
+    ]
+    test: dict[str, Any] = {"events": {"ruled": events}, "entity": U1, "at": T}
+    assert_features(view, **test, expected={"held:n_7d": count})
+    with Trial([view], Path()) as held:
+        (failure,) = held.run(FeatureTest("t", **test, expected={"held:n_7d": 99})).failures
+    told = [each.why.rpartition(": ")[2] for each in failure.events]
+    one = ["", '"a2026-03-01" is there before', "-1.0 is not at least 0"]
+    other = ["", '"a2026-03-02" is there before', "-1.0 is not at least 0"]
+    assert told == ([""] * 6 if on_invalid == "warn" else one + other)
+
+
 def test_a_serving_delay_is_told_and_shifts_history() -> None:
     slow = hr.EventSource(
         "slow",
@@ -345,3 +371,41 @@ def test_local_days_are_those_of_the_zone_given() -> None:
     }
     assert_features(view, **test, expected={"v:n_cal_1d": 0})
     assert_features(view, **test, expected={"v:n_cal_1d": 1}, timezone="Europe/Berlin")
+
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
+    | st.sampled_from(["u1", T, 1e300]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+cells = st.sampled_from(list(clicks.schema or ()))
+RIGHT: dict[str, Any] = {"events": {"clicks": LOG}, "entity": U1, "at": T, "expected": {"users:n_1d": 2}}
+
+
+@settings(max_examples=cases(60), deadline=None)
+@given(st.data())
+def test_whatever_is_written_ends_in_an_outcome_or_one_of_our_errors(data: st.DataObject) -> None:
+    where = data.draw(
+        st.sampled_from([*RIGHT, "context", "tolerance", "view", "service", "online", "cell", "value"])
+    )
+    wrong = data.draw(junk)
+    test = dict(RIGHT)
+    if where == "cell":
+        test["events"] = {"clicks": [{**LOG[0], data.draw(cells): wrong}]}
+    elif where == "value":
+        test["expected"] = {data.draw(st.sampled_from(list(VALUES)[:-1])): wrong}
+    else:
+        test[where] = wrong
+    try:
+        outcome = run(**test)
+    except HeadraceError as error:  # the shape is wrong: nothing was run
+        outcome = Outcome(FeatureTest("refused", **RIGHT), error=error)
+    assert outcome.word in {"passed", "failed", "error"}
+    assert outcome.error is None or str(outcome.error).startswith("here:1: ")
+    assert (outcome.told() == "") == (outcome.word == "passed")
+    json.dumps(Report([outcome]).to_dict(), allow_nan=False, default=str)

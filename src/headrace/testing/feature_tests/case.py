@@ -99,11 +99,16 @@ class FeatureTest:
         """Check the shape; what the names mean is known only where there are definitions.
 
         Raises:
-            DefinitionError: The shape is wrong; the text names file and line.
+            DataError: An instant is none.
+            DefinitionError: The shape is wrong. The text names file and line.
         """
         object.__setattr__(self, "written", self.written or written_at())
         with located(self.written):
-            self._check()
+            self._check_fields()
+            if isinstance(self.expected, Mapping):
+                self._check_columns()
+            else:
+                self._check_rows()
             self.asked()
 
     @classmethod
@@ -130,7 +135,7 @@ class FeatureTest:
 
         Raises:
             DataError: An instant is none.
-        DefinitionError: Lists differ in length.
+            DefinitionError: Lists differ in length.
         """
         if not isinstance(self.expected, Mapping):
             return [{**row, AT: instant(row[AT])} for row in self.expected]
@@ -156,10 +161,13 @@ class FeatureTest:
             remedy="Give one value for each instant, in their order.",
         )
 
-    def _check(self) -> None:
+    def _check_fields(self) -> None:
         for name in ("events", "entity", "context"):
-            if not isinstance(getattr(self, name), Mapping):
+            if not _is_row(getattr(self, name)):
                 raise DefinitionError(f"{name} maps names, but is {getattr(self, name)!r}.", asked=name)
+        for name in ("name", "view", "service"):
+            if not isinstance(getattr(self, name), str):
+                raise DefinitionError(f"{name} is a text, not {getattr(self, name)!r}.", asked=name)
         for source, rows in self.events.items():
             if not _is_rows(rows):
                 raise DefinitionError(
@@ -173,14 +181,12 @@ class FeatureTest:
             _tolerance(self.tolerance)
         if not isinstance(self.online, bool):
             raise DefinitionError("online is true or false.", asked=self.online)
-        if isinstance(self.expected, Mapping):
-            self._check_columns()
-        else:
-            self._check_rows()
 
     def _check_columns(self) -> None:
-        if not self.expected:
-            raise DefinitionError("Nothing is expected.", remedy="Give expected: {view:feature: value}.")
+        if not self.expected or not _is_row(self.expected):
+            raise DefinitionError(
+                "Nothing is expected by name.", remedy="Give expected: {view:feature: value}."
+            )
         if self.at is None or self.at in ([], ()):
             raise DefinitionError(
                 "It is not said when the features are asked for.", remedy="Give at: 2026-03-01T12:00:00Z."
@@ -202,7 +208,11 @@ class FeatureTest:
 
 
 def _is_rows(rows: Any) -> bool:
-    return isinstance(rows, (list, tuple)) and all(isinstance(row, Mapping) for row in rows)
+    return isinstance(rows, (list, tuple)) and all(_is_row(row) for row in rows)
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, Mapping) and all(isinstance(name, str) for name in row)
 
 
 def _tolerance(value: Any) -> float:
