@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.entities import match_entities
+from headrace.kernel.entities import Numbers
 from headrace.kernel.history import History, history
 from headrace.schema import Schema
 from headrace.testing.agreement import differences
@@ -49,7 +49,8 @@ def ask(feature: Aggregation, log: list[dict[str, Any]], *t: str, zone: str = "U
     case = Case(SCHEMA, ("user",), None, None, {}, zone, 0, (feature,), log, spine)
     binding = bind_case(case)
     table = clean_events(case, binding, case.accepted())
-    found, asked, _ = match_entities(table, case.spine_table(), binding.keys)
+    numbers = Numbers(case.spine_table(), binding.keys)
+    found, asked = numbers.of(table), numbers.asked
     wanted = found >= 0
     instants = np.array([row["t"] for row in spine], dtype=np.int64)
     question = History(table.filter(pa.array(wanted)), found[wanted], asked, instants, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from headrace.demo.comparing import compare
 from headrace.errors import DataError
-from headrace.kernel.columns import NOT_FOUND, PRESENT, ArrowColumn, Columns
+from headrace.kernel.columns import NOT_FOUND, PRESENT, ArrowColumn, HeldColumns
 from headrace.offline.dataset import HistoricalFeatures, Origin
 from headrace.offline.spine import Spine
 from headrace.online.answer import OnlineFeatures
@@ -31,7 +31,7 @@ def online(**changed: pa.Array) -> OnlineFeatures:
         name: ArrowColumn(values, np.array(STATUSES[name], np.uint8), newest)
         for name, values in {**VALUES, **changed}.items()
     }
-    return OnlineFeatures({"id": IDS}, (), Columns(columns), 0)
+    return OnlineFeatures({"id": IDS}, (), HeldColumns(columns), 0)
 
 
 def offline(**statuses: list[int]) -> HistoricalFeatures:

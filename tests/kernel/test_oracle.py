@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.kernel.entities import match_entities
+from headrace.kernel.entities import Numbers
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.history import History, history
 from headrace.kernel.streaming import StreamingKernel
@@ -25,7 +25,8 @@ pytestmark = pytest.mark.soak
 def test_whole_columns_equal_the_oracle(case: Case, part: int) -> None:
     binding = bind_case(case)
     events = clean_events(case, binding, case.accepted())
-    found, asked, _ = match_entities(events, case.spine_table(), binding.keys)
+    numbers = Numbers(case.spine_table(), binding.keys)
+    found, asked = numbers.of(events), numbers.asked
     wanted = found >= 0
     t = np.array([row["t"] for row in case.spine], dtype=np.int64)
     question = History(events.filter(pa.array(wanted)), found[wanted], asked, t, case.serving_delay)
@@ -39,7 +40,8 @@ def test_the_streaming_form_equals_the_oracle(case: Case, sizes: list[int]) -> N
     """Events and questions in one stream sorted by (entity, instant), cut into batches anywhere."""
     binding = bind_case(case)
     events = clean_events(case, binding, case.counted())
-    found, asked, _ = match_entities(events, case.spine_table(), binding.keys)
+    numbers = Numbers(case.spine_table(), binding.keys)
+    found, asked = numbers.of(events), numbers.asked
     t = np.array([row["t"] for row in case.spine], dtype=np.int64)
     known = events.column("__known").to_numpy() + case.serving_delay
     items = sorted(

@@ -53,7 +53,7 @@ def test_order_keys_compare_as_the_total_order_does(case: Case) -> None:
     log = case.accepted()
     time, known = instants(log)
     table = clean_events(case, bind_case(case), log)
-    keys = order_keys(table, time, known, case.schema, case.event_id).to_pylist()
+    keys = order_keys(table, [time], known, case.schema, case.event_id).to_pylist()
     assert keys == sorted(keys)
     assert [a == b for a, b in pairwise(keys)] == [a.place == b.place for a, b in pairwise(log)]
     codes = np.arange(len(log), dtype=np.int64)[::-1]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.kernel.order import order_keys, sort_events
-from headrace.kernel.sorting import by_two, grouped, repeated, sorted_places
+from headrace.kernel.sorting import begins, by_keys, grouped, repeated, sorted_places
 from headrace.kernel.text_hash import hash_texts
 from headrace.testing.driving import bind_case, clean_events
 from headrace.testing.generate import Case, cases
@@ -30,10 +30,15 @@ def test_places_are_sorted_as_a_stable_sort_does(keys):
     assert sorted_places(array).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
 
 
-@given(st.lists(st.tuples(NEAR | FAR, NEAR | FAR), max_size=40))
-def test_two_keys_sort_as_pairs(pairs):
-    major, minor = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    assert by_two(major, minor).tolist() == sorted(range(len(pairs)), key=pairs.__getitem__)
+@given(st.integers(1, 3), st.lists(st.tuples(NEAR | FAR, NEAR | FAR, NEAR), max_size=40))
+def test_several_keys_sort_as_tuples(count, drawn):
+    keys = np.array(drawn, dtype=np.int64).reshape(-1, 3).T[:count]
+    tuples = [row[:count] for row in drawn]
+    by = by_keys(*keys)
+    assert by.tolist() == sorted(range(len(drawn)), key=tuples.__getitem__)
+    ordered = sorted(tuples)
+    first = [place == 0 or ordered[place - 1] != ordered[place] for place in range(len(ordered))]
+    assert begins(*keys[:, by]).tolist() == first
 
 
 @pytest.mark.parametrize("count", [7, 70_000])
@@ -76,7 +81,7 @@ def test_stage_by_stage_equals_the_rank_of_whole_order_keys(case: Case, shuffle)
         np.array([getattr(event, name) for event in log], dtype=np.int64) for name in ("time", "known")
     )
     table = clean_events(case, bind_case(case), log)
-    keys = order_keys(table, time, known, case.schema, case.event_id)
+    keys = order_keys(table, [time], known, case.schema, case.event_id)
     rank = pc.rank(keys, tiebreaker="dense").to_numpy()
     by = sort_events(entity, time, known, table, case.schema, case.event_id)
     at_once = np.lexsort((rank, entity))

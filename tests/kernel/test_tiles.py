@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headrace import agg
 from headrace.clock import DAY, HOUR, MINUTE, SECOND
-from headrace.kernel.entities import match_entities
+from headrace.kernel.entities import Numbers
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.plan import compile_view
 from headrace.kernel.point_in_time import features_at
@@ -42,7 +42,8 @@ def test_tiles_cut_at_an_instant_answer_from_then_on(case: Case, *, twice: bool)
     log = [event for event in case.counted() if event.known < at]
     whole = _with(case, spine=later, events=[event.row for event in log])
     events = clean_events(case, binding, log)
-    found, asked, _ = match_entities(events, whole.spine_table(), binding.keys)
+    numbers = Numbers(whole.spine_table(), binding.keys)
+    found, asked = numbers.of(events), numbers.asked
     mine = np.flatnonzero(found >= 0)
     rows = rows_of_events(
         binding.plan, events.take(mine), found[mine], case.schema, case.event_id, deduplicated=True

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from headrace.kernel.entities import match_entities
+from headrace.kernel.entities import Numbers
 from headrace.kernel.latest import created_instants, latest_rows, sort_latest
 from headrace.schema import Schema
 from headrace.testing.generate_latest import LatestCase, latest_cases
@@ -25,7 +25,8 @@ def newest(case: LatestCase) -> list[dict[str, object] | None]:
     }
     asked["t"] = pa.array([row["t"] for row in case.spine], pa.int64())
     keys = Schema({key: case.schema[key] for key in case.key_columns})
-    found, entity, _ = match_entities(table, pa.table(asked), keys)
+    numbers = Numbers(pa.table(asked), keys)
+    found, entity = numbers.of(table), numbers.asked
     wanted = np.flatnonzero(found >= 0)
     table, found = table.take(pa.array(wanted)), found[wanted]
     time = np.array([log[place].time for place in wanted], dtype=np.int64)

@@ -7,7 +7,9 @@ is comparing values and every verb of an algebra works on integers alone.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
@@ -33,31 +35,29 @@ __all__ = [
 _WORD = 8
 
 
-class Dictionary(Protocol):
+class Dictionary(ABC):
     """Values in ascending byte order; the code of a value is its position."""
 
+    @abstractmethod
     def __len__(self) -> int:
         """How many values there are."""
-        ...
 
+    @abstractmethod
     def take(self, codes: Array) -> pa.Array:
         """The values of the codes, an Arrow binary array of the same length."""
-        ...
 
+    @cached_property
     def hashes(self) -> Array:
         """The 64-bit hash of every value, uint64."""
-        ...
+        return hash_bytes(self.take(np.arange(len(self))).to_pylist())
 
 
-class SortedDictionary:
+class SortedDictionary(Dictionary):
     """A dictionary over an Arrow binary array, sorted and without repetition."""
-
-    __slots__ = ("_hashes", "values")
 
     def __init__(self, values: pa.Array) -> None:
         """Wrap values that are sorted and unique already; use `encode` for any others."""
         self.values = values
-        self._hashes: Array | None = None
 
     @classmethod
     def encode(cls, values: pa.Array) -> tuple[SortedDictionary, Array]:
@@ -76,17 +76,9 @@ class SortedDictionary:
         """The values of the codes."""
         return self.values.take(pa.array(codes, type=pa.int64()))
 
-    def hashes(self) -> Array:
-        """The 64-bit hash of every value, computed once."""
-        if self._hashes is None:
-            self._hashes = hash_bytes(self.values.to_pylist())
-        return self._hashes
 
-
-class _OrderedWithin:
+class _OrderedWithin(Dictionary):
     """A dictionary whose values ascend within each owner only; a code is a place in that order."""
-
-    __slots__ = ("_by", "_values")
 
     def __init__(self, values: pa.Array, by: Array | None) -> None:
         """Over values and the permutation that brings them into order, None where they are in it."""
@@ -100,10 +92,6 @@ class _OrderedWithin:
         """The values of the codes."""
         at = codes if self._by is None else self._by[codes]
         return self._values.take(pa.array(at, type=pa.int64()))
-
-    def hashes(self) -> Array:
-        """The hash of every value."""
-        return hash_bytes(self.take(np.arange(len(self))).to_pylist())
 
 
 def order_within(values: pa.Array, owner: Array) -> tuple[Dictionary, Array]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from headrace.aggregations.algebra import Ragged
 from headrace.aggregations.base import Aggregation, Measure, Output
 from headrace.aggregations.grouped import ascending
-from headrace.aggregations.states import Array, Events, Field, Finished, States, offsets_of
+from headrace.aggregations.states import Array, Events, Field, Finished, States, lengths_of, offsets_of
 from headrace.lazy import numpy as np
 from headrace.schema import INT64, Type
 
@@ -66,7 +66,7 @@ class DistinctHashes(Ragged):
     def counts(self, states: States) -> Array:
         """How many distinct values each state has seen, int64; estimated beyond 1,024."""
         assert states.offsets is not None  # noqa: S101 - ragged states have offsets by construction
-        lengths = np.diff(states.offsets)
+        lengths = lengths_of(states.offsets)
         result = lengths.copy()
         elements = states.entries[0]
         if not len(elements):

@@ -54,7 +54,7 @@ class Values(NamedTuple):
         """A fixed 64-bit hash of each value, uint64."""
         if self.dictionary is not None:
             inside = np.clip(self.data, 0, max(len(self.dictionary) - 1, 0))
-            return self.dictionary.hashes()[inside] if len(self.dictionary) else inside.view(np.uint64)
+            return self.dictionary.hashes[inside] if len(self.dictionary) else inside.view(np.uint64)
         return hash_words(self.data)
 
 

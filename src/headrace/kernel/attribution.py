@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.aggregations.states import Array, Events, States
 from headrace.clock import SECOND
@@ -19,9 +18,9 @@ from headrace.kernel.columns import NOT_FOUND, PRESENT, ArrowColumn
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.finished import Stack
 from headrace.kernel.ranges import RangeIndex, Ranges
-from headrace.kernel.row_bytes import row_bytes
+from headrace.kernel.row_bytes import row_ranks
 from headrace.kernel.rows import column_values, mask
-from headrace.kernel.sorting import by_two, sorted_places
+from headrace.kernel.sorting import begins, by_keys, sorted_places
 from headrace.schema import Schema
 from headrace.windows import FOREVER_AGO
 
@@ -95,7 +94,7 @@ def labels_of(
     able = _touches(binding, touches, asked, as_of)
     table, entity = _counted(binding.events, events, as_of)
     time: Array = table.column(TIME).to_numpy()
-    by = by_two(entity, time)
+    by = by_keys(entity, time)
     credited = _credits(binding, able, entity[by], time[by])
     credited = credited._replace(at=by[credited.at])
     some = credited.lo < credited.hi
@@ -133,11 +132,9 @@ def _touches(
         time = np.concatenate([table.column(TIME).to_numpy(), asked.t])
         ids = None if asked.named is None else _codes(binding, table, asked.named)
         here = np.arange(len(entity)) < len(found)
-    by = by_two(entity, time) if ids is None else _by_three(entity, time, ids)
-    fresh = np.ones(len(by), dtype=bool)
-    for key in (entity, time) if ids is None else (entity, time, ids):
-        fresh[1:] &= key[by[1:]] == key[by[:-1]]
-    fresh[1:] = ~fresh[1:]
+    keys = (entity, time) if ids is None else (entity, time, ids)
+    by = by_keys(*keys)
+    fresh = begins(*[key[by] for key in keys])
     group = np.cumsum(fresh) - 1
     # a group of equal (entity, time, id) is a touch where one of its members is
     is_touch = np.zeros(int(group[-1]) + 1 if len(group) else 0, dtype=bool)
@@ -154,15 +151,7 @@ def _codes(binding: LabelBinding, touches: pa.Table, named: pa.Array) -> Array:
     assert binding.touch_id is not None  # noqa: S101 - or nobody could have named a touch
     name, of = binding.touch_id
     both = pa.chunked_array([*touches.column(name).chunks, named.cast(of.arrow())], of.arrow())
-    keys = row_bytes(pa.table({name: both}), Schema({name: of}))
-    codes: Array = pc.rank(keys, tiebreaker="dense").to_numpy().astype(np.int64)
-    return codes
-
-
-def _by_three(first: Array, second: Array, third: Array) -> Array:
-    """The stable permutation that sorts rows by three keys, int64 each."""
-    by = sorted_places(third)
-    return by[by_two(first[by], second[by])]
+    return row_ranks(pa.table({name: both}), Schema({name: of}))
 
 
 def _credits(binding: LabelBinding, touches: _Touches, entity: Array, time: Array) -> _Credits:
@@ -204,7 +193,7 @@ def _before(entity: Array, time: Array, of: Array, at: Array) -> Array:
         at: Instants asked about.
     """
     # Sorted together, those asked first among equals; packing both keys in one word could overflow.
-    by = by_two(np.concatenate([of, entity]), np.concatenate([at, time]))
+    by = by_keys(np.concatenate([of, entity]), np.concatenate([at, time]))
     rows = np.cumsum(by >= len(of))
     found = np.empty(len(by), dtype=np.int64)
     found[by] = rows

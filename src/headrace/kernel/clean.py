@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-__all__ = ["ENTITY", "KNOWN", "TIME", "condition_column"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from headrace.aggregations.states import Array
+
+__all__ = ["ENTITY", "KNOWN", "TIME", "condition_column", "instants"]
 
 TIME, KNOWN = "__time", "__known"
 """Columns of clean events: event time and known instant, int64 microseconds."""
@@ -16,3 +22,11 @@ ENTITY = "__entity"
 def condition_column(where: str) -> str:
     """The column that holds the value of a condition."""
     return f"__where_{hashlib.sha256(where.encode()).hexdigest()[:16]}"
+
+
+def instants(events: pa.Table) -> tuple[Array, Array]:
+    """The event times and known instants of clean events."""
+    time, known = (
+        events.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in (TIME, KNOWN)
+    )
+    return time, known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ __all__ = [
     "ArrowColumn",
     "Column",
     "Columns",
+    "HeldColumns",
     "python_values",
     "statuses",
 ]
@@ -77,23 +79,36 @@ class ArrowColumn(NamedTuple):
 
 
 class Columns(Mapping[str, Column]):
-    """Named columns of n queries; those of a subclass may be made only when they are asked for."""
+    """Named columns of n queries, which may be made only when they are asked for."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        """Under the names that a mapping has."""
+        self._names = names
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # what Mapping has would make the column
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @abstractmethod
+    def to_lists(self) -> Mapping[str, list[Any]]:
+        """Every column's values as Python has them."""
+
+
+class HeldColumns(Columns):
+    """Columns that are there."""
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
-        """Columns that are there."""
+        """Hold them."""
+        super().__init__(columns)
         self._columns = columns
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._columns  # what Mapping has would make the column
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
-
-    def __len__(self) -> int:
-        return len(self._columns)
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import hash_words
-from headrace.kernel.clean import KNOWN, TIME
-from headrace.kernel.row_bytes import row_bytes
-from headrace.kernel.sorting import repeated
+from headrace.kernel.clean import instants
+from headrace.kernel.row_bytes import row_bytes, row_ranks
+from headrace.kernel.sorting import begins, repeated
 from headrace.kernel.text_hash import hash_texts
 from headrace.schema import Schema
 
@@ -34,7 +34,7 @@ def without_copies(
     """
     if event_id is None:
         return events, entity
-    time, known = (events.column(name).to_numpy() for name in (TIME, KNOWN))
+    time, known = instants(events)
     counts = first_copies(entity, time, known, events, schema, event_id)
     return (events, entity) if counts is None else (events.filter(pa.array(counts)), entity[counts])
 
@@ -66,11 +66,10 @@ def first_copies(
     if not len(suspects):
         return None
     rows = table.take(pa.array(suspects))
-    rank = pc.rank(row_bytes(rows, schema), tiebreaker="dense").to_numpy()
+    rank = row_ranks(rows, schema)
     by = np.lexsort((rank, time[suspects], known[suspects], codes, entity[suspects]))
     suspects, codes = suspects[by], codes[by]
-    copy = np.zeros(len(suspects), dtype=bool)
-    copy[1:] = (entity[suspects[1:]] == entity[suspects[:-1]]) & (codes[1:] == codes[:-1])
+    copy = ~begins(entity[suspects], codes)
     if not copy.any():
         return None
     counts = np.ones(len(entity), dtype=bool)

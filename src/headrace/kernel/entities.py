@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Schema, Type
 
-__all__ = ["Entities", "Numbers", "group_entities", "key_column", "match_entities", "plain_keys"]
+__all__ = ["Entities", "Numbers", "group_entities", "key_column", "plain_keys"]
 
 _FEW = 256
 _PYTHON: Mapping[str, type] = {"string": str, "int64": int, "binary": bytes}
@@ -131,22 +131,6 @@ class Numbers:
         # A single column is its own key: nothing need be encoded.
         ((name, of),) = self._keys.items()
         return _one(_plain(rows.column(name), of))
-
-
-def match_entities(rows: pa.Table, asked: pa.Table, keys: Schema) -> tuple[Array, Array, int]:
-    """Numbers for the entities asked for, and for the rows of those entities.
-
-    Args:
-        rows: Rows with the key columns.
-        asked: Questions with the key columns.
-        keys: Their names and types.
-
-    Returns:
-        For each row its entity's number, -1 if nobody asked for it; for each question its entity's number;
-        how many numbers there are (see `Numbers`).
-    """
-    numbers = Numbers(asked, keys)
-    return numbers.of(rows), numbers.asked, numbers.count
 
 
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.clean import KNOWN, TIME, condition_column
+from headrace.kernel.clean import condition_column, instants
 from headrace.kernel.duplicates import first_copies
 from headrace.kernel.order import EventOrder, sort_events
 from headrace.kernel.rows import Rows, lift
@@ -46,7 +46,7 @@ def rows_of_events(
     Returns:
         One row for each event that counts, sorted by entity and the total order.
     """
-    time, known = _instants(events, TIME), _instants(events, KNOWN)
+    time, known = instants(events)
     by = sort_events(entity, time, known, events if plan.needs_order else None, schema, event_id)
     if event_id is not None and not deduplicated:
         counts = first_copies(entity, time, known, events, schema, event_id)
@@ -68,8 +68,3 @@ def rows_of_events(
         known + serving_delay if late else None,
         order,
     )
-
-
-def _instants(events: pa.Table, name: str) -> Array:
-    at: Array = events.column(name).combine_chunks().to_numpy(zero_copy_only=False)
-    return at

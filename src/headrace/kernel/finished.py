@@ -33,7 +33,7 @@ class Stack:
     @cached_property
     def values(self) -> pa.Array:
         """The values, null where not valid or invalid."""
-        return _array(self.part, self._of, self.part.invalid)
+        return _array(self.part, self._of)
 
     @cached_property
     def status(self) -> Array:
@@ -125,9 +125,9 @@ def _any(flags: Array | None, square: slice, members: int, n: int) -> Array | No
     return found
 
 
-def _array(part: Finished, of: Type, invalid: Array | None) -> pa.Array:
+def _array(part: Finished, of: Type) -> pa.Array:
     """Finished values of a type as Arrow, null where not valid or invalid."""
-    hidden = invalid if part.invalid is None else part.invalid
+    hidden = part.invalid
     if of.name == "map":
         return _maps(part.offsets, _keys(part, of.items[0]), _items(part, of.items[1]), of, hidden)
     if of.name == "list":

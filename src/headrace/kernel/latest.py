@@ -14,22 +14,22 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.extreme import Extreme
 from headrace.aggregations.states import Array, States
-from headrace.kernel.clean import KNOWN, TIME
-from headrace.kernel.order import instant_bytes
+from headrace.kernel.clean import instants
+from headrace.kernel.order import order_keys, settle_ties
 from headrace.kernel.place import Places, entity_chunks
-from headrace.kernel.row_bytes import row_bytes
-from headrace.kernel.sorting import by_two, sorted_places
+from headrace.kernel.sorting import by_keys
 from headrace.kernel.visible import Knowledge, Zones
-from headrace.schema import INT64, Schema
+from headrace.schema import INT64
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headrace.schema import Schema
+
 __all__ = ["created_instants", "latest_keys", "latest_rows", "sort_latest"]
 
 _NEWEST = Extreme(INT64, greatest=True)
-_NOTHING = pa.scalar(b"", type=pa.binary())
 
 
 def sort_latest(
@@ -55,33 +55,10 @@ def sort_latest(
     Returns:
         Places of rows, int64.
     """
-    keys = (time, entity) if created is None else (created, time, entity)
-    by = sorted_places(keys[0])
-    for key in keys[1:]:
-        by = by[sorted_places(key[by])]
-    by = by[np.count_nonzero(entity < 0) :]
-    if len(by) < 2:
-        return by
-    equal = np.ones(len(by) - 1, dtype=bool)
-    for key in keys:
-        equal &= key[by[1:]] == key[by[:-1]]
-    if equal.any():
-        tied = np.zeros(len(by), dtype=bool)
-        tied[1:] |= equal
-        tied[:-1] |= equal
-        places = np.flatnonzero(tied)
-        group = np.cumsum(np.concatenate([[True], ~equal]))[places]
-        rows = by[places]
-        among = _tie_keys(table.take(pa.array(rows)), known[rows], schema, event_id)
-        rank = pc.rank(pc.binary_join_element_wise(*among, _NOTHING), tiebreaker="dense").to_numpy()
-        by[places] = rows[np.lexsort((rank, group))]
+    keys = (entity, time) if created is None else (entity, time, created)
+    by = by_keys(*keys)[np.count_nonzero(entity < 0) :]
+    settle_ties(by, keys, known, table, schema, event_id)
     return by
-
-
-def _tie_keys(rows: pa.Table, known: Array, schema: Schema, event_id: str | None) -> list[pa.Array]:
-    """What orders rows of one event time and creation instant, as bytes to join row by row."""
-    named = [] if event_id is None else [row_bytes(rows, Schema({event_id: schema[event_id]}))]
-    return [*named, instant_bytes(known), row_bytes(rows, schema)]
 
 
 def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t: Array) -> Array:
@@ -97,7 +74,7 @@ def latest_rows(entity: Array, time: Array, known: Array | None, asked: Array, t
     Returns:
         Positions of rows, int64; -1 where there is none.
     """
-    by = by_two(asked, t)
+    by = by_keys(asked, t)
     result = np.empty(len(asked), dtype=np.int64)
     chunks = entity_chunks(entity, time if known is None else np.concatenate([time, known]))
     cuts: Iterable[int] = (
@@ -139,14 +116,9 @@ def latest_keys(
         created_at: The column that holds when a row was made, if any; null is the smallest.
         event_id: The column that identifies a row, if any.
     """
-    time, known = (
-        rows.column(name).combine_chunks().to_numpy(zero_copy_only=False) for name in (TIME, KNOWN)
-    )
-    parts = [instant_bytes(time)]
-    if created_at is not None:
-        parts.append(instant_bytes(created_instants(rows, created_at)))
-    parts += _tie_keys(rows, known, schema, event_id)
-    return pc.binary_join_element_wise(*parts, _NOTHING)
+    time, known = instants(rows)
+    made = [] if created_at is None else [created_instants(rows, created_at)]
+    return order_keys(rows, [time, *made], known, schema, event_id)
 
 
 def created_instants(rows: pa.Table, created_at: str) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.kernel.clean import KNOWN, TIME
+from headrace.kernel.clean import instants
 from headrace.kernel.columns import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT, ArrowColumn, Column
 from headrace.kernel.latest import created_instants, latest_rows, sort_latest
 from headrace.windows import FOREVER_AGO
@@ -53,8 +53,7 @@ class LatestRows:
 
     @cached_property
     def _instants(self) -> tuple[Array, Array]:
-        time, known = (self.rows.column(name).to_numpy() for name in (TIME, KNOWN))
-        return time, known
+        return instants(self.rows)
 
     def values(self, names: Sequence[str], asked: Array, t: Array, threads: int = 1) -> dict[str, Column]:
         """The latest values of some questions.

@@ -12,20 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.aggregations.dictionary import hash_bytes
-from headrace.kernel.row_bytes import row_bytes
-from headrace.kernel.sorting import by_two
+from headrace.aggregations.dictionary import Dictionary
+from headrace.kernel.row_bytes import row_bytes, row_ranks
+from headrace.kernel.sorting import begins, by_keys
 from headrace.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from headrace.aggregations.states import Array
 
-__all__ = ["EventOrder", "instant_bytes", "order_keys", "sort_events"]
+__all__ = ["EventOrder", "instant_bytes", "order_keys", "settle_ties", "sort_events"]
 
 
-class EventOrder:
+class EventOrder(Dictionary):
     """The dictionary of a sorted table's order keys: an event's code is its row; keys are made on demand."""
 
     def __init__(
@@ -53,20 +53,35 @@ class EventOrder:
     def take(self, codes: Array) -> pa.Array:
         """The order keys of some events."""
         rows = self._table.take(pa.array(codes, type=pa.int64()))
-        return order_keys(rows, self._time[codes], self._known[codes], self._schema, self._event_id)
-
-    def hashes(self) -> Array:
-        """The hash of every key; asked by nobody, kept for the port's sake."""
-        return hash_bytes(self.take(np.arange(len(self))).to_pylist())
+        return order_keys(rows, [self._time[codes]], self._known[codes], self._schema, self._event_id)
 
 
-def order_keys(rows: pa.Table, time: Array, known: Array, schema: Schema, event_id: str | None) -> pa.Array:
-    """The order key of each row, Arrow binary."""
-    parts = [instant_bytes(time)]
-    if event_id is not None:
-        parts.append(row_bytes(rows, Schema({event_id: schema[event_id]})))
-    parts += [instant_bytes(known), row_bytes(rows, schema)]
-    return pc.binary_join_element_wise(*parts, pa.scalar(b"", type=pa.binary()))
+def _settling(schema: Schema, event_id: str | None) -> list[Schema | None]:
+    """What settles a tie, the first that differs: columns, by their bytes; None stands for the known instant.
+
+    This is the one place where the order of ties is written.
+    """
+    named = [] if event_id is None else [Schema({event_id: schema[event_id]})]
+    return [*named, None, schema]
+
+
+def order_keys(
+    rows: pa.Table, instants: Sequence[Array], known: Array, schema: Schema, event_id: str | None
+) -> pa.Array:
+    """The order key of each row, Arrow binary.
+
+    Args:
+        rows: n rows, with all columns of the schema.
+        instants: What comes before all ties, n each: event times; for latest values, creation instants too.
+        known: Known instants.
+        schema: The source's schema.
+        event_id: The column that identifies a row, if any.
+    """
+    ties = (
+        instant_bytes(known) if columns is None else row_bytes(rows, columns)
+        for columns in _settling(schema, event_id)
+    )
+    return pc.binary_join_element_wise(*map(instant_bytes, instants), *ties, pa.scalar(b"", type=pa.binary()))
 
 
 def instant_bytes(at: Array) -> pa.Array:
@@ -82,9 +97,6 @@ def sort_events(
 ) -> Array:
     """The permutation that sorts events by entity and event time; with a table, by the whole total order.
 
-    Ties on (entity, event_time) are few, and only they are compared any further: by event id, then by known,
-    then by the bytes of all columns, each only where all before it were equal.
-
     Args:
         entity: Entity codes.
         time: Event times.
@@ -93,49 +105,39 @@ def sort_events(
         schema: The source's schema.
         event_id: The column that identifies an event, if any.
     """
-    by = by_two(entity, time)
-    if table is None:
-        return by
-
-    def bytes_of(columns: Schema) -> Callable[[Array], Array]:
-        def rank(rows: Array) -> Array:
-            keys = row_bytes(table.select(list(columns)).take(pa.array(rows)), columns)
-            ranks: Array = pc.rank(keys, tiebreaker="dense").to_numpy().astype(np.int64)
-            return ranks
-
-        return rank
-
-    stages = [lambda rows: known[rows], bytes_of(schema)]
-    if event_id is not None:
-        stages.insert(0, bytes_of(Schema({event_id: schema[event_id]})))
-    tied = (entity[by[1:]] == entity[by[:-1]]) & (time[by[1:]] == time[by[:-1]])
-    for key in stages:
-        if not tied.any():
-            break
-        tied = _settle(by, tied, key)
+    by = by_keys(entity, time)
+    if table is not None:
+        settle_ties(by, (entity, time), known, table, schema, event_id)
     return by
 
 
-def _settle(by: Array, tied: Array, key: Callable[[Array], Array]) -> Array:
-    """Sort tied neighbours by one more key, in place.
+def settle_ties(
+    by: Array, keys: Sequence[Array], known: Array, table: pa.Table, schema: Schema, event_id: str | None
+) -> None:
+    """Bring rows that are equal in their first keys into the total order, in place.
+
+    Ties are few, and only they are compared any further, each time only those that are left.
 
     Args:
-        by: n rows, sorted but for ties.
-        tied: Whether each but the first is tied with the one before it, n - 1.
-        key: The key of some rows, int64.
-
-    Returns:
-        Which of them are tied still.
+        by: Places of rows, sorted by the keys.
+        keys: Those of all rows, int64.
+        known: Known instants of all rows.
+        table: All rows, with all columns of the schema.
+        schema: The source's schema.
+        event_id: The column that identifies a row, if any.
     """
-    some = np.zeros(len(by), dtype=bool)
-    some[1:] |= tied
-    some[:-1] |= tied
-    places = np.flatnonzero(some)
-    group = np.cumsum(np.concatenate([[True], ~tied]))[places]
-    values = key(by[places])
-    order = by_two(group, values)
-    by[places] = by[places][order]
-    values = values[order]
-    left = np.zeros(len(tied), dtype=bool)
-    left[places[1:] - 1] = (group[1:] == group[:-1]) & (values[1:] == values[:-1])
-    return left
+    fresh = begins(*[key[by] for key in keys])
+    for columns in _settling(schema, event_id):
+        if fresh.all():
+            return
+        tied = ~fresh
+        tied[:-1] |= ~fresh[1:]
+        places = np.flatnonzero(tied)
+        rows, group = by[places], np.cumsum(fresh[places])
+        if columns is None:
+            values = known[rows]
+        else:
+            values = row_ranks(table.select(list(columns)).take(pa.array(rows)), columns)
+        order = by_keys(group, values)
+        by[places] = rows[order]
+        fresh[places] = begins(group, values[order])

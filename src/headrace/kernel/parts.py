@@ -14,21 +14,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from headrace.aggregations.states import lengths_of
 from headrace.kernel.clean import ENTITY
 from headrace.kernel.columns import python_values
+from headrace.kernel.entities import key_column
 from headrace.kernel.sorting import grouped
+from headrace.kernel.text_hash import hash_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
+    from headrace.schema import Schema
 
-__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "join_columns", "numbered"]
+__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "hashed", "join_columns", "numbered", "runs"]
 
 BUCKETS = 256
-"""How finely entities are told apart: an entity of number `n` is in bucket `n % BUCKETS`."""
+"""How finely entities are told apart: an entity of number, or else hash, `n` is in bucket `n % BUCKETS`."""
 
 
 class Events(Protocol):
@@ -77,6 +82,28 @@ def numbered(events: pa.Table, entity: Array) -> Chunk:
     return Chunk(events.append_column(ENTITY, pa.array(entity)), lambda _: entity % BUCKETS)
 
 
+def hashed(events: pa.Table, keys: Schema) -> Chunk:
+    """A chunk of events whose entities nobody has numbered: the hash of its key tells an entity's bucket."""
+
+    def bucket(rows: pa.Table) -> Array:
+        encoded = pc.fill_null(key_column(rows, keys), b"")
+        return (hash_texts(encoded) % np.uint64(BUCKETS)).astype(np.int64)
+
+    return Chunk(events, bucket)
+
+
+def runs(weight: Array, size: int) -> list[tuple[int, int]]:
+    """Neighbouring buckets put together: the first of each run, and the one after its last.
+
+    Args:
+        weight: How much is in each bucket.
+        size: About how much makes a run.
+    """
+    before = np.cumsum(weight) - weight
+    starts = np.flatnonzero(np.diff(before // size, prepend=-1))
+    return list(pairwise([*starts.tolist(), len(weight)]))
+
+
 class Part(NamedTuple):
     """All events of some entities, and the questions about them.
 
@@ -120,10 +147,8 @@ class Parts:
         if size is None:
             self._order = np.arange(len(asked))
             return
-        weight = np.diff(self._ends) + sum(np.diff(chunk.ends) for chunk in chunks)
-        before = np.cumsum(weight) - weight
-        starts = np.flatnonzero(np.diff(before // size, prepend=-1))
-        self._cuts = list(pairwise([*starts.tolist(), BUCKETS]))
+        weight = lengths_of(self._ends) + sum(lengths_of(chunk.ends) for chunk in chunks)
+        self._cuts = runs(weight, size)
 
     def answers(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headrace.kernel.sorting import begins
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ class Places:
                 the greatest instant of its entity up to it.
             running: See `instants`.
         """
-        fresh = np.ones(len(entity), dtype=bool)
-        fresh[1:] = entity[1:] != entity[:-1]
+        fresh = begins(entity)
         self._starts = np.append(np.flatnonzero(fresh), len(entity))
         self.entities = entity[self._starts[:-1]]
         self._low, self._stride = _reach(instants)
@@ -76,6 +76,5 @@ def entity_chunks(entity: Array, instants: Array) -> list[tuple[int, int]]:
         return [(0, 0)]
     _, stride = _reach(instants)
     most = max(_ROOM // stride - 1, 1)
-    fresh = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
-    starts = fresh[::most]
+    starts = np.flatnonzero(begins(entity))[::most]
     return list(zip(starts.tolist(), [*starts[1:].tolist(), len(entity)], strict=True))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from headrace.aggregations.algebra import Ragged
-from headrace.aggregations.states import Array, States, expand
+from headrace.aggregations.states import Array, States, expand, lengths_of
 from headrace.kernel.finished import Stack, StackedColumn, series_column
 from headrace.kernel.parts import join_columns
 from headrace.kernel.place import Places, entity_chunks
 from headrace.kernel.ranges import RangeIndex, Ranges, Square
-from headrace.kernel.sorting import by_two
+from headrace.kernel.sorting import by_keys
 from headrace.kernel.visible import Knowledge, Zones, add_zones
 from headrace.windows import edges
 
@@ -54,7 +54,7 @@ def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str
     ragged = [measure for measure in plan.used if isinstance(plan.measures[measure].algebra, Ragged)]
     if len(t) <= FIRST or not ragged:
         return finish(plan, states_at(plan, rows, entity, t), t)
-    order = by_two(entity, t)
+    order = by_keys(entity, t)
     parts: list[dict[str, Column]] = []
     for some in _segments(rows.entity, entity[order]):
         start, size = some.start, FIRST
@@ -133,7 +133,7 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, 
     n = len(t)
     back = None
     if not (entity[1:] > entity[:-1]).all():
-        by = by_two(entity, t)
+        by = by_keys(entity, t)
         back = np.empty(n, dtype=np.int64)
         back[by] = np.arange(n)
         entity, t = entity[by], t[by]
@@ -161,7 +161,7 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, 
 def _joined(parts: list[Merged], bounds: list[int]) -> Merged:
     """The states of chunks of queries, span after span again."""
     spans = parts[0].spans
-    sizes = np.diff(bounds)
+    sizes = lengths_of(np.array(bounds))
     # Where a chunk's states of a span lie among the states of all chunks, chunk after chunk.
     starts = len(spans) * np.array(bounds[:-1]) + np.arange(len(spans))[:, None] * sizes
     at = expand(starts.reshape(-1), np.tile(sizes, len(spans)))

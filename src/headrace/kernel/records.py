@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.aggregations.dictionary import Dictionary, SortedDictionary, order_within
-from headrace.aggregations.states import Array, Field, States, offsets_of
+from headrace.aggregations.states import Array, Field, States, lengths_of, offsets_of
 from headrace.kernel.rows import Rows
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class RecordFormat:
             for place, (field, column) in enumerate(zip(measure.algebra.fixed, states.fixed, strict=True)):
                 columns.append(texts[i, place].lengths if field.coded else column)
             if measure.algebra.entries:
-                columns.append(np.diff(_offsets(states)))
+                columns.append(lengths_of(_offsets(states)))
         return _cut(_filled(self._fixed, columns), bounds)
 
     def _entry_columns(self, i: int, states: States, texts: dict[tuple[int, int], _Text]) -> list[Array]:
@@ -202,7 +202,7 @@ class RecordFormat:
         width, offsets = len(columns), None
         if entries is not None:
             offsets = offsets_of(fixed[f"{i}.n"])
-            whose = np.repeat(owner, np.diff(offsets))
+            whose = np.repeat(owner, lengths_of(offsets))
             for each in layout.entries:
                 read(each, entries[each.name], whose)
         return States(
@@ -241,7 +241,7 @@ class _Text:
             offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[
                 values.offset : values.offset + len(values) + 1
             ]
-            sizes = np.diff(offsets)
+            sizes = lengths_of(offsets)
             self.lengths[present] = sizes
             widths = np.zeros(len(codes), dtype=np.int64)
             widths[present] = sizes

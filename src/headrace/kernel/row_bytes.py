@@ -21,6 +21,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.aggregations.states import offsets_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, TypeAlias
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     Block: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
-__all__ = ["row_bytes"]
+__all__ = ["row_bytes", "row_ranks"]
 
 _SIGN = np.int64(-(1 << 63))
 _PRESENT = b"\x01"
@@ -53,6 +55,12 @@ def row_bytes(rows: pa.Table, schema: Mapping[str, Type]) -> pa.BinaryArray:
     for name in sorted(schema):
         parts.add(_one_chunk(rows.column(name), schema[name]), schema[name])
     return parts.joined()
+
+
+def row_ranks(rows: pa.Table, schema: Mapping[str, Type]) -> Array:
+    """Numbers that compare as the canonical bytes of the rows do, int64; see `row_bytes`."""
+    ranks: Array = pc.rank(row_bytes(rows, schema), tiebreaker="dense").to_numpy().astype(np.int64)
+    return ranks
 
 
 class _Parts:
@@ -191,10 +199,8 @@ def _items(column: pa.Array, of: Type) -> pa.Array:
     parts = _Parts(len(items))
     parts.prefix(_PRESENT)
     parts.add(items, of.items[0])
-    offsets = np.zeros(len(column) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
     encoded = parts.joined()
-    lists = pa.LargeListArray.from_arrays(pa.array(offsets), encoded)
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets_of(lengths)), encoded)
     return pc.binary_join(lists, pa.scalar(b"", type=encoded.type))
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headrace.aggregations.states import offsets_of
+
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
 
-__all__ = ["by_two", "grouped", "repeated", "sorted_places"]
+__all__ = ["begins", "by_keys", "grouped", "repeated", "sorted_places"]
 
 
 def sorted_places(keys: Array) -> Array:
@@ -26,10 +28,21 @@ def sorted_places(keys: Array) -> Array:
     return packed
 
 
-def by_two(major: Array, minor: Array) -> Array:
-    """The stable permutation that sorts rows by (major, minor), int64 both."""
-    by = sorted_places(minor)
-    return by[sorted_places(major[by])]
+def by_keys(*keys: Array) -> Array:
+    """The stable permutation that sorts rows by some int64 keys, by the first before all others."""
+    by = sorted_places(keys[-1])
+    for key in reversed(keys[:-1]):
+        by = by[sorted_places(key[by])]
+    return by
+
+
+def begins(*keys: Array) -> Array:
+    """Which of n rows sorted by some keys are the first of their kind: other than the row before, bool."""
+    first = np.zeros(len(keys[0]), dtype=bool)
+    first[:1] = True
+    for key in keys:
+        first[1:] |= key[1:] != key[:-1]
+    return first
 
 
 def repeated(hashes: Array) -> Array:
@@ -58,8 +71,7 @@ def grouped(group: Array, count: int) -> tuple[Array, Array]:
     Returns:
         A permutation; count + 1 offsets into it.
     """
-    ends = np.zeros(count + 1, dtype=np.int64)
-    np.cumsum(np.bincount(group, minlength=count), out=ends[1:])
+    ends = offsets_of(np.bincount(group, minlength=count))
     # Sorting keys of 16 bits is a radix sort: one pass over the rows.
     small = group.astype(np.uint16) if count <= np.iinfo(np.uint16).max else group
     return np.argsort(small, kind="stable"), ends

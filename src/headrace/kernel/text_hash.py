@@ -1,4 +1,4 @@
-"""Hashes of many texts at once, eight bytes of each at a time; equal texts of one run have equal hashes."""
+"""Hashes of many texts at once, eight bytes of each at a time; the same on every machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.aggregations.dictionary import hash_bytes, hash_words
+from headrace.aggregations.states import lengths_of
 
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
@@ -19,7 +20,7 @@ _LONGEST = 256
 
 
 def hash_texts(texts: pa.Array) -> Array:
-    """A 64-bit hash of each text.
+    """A fixed 64-bit hash of each text.
 
     Args:
         texts: n strings or byte strings, of either width of offsets; anything comes out for nulls.
@@ -33,7 +34,7 @@ def hash_texts(texts: pa.Array) -> Array:
         return np.zeros(len(texts), dtype=np.uint64)
     bounds = np.frombuffer(offsets, np.int64 if wide else np.int32)[texts.offset :][: len(texts) + 1]
     starts = (bounds[:-1] - bounds[0]).astype(np.int64)
-    lengths = np.diff(bounds).astype(np.int64)
+    lengths = lengths_of(bounds).astype(np.int64)
     long = np.flatnonzero(lengths > _LONGEST)
     if len(long):
         lengths[long] = 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from headrace.aggregations.states import States
 from headrace.kernel.rows import Rows
+from headrace.kernel.sorting import begins
 from headrace.windows import FOREVER_AGO, Lifetime, edges, tile_hop
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
     if not reached.all():
         kept = np.flatnonzero(reached)
         rows, starts = rows.take(kept), starts[kept]
-    fresh = np.ones(len(rows), dtype=bool)
-    fresh[1:] = (rows.entity[1:] != rows.entity[:-1]) | (starts[1:] != starts[:-1])
-    first = np.flatnonzero(fresh)
+    first = np.flatnonzero(begins(rows.entity, starts))
     offsets = np.append(first, len(rows))
     starts = starts[first]
     measures = [m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True)]

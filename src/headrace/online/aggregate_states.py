@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from headrace.aggregations.states import lengths_of
 from headrace.errors import ConflictError
-from headrace.kernel.columns import Columns
+from headrace.kernel.columns import HeldColumns
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import AggregateBinding
+    from headrace.kernel.columns import Columns
 
 __all__ = ["AggregateStates", "apply_to", "refuse_newer"]
 
@@ -120,11 +122,11 @@ class AggregateStates:
         numbers = np.arange(len(records) + 1)
         bounds = np.searchsorted(tiles.entity, numbers)
         packed = self._tiles.pack(tiles, bounds)
-        held = np.diff(bounds) > 0
+        held = lengths_of(bounds) > 0
         waiting = [b""] * len(records)
         if len(pending):
             ends = np.searchsorted(pending.entity, numbers)
-            some = np.diff(ends) > 0
+            some = lengths_of(ends) > 0
             waiting = [
                 data if any_ else b""
                 for data, any_ in zip(self._waiting.pack(pending, ends), some.tolist(), strict=True)
@@ -147,7 +149,7 @@ class AggregateStates:
         elif len(set(entity)) < len(entity):
             rows = rows.in_order()
         asked = np.arange(n, dtype=np.int64)
-        return Columns(features_at(self._wanted, rows, asked, np.full(n, t, dtype=np.int64)))
+        return HeldColumns(features_at(self._wanted, rows, asked, np.full(n, t, dtype=np.int64)))
 
 
 def _newest_known(rows: Rows, groups: int) -> Array:

@@ -53,6 +53,7 @@ class MemberColumns(Columns):
         self, members: Mapping[str, Member], views: Sequence[Columns], functions: Mapping[str, Column]
     ) -> None:
         """Over what was read and what was run."""
+        super().__init__(members)
         self._members = members
         self._views = views
         self._functions = functions
@@ -62,15 +63,6 @@ class MemberColumns(Columns):
         if member.view < 0:
             return self._functions[member.reference.name]
         return self._views[member.view][member.reference.feature]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._members
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
-
-    def __len__(self) -> int:
-        return len(self._members)
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.columns import INVALID, ArrowColumn, Columns
+from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
 from headrace.online.states import states_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
-    from headrace.kernel.columns import Column
+    from headrace.kernel.columns import Column, Columns
     from headrace.online.manifest import StreamState, ViewManifest
     from headrace.schema import Type
 
@@ -66,7 +66,7 @@ class EarlierStates:
     def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
         """See `ViewStates`."""
         known = self._states.read(records, entity, n, t)
-        return Columns(
+        return HeldColumns(
             {
                 name: known[name] if name in known else not_loaded(n, self._types[name])
                 for name in self._wanted

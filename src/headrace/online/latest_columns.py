@@ -21,7 +21,7 @@ from headrace.kernel.columns import (
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
@@ -79,6 +79,7 @@ class LatestColumns(Columns):
             t: The instant.
             ttl: The age, microseconds, beyond which a row no longer counts.
         """
+        super().__init__(features.places)
         self._features = features
         self._rows = rows
         self._fresh: list[list[Any] | None] = [
@@ -93,15 +94,6 @@ class LatestColumns(Columns):
             null = np.array([value is None for value in values])
             status = np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
         return ArrowColumn(_restored(values, of), status, self._newest)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._features.places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._features.places)
-
-    def __len__(self) -> int:
-        return len(self._features.places)
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""

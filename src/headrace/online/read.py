@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import AsOfTooEarly, StoreError
-from headrace.kernel.columns import INVALID, ArrowColumn, Columns
+from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, segment_prefix
 from headrace.online.manifest import Manifest, StreamState, read_served
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Column
+    from headrace.kernel.columns import Column, Columns
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
 
@@ -102,7 +102,7 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
         answer = states.read(records, entity, len(each.keys), t)
         early = _too_early(records, entity, len(each.keys), t, manifest.of(each.view).known)
         if early is not None:
-            answer = Columns({name: _without(column, early) for name, column in answer.items()})
+            answer = HeldColumns({name: _without(column, early) for name, column in answer.items()})
             spoiled = early if spoiled is None else spoiled | early
         columns.append(answer)
     if spoiled is not None and len(spoiled) and spoiled.all():

@@ -9,21 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from headrace.kernel.entities import key_column
 from headrace.kernel.parts import BUCKETS, Chunk, Events
-from headrace.kernel.text_hash import hash_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from headrace.aggregations.states import Array
-    from headrace.schema import Schema
-
-__all__ = ["StoredChunk", "gathered", "hashed_bucket"]
+__all__ = ["StoredChunk", "gathered"]
 
 CHUNK = 1 << 19
 """How many events are taken together: what a step costs once, it costs once for so many."""
@@ -101,11 +94,3 @@ def _together(batches: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
             waiting, count, size = [], 0, 0
     if waiting:
         yield pa.concat_tables(waiting)
-
-
-def hashed_bucket(rows: pa.Table, keys: Schema) -> Array:
-    """The bucket of each row's entity by the hash of its key."""
-    encoded = key_column(rows, keys)
-    if encoded.null_count:
-        encoded = pc.fill_null(encoded, b"")
-    return (hash_texts(encoded) % np.uint64(BUCKETS)).astype(np.int64)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from headrace.engines.local.buckets import gathered, hashed_bucket
+from headrace.aggregations.states import lengths_of
+from headrace.engines.local.buckets import gathered
 from headrace.engines.local.ids import Wanted
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.copies import Copies
 from headrace.kernel.history import PART
-from headrace.kernel.parts import BUCKETS, Chunk
+from headrace.kernel.parts import BUCKETS, hashed, runs
 from headrace.ports.engine import Extent, File, Held, Part
 from headrace.windows import FOREVER_AGO
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.engines.local.ids import FileIds
     from headrace.kernel.binding import Binding
-    from headrace.kernel.parts import Events
+    from headrace.kernel.parts import Chunk, Events
     from headrace.reading.source import Reading
 
 __all__ = ["LoadParts", "named", "stamped"]
@@ -110,7 +110,7 @@ class LoadParts:
         return rejected.set_column(place, "origin", pa.array(origins, pa.string()))
 
     def _chunk(self, events: pa.Table) -> Chunk:
-        return Chunk(events, lambda rows: hashed_bucket(rows, self._binding.keys)).cut()
+        return hashed(events, self._binding.keys).cut()
 
     def _events(self) -> Iterator[pa.Table]:
         """The events to load, at least one batch."""
@@ -185,7 +185,5 @@ def _between(events: pa.Table, since: int, before: int) -> pa.Table:
 
 def _cuts(chunks: Sequence[Events], done: int) -> list[tuple[int, int]]:
     """Runs of buckets of about the same size, from one on; the last may be empty."""
-    left = np.sum([np.diff(chunk.ends) for chunk in chunks], axis=0)[done:]
-    before = np.cumsum(left) - left
-    starts = done + np.flatnonzero(np.diff(before // PART, prepend=-1))
-    return list(pairwise([*starts.tolist(), BUCKETS])) or [(BUCKETS, BUCKETS)]
+    left = np.sum([lengths_of(chunk.ends) for chunk in chunks], axis=0)[done:]
+    return [(done + first, done + last) for first, last in runs(left, PART)] or [(BUCKETS, BUCKETS)]
