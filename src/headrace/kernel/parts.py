@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.schema import Schema
 
-__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "hashed", "join_columns", "numbered", "runs"]
+__all__ = ["BUCKETS", "Chunk", "Events", "Part", "Parts", "bucket_runs", "hashed", "join_columns", "numbered"]
 
 BUCKETS = 256
 """How finely entities are told apart: an entity of number, or else hash, `n` is in bucket `n % BUCKETS`."""
@@ -92,7 +92,7 @@ def hashed(events: pa.Table, keys: Schema) -> Chunk:
     return Chunk(events, bucket)
 
 
-def runs(weight: Array, size: int) -> list[tuple[int, int]]:
+def bucket_runs(weight: Array, size: int) -> list[tuple[int, int]]:
     """Neighbouring buckets put together: the first of each run, and the one after its last.
 
     Args:
@@ -148,7 +148,7 @@ class Parts:
             self._order = np.arange(len(asked))
             return
         weight = lengths_of(self._ends) + sum(lengths_of(chunk.ends) for chunk in chunks)
-        self._cuts = runs(weight, size)
+        self._cuts = bucket_runs(weight, size)
 
     def answers(
         self,

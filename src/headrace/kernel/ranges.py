@@ -23,10 +23,19 @@ __all__ = ["RangeIndex", "Ranges", "Square"]
 Square: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 BLOCK = 32
+"""How many rows make a block."""
 FEW = 4
-"""How many rows there must be for each piece that is looked at, or making pieces costs more than it saves."""
+"""How many rows there must be for each piece that is looked at, or making pieces costs more than it saves.
+
+Processor time of maxima over nested ranges, pieces against rows: 4 ranges of 64 rows twice (17 us more), of
+2,000 the same, of 20,000 a fifth; 16 and 64 ranges of 20,000 rows a twelfth.
+"""
 GATHERED = 4
-"""Up to how many rows a row and range are gathered one by one; beyond, blocks are merged once and shared."""
+"""Up to how many rows a row and range are gathered one by one; beyond, blocks are merged once and shared.
+
+Processor time of maxima over 20,000 and 200,000 rows, gathered against blocks: at 1 half to two thirds, at 4
+0.8 to 2 times, at 8 over twice, at 16 four times and more.
+"""
 
 
 class Ranges:

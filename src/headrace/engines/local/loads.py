@@ -17,7 +17,7 @@ from headrace.kernel.binding import AggregateBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.copies import Copies
 from headrace.kernel.history import PART
-from headrace.kernel.parts import BUCKETS, hashed, runs
+from headrace.kernel.parts import BUCKETS, bucket_runs, hashed
 from headrace.ports.engine import Extent, File, Held, Part
 from headrace.windows import FOREVER_AGO
 
@@ -186,4 +186,4 @@ def _between(events: pa.Table, since: int, before: int) -> pa.Table:
 def _cuts(chunks: Sequence[Events], done: int) -> list[tuple[int, int]]:
     """Runs of buckets of about the same size, from one on; the last may be empty."""
     left = np.sum([lengths_of(chunk.ends) for chunk in chunks], axis=0)[done:]
-    return [(done + first, done + last) for first, last in runs(left, PART)] or [(BUCKETS, BUCKETS)]
+    return [(done + first, done + last) for first, last in bucket_runs(left, PART)] or [(BUCKETS, BUCKETS)]
