@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -150,6 +151,16 @@ def test_settings_of_other_sessions_are_left_alone(spark, engine: SparkEngine, t
 def test_workers_run_in_the_python_that_asks(spark) -> None:
     """Whatever `python3` is on the search path."""
     assert spark.sparkContext.pythonExec == os.environ.get("PYSPARK_PYTHON", sys.executable)
+
+
+def test_a_rule_in_python_is_refused_before_anything_is_read(engine: SparkEngine, tmp_path: Path) -> None:
+    asked = _hot(1_000, tmp_path)
+    rule = hr.rules.custom("even", lambda price: price is not None, column="price")
+    source = dataclasses.replace(asked.binding.source, rules=(rule,))
+    binding = dataclasses.replace(asked.binding, source=source)
+    with pytest.raises(StoreError, match="cannot be judged in Spark's workers") as caught:
+        engine.features(asked._replace(binding=binding), _quiet)
+    assert "SQL" in caught.value.remedy
 
 
 def test_a_worker_that_fails_is_a_store_error_that_says_why(spark) -> None:

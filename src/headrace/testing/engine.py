@@ -28,6 +28,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from headrace import agg
+from headrace.definitions import rules
 from headrace.definitions.source import EventSource, TableSource
 from headrace.definitions.span import Span
 from headrace.errors import DataError
@@ -171,6 +172,25 @@ class EngineSuite:
         spent = _ask(engine, binding, spine).columns["spent_all"].to_list()
         first = [min(np.flatnonzero(event == each), key=late.__getitem__) for each in range(400)]
         assert spent == [int(amount[first[n::3]].sum()) for n in range(3)]
+
+    def test_what_is_unique_is_unique_over_all_files(self, engine: Engine, tmp_path: Path) -> None:
+        """Of rows with one word the one known first is left, and all that are not are counted."""
+        n = 1_200
+        log = pa.table(
+            {
+                "user": ["u1"] * n,
+                "ts": pa.array(START + np.arange(n)[::-1] * 1_000_000).cast(_INSTANT),
+                "word": [f"w{each % 500}" for each in range(n)],
+                "amount": np.arange(n),
+            }
+        )
+        schema = {name: _SCHEMA[name] for name in log.column_names}
+        for batch in (log, _files(log, tmp_path / "log")):
+            source = EventSource("log", batch=batch, timestamp="ts", rules=[rules.unique("word")])
+            binding = _view(source, schema, [agg.sum("spent", "amount", windows=["all"])])
+            columns, left_out, _ = _ask(engine, binding, [{"user": "u1", "t": START + DAY}])
+            assert columns["spent_all"].to_list() == [sum(range(n - 500, n))]
+            assert list(left_out.values()) == [n - 500]
 
     @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
     def test_files_of_every_kind(self, engine: Engine, tmp_path: Path, kind: str) -> None:

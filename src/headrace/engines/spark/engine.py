@@ -29,8 +29,6 @@ from headrace.kernel.clean import condition_column
 from headrace.kernel.columns import ArrowColumn
 from headrace.kernel.parts import join_columns
 from headrace.ports.engine import Answered
-from headrace.reading.repeats import Repeats, find_repeats
-from headrace.reading.source import batch_files
 from headrace.schema import BOOL
 
 if TYPE_CHECKING:
@@ -140,7 +138,7 @@ class SparkEngine:
             columns = None
             crossing = Crossing({**far.schema, **far.features})
             answer = AnswerLatest(crossing, far, tuple(asked.names))
-        events = self._events(binding.source, far, columns, crossing, parts)
+        events = self._events(binding, far, columns, crossing, parts)
         questions = session.createDataFrame(
             crossing.questions(asked.keys, binding.keys, asked.t), Crossing.questions_ddl()
         )
@@ -148,32 +146,30 @@ class SparkEngine:
         sorted_rows = rows.repartition(parts, "entity").sortWithinPartitions("entity", "at", "kind")
         return sorted_rows.mapInArrow(sending(answer), OUTPUT)
 
-    def _repeats(self, source: Source, far: Binding) -> Repeats:
-        """The rows that repeat a value of a `unique` column: found here, for no worker sees all files."""
-        for rule in source.rules:
-            if rule.function is not None or (rule.kind == "unique" and source.in_memory):
-                raise StoreError(
-                    f"The rule {rule} of source {source.name!r} cannot be judged in Spark's workers.",
-                    asked=source.name,
-                    remedy='Use HEADRACE_OFFLINE__ENGINE="local".',
-                )
-        if not any(rule.kind == "unique" for rule in source.rules):
-            return Repeats()
-        paths = [path.resolve() for path in batch_files(source, self._directory)]
-        return find_repeats(source, far.schema, None, paths, zone=far.zone)
-
     def _events(
-        self, source: Source, far: Binding, columns: list[str] | None, crossing: Crossing, parts: int
+        self, binding: Binding, far: Binding, columns: list[str] | None, crossing: Crossing, parts: int
     ) -> DataFrame:
         """The events that count, each once."""
-        repeats = self._repeats(source, far)
-        todo = self._session.createDataFrame(tasks(source, self._directory), TASKS)
+        _check_rules(binding.source)
+        batch, repeats = tasks(binding, self._directory)
+        todo = self._session.createDataFrame(batch, TASKS)
         if far.event_id is None:
             return todo.mapInArrow(sending(ReadEvents(far, columns, crossing, repeats)), crossing.ddl)
         whole = Crossing({**far.schema, **crossing.types}, copies=True)
         events = todo.mapInArrow(sending(ReadEvents(far, columns, whole, repeats)), whole.ddl)
         by_id = events.repartition(parts, "entity", "copy").sortWithinPartitions("entity", "copy")
         return by_id.mapInArrow(sending(FirstCopies(far, whole, crossing)), crossing.ddl)
+
+
+def _check_rules(source: Source) -> None:
+    """Refuse rules written in Python: a project's own modules are not there where workers run."""
+    for rule in source.rules:
+        if rule.function is not None:
+            raise StoreError(
+                f"The rule {rule} of source {source.name!r} cannot be judged in Spark's workers.",
+                asked=source.name,
+                remedy='Write it in SQL, or use HEADRACE_OFFLINE__ENGINE="local".',
+            )
 
 
 def _needed(binding: AggregateBinding, plan: ViewPlan) -> dict[str, Type]:

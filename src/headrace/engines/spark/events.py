@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from headrace.engines.spark.crossing import entity_keys, packed, unpacked
 from headrace.kernel.clean import TIME
 from headrace.kernel.row_bytes import row_bytes
-from headrace.reading.repeats import Repeats
+from headrace.reading.repeats import Repeats, find_repeats
 from headrace.reading.source import Reading, batch_files, batch_table, read
 from headrace.schema import Schema
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from headrace.definitions.source import Source
     from headrace.engines.spark.crossing import Crossing
     from headrace.kernel.binding import Binding
 
@@ -37,14 +36,19 @@ _ROWS = 1 << 17
 """How many rows of a table in memory go to a worker at once."""
 
 
-def tasks(source: Source, directory: Path) -> pa.Table:
-    """What there is to read, at least one row."""
+def tasks(binding: Binding, directory: Path) -> tuple[pa.Table, Repeats]:
+    """What there is to read, at least one row; and the rows that only who sees all of it can leave out."""
+    source, schema, zone = binding.source, binding.schema, binding.zone
     if not source.in_memory:
-        paths = [str(path.resolve()) for path in batch_files(source, directory)]
-        return pa.table({"path": paths, "data": pa.nulls(len(paths), pa.binary())})
+        paths = [path.resolve() for path in batch_files(source, directory)]
+        todo = pa.table({"path": [str(path) for path in paths], "data": pa.nulls(len(paths), pa.binary())})
+        return todo, find_repeats(source, schema, None, paths, zone=zone)
     table = batch_table(source)
-    blobs = [packed(table.slice(first, _ROWS)) for first in range(0, max(table.num_rows, 1), _ROWS)]
-    return pa.table({"path": pa.nulls(len(blobs), pa.string()), "data": pa.array(blobs, pa.binary())})
+    unique = any(rule.kind == "unique" for rule in source.rules)
+    size = max(table.num_rows, 1) if unique else _ROWS  # what repeats is known by its place in the table
+    blobs = [packed(table.slice(first, size)) for first in range(0, max(table.num_rows, 1), size)]
+    todo = pa.table({"path": pa.nulls(len(blobs), pa.string()), "data": pa.array(blobs, pa.binary())})
+    return todo, find_repeats(source, schema, table, (), zone=zone)
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,13 @@ class ReadEvents:
         binding: The view; its source without its batch.
         columns: The columns of the source to read, None for all.
         crossing: What of the events crosses.
-        repeats: The rows that repeat a value of a `unique` column.
+        repeats: The rows of the whole batch that repeat a value which has to be unique.
     """
 
     binding: Binding
     columns: list[str] | None
     crossing: Crossing
-    repeats: Repeats = field(default_factory=Repeats)
+    repeats: Repeats
 
     def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Read what the rows of `TASKS` name."""
@@ -69,7 +73,6 @@ class ReadEvents:
         newest: int | None = None
         for task in (task for batch in batches for task in batch.to_pylist()):
             batch = unpacked(task["data"]) if task["path"] is None else task["path"]
-
             reading = self._read(batch)
             for events in reading:
                 latest: int = pc.max(events.column(TIME)).as_py()
