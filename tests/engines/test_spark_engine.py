@@ -46,7 +46,7 @@ def engine(tmp_path: Path) -> SparkEngine:
 class TestSparkEngine(EngineSuite):
     """The suite of every engine."""
 
-    views = cases(3)
+    views = cases(2)
 
     @pytest.fixture
     def engine(self, engine: SparkEngine) -> SparkEngine:
