@@ -153,9 +153,13 @@ def test_workers_run_in_the_python_that_asks(spark) -> None:
     assert spark.sparkContext.pythonExec == os.environ.get("PYSPARK_PYTHON", sys.executable)
 
 
+def _dear(price: float) -> bool:
+    return price > 0.5
+
+
 def test_a_rule_in_python_is_refused_before_anything_is_read(engine: SparkEngine, tmp_path: Path) -> None:
     asked = _hot(1_000, tmp_path)
-    rule = hr.rules.custom("even", lambda price: price is not None, column="price")
+    rule = hr.rules.custom("dear", _dear, column="price")
     source = dataclasses.replace(asked.binding.source, rules=(rule,))
     binding = dataclasses.replace(asked.binding, source=source)
     with pytest.raises(StoreError, match="cannot be judged in Spark's workers") as caught:
