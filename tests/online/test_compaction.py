@@ -111,6 +111,17 @@ def test_merged_segments_say_what_they_said_before(store, view, read, seed, monk
         assert values(store, view, users, as_of=at) == values(once, view, users, as_of=at)
 
 
+def test_a_large_segment_stays_as_it_is(store):
+    view = VIEWS[0]
+    engine = Arriving([Click(MIDNIGHT - HOUR - n, f"u{n}", event=f"base{n}") for n in range(500)])
+    for n in range(12):
+        engine.clicks.append([Click(MIDNIGHT - HOUR, "u1", event=f"more{n}")])
+        add(store, view, engine, MIDNIGHT)
+    assert read_manifest(store).of(view.id).segments[0].number == 0
+    assert len(segments(store, view)) <= compaction._MOST  # noqa: SLF001 - the promise that is tested
+    assert values(store, view, ["u0", "u1"], as_of=MIDNIGHT)["n_all"] == [1, 13]
+
+
 def test_merging_forgets_what_no_window_reaches(store):
     view = counting([agg.count("n", windows=["7d"])])
     engine = Arriving([Click(MIDNIGHT - 30 * DAY, f"u{n}", event=f"old{n}") for n in range(50)])

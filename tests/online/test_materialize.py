@@ -90,6 +90,9 @@ def test_nobody_sees_a_load_before_its_end_nor_one_that_died(store):
 
     def dying():
         yield Part(clicks(EARLY, LATE), rejects(), BUCKETS // 2)
+        yield Part(clicks(), rejects(), BUCKETS // 2)
+        yield Part(clicks(), rejects(), BUCKETS // 2)
+        assert segments(store) == [0, 1], "the first part is written"
         assert values(store, VIEW, now=NOON)["n_all"] == [1]
         raise OSError("the disk is gone")
 
