@@ -283,6 +283,42 @@ def test_validate_of_values_speaks_of_the_feature(tmp_path: Path) -> None:
             store.validate("sums:share_7d", ["much"])
 
 
+def test_an_enforced_rule_makes_null_and_invalid_of_a_value_in_serving_and_history_alike(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "events.jsonl", [row(number, price=number / 2) for number in range(9)])
+    strict = hr.rules.range(max=8, enforce="serve")
+    with opened(tmp_path) as store:
+        (view,) = definitions(rules=())
+        paid, free = (
+            agg.sum(n, "price", windows=["all"], rules=r) for n, r in (("paid", [strict]), ("free", ()))
+        )
+        store.apply([dataclasses.replace(view, features=(paid, free))])
+        store.materialize(end=K)
+        names = ["sums:paid_all", "sums:free_all"]
+        users = ["u0", "u1", "u2"]
+        answer = store.get_online_features(names, {"user_id": users}, as_of=NOW)
+        assert answer.to_dict() == {
+            "user_id": users,
+            "paid_all": [4.5, 6.0, 7.5],
+            "free_all": [4.5, 6.0, 7.5],
+        }
+        harsh = dataclasses.replace(paid, rules=(hr.rules.range(max=5, enforce="serve"),))
+        store.apply([dataclasses.replace(view, features=(harsh, free))])
+        answer = store.get_online_features(names, {"user_id": users}, as_of=NOW)
+        assert answer.to_dict()["paid_all"] == [4.5, None, None]
+        told = [
+            (each.status, each.metadata.get("reason"))
+            for each in answer.values()
+            if each.feature == "paid_all"
+        ]
+        assert told == [("PRESENT", None), *[("INVALID", "it breaks the rule range(paid_all)")] * 2]
+        spine = [{"user_id": key, "ts": format_instant(NOW)} for key in users]
+        history = store.get_historical_features(spine, features=names)
+        assert history.to_arrow()["paid_all"].to_pylist() == [4.5, None, None]
+        assert history.manifest["statuses"]["paid_all"] == {"INVALID": 2, "PRESENT": 1}
+
+
 def test_the_command_line_finds_shows_and_replays(tmp_path: Path) -> None:
     write(tmp_path / "events.jsonl", [row(0)])
     write(tmp_path / "new.jsonl", [row(7), row(8, price=-1), row(9, price=-2)])

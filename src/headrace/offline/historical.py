@@ -9,6 +9,7 @@ from headrace.errors import DefinitionError
 from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
 from headrace.offline.inputs import Inputs, inputs_of
 from headrace.ports.engine import Asked
+from headrace.retrieval.enforcing import Enforced, enforced_rules
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def historical(
         columns, rejected, newest = made.engine.features(
             Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress
         )
-        found.append(columns)
+        rules = enforced_rules(binding, each.names)
+        found.append(Enforced(columns, rules) if rules else columns)
         sources[label]["newest"] = None if newest is None else format_instant(newest)
         for reason, count in rejected.items():
             name = f"{binding.source.name}: {reason}"

@@ -127,7 +127,7 @@ class SparkEngine:
         session, binding = self._session, asked.binding
         parts = self._partitions or _ROUNDS * session.sparkContext.defaultParallelism
         # Workers are told what to read: a table in memory does not travel with the view.
-        far = replace(binding, source=replace(binding.source, batch=InMemory()))
+        far = replace(binding, rules={}, source=replace(binding.source, batch=InMemory()))
         if isinstance(far, AggregateBinding):
             plan = far.plan.only(asked.names).trimmed()
             crossing = Crossing(_needed(far, plan))
