@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from headrace.online.ahead import ahead
 from headrace.online.generations import Written, begin, switch
 from headrace.online.layout import segment_prefix
 from headrace.online.manifest import Segment, read_manifest
@@ -27,7 +28,7 @@ _READ = 4096
 """How many records of each segment are read at once."""
 
 
-def compact(store: OneHost, view: str, states: ViewStates) -> None:
+def compact(store: OneHost, view: str, states: ViewStates, threads: int = 1) -> None:
     """Merge the newest segments of a view where it has too many.
 
     At least two are merged, and further ones as long as they are no larger than all newer ones together: so a
@@ -37,6 +38,7 @@ def compact(store: OneHost, view: str, states: ViewStates) -> None:
         store: The online store.
         view: `name@version`.
         states: Its states, which its segments must hold.
+        threads: How many entities' records are merged at once, some thousands each.
 
     Raises:
         ConflictError: A load of the view has begun.
@@ -47,8 +49,12 @@ def compact(store: OneHost, view: str, states: ViewStates) -> None:
     segments = generation.served.segments
     merged = _outgrown(segments)
     written = Written()
-    for some in _together(store, merged):
-        made = states.merge(some.records, some.entity, len(some.keys), generation.served.known)
+    known = generation.served.known
+
+    def merge(some: _Together) -> list[bytes | None]:
+        return states.merge(some.records, some.entity, len(some.keys), known)
+
+    for some, made in ahead(merge, _together(store, merged), threads):
         items = [(key, data) for key, data in zip(some.keys, made, strict=True) if data is not None]
         written = msgspec.structs.replace(
             written,

@@ -7,8 +7,6 @@ with by the next, which writes no bucket of entities twice.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -17,6 +15,7 @@ import pyarrow as pa
 from headrace.clock import format_instant
 from headrace.errors import DataError
 from headrace.kernel.entities import group_entities
+from headrace.online.ahead import ahead
 from headrace.online.compaction import compact
 from headrace.online.forgetting import clear_left, forget
 from headrace.online.generations import Written, begin, clear_dead, switch
@@ -155,7 +154,7 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
         store.delete_prefix(stream_prefix(binding.id, stream.number - 1))
     if load.ingest is not None:
         load.ingest.trim(store, load.now)
-    compact(store, binding.id, states)
+    compact(store, binding.id, states, threads)
     left_out.supersede(store)
     return Loaded(binding.id, known, written.records, written.events, written.rejected, work.why)
 
@@ -227,15 +226,7 @@ def _made(
         items.sort()  # neighbours in the store are written together
         return _Made(items, clean.num_rows)
 
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[tuple[Part, Future[_Made]]] = deque()
-        for part in parts:
-            ahead.append((part, pool.submit(make, part)))
-            if len(ahead) > threads:
-                first, made = ahead.popleft()
-                yield first, made.result()
-        for first, made in ahead:
-            yield first, made.result()
+    return ahead(make, parts, threads)
 
 
 def _new_stream(store: OneHost, load: Load, served: ViewManifest, states: str) -> StreamState | None:
