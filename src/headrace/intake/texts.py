@@ -49,7 +49,7 @@ def _query(types: tuple[Type, ...]) -> Query:
     return Query(values, pa.schema([(f"c{place}", pa.string()) for place in range(len(types))]))
 
 
-def _said(of: Type) -> str:
+def _said(of: Type) -> str:  # noqa: PLR0911 - one for each type
     """SQL that is the value the text `{v}` says; null where it says none exactly."""
     match of.name:
         case "int64":
@@ -63,6 +63,8 @@ def _said(of: Type) -> str:
             digits = rf"[0-9]{{{{0,{of.scale}}}}}0*"
             exact = rf"[+-]?([0-9]+(\.{digits})?|\.{digits})"
             return f"CASE WHEN regexp_full_match({{v}}, '{exact}') THEN TRY_CAST({{v}} AS {of.sql()}) END"
+        case "double":  # DuckDB takes a plus off and reads on: +-1 is -1 to it
+            return "CASE WHEN NOT starts_with({v}, '+-') THEN TRY_CAST({v} AS DOUBLE) END"
         case "timestamp":
             return f"CASE WHEN {_ISO} THEN TRY_CAST({{v}} AS TIMESTAMPTZ) END"
         case "date":  # of an instant its day in UTC, as of any timestamp
