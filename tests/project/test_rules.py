@@ -14,27 +14,15 @@ from click.testing import CliRunner
 import headrace as hr
 from headrace import agg
 from headrace.cli.app import app
-from headrace.clock import DAY, HOUR, FixedClock, format_instant, instant
+from headrace.clock import HOUR, FixedClock, format_instant
 from headrace.errors import DataError, DefinitionError
 from headrace.online.quarantine import quarantined, tally
-from tests.project.test_bad_rows import write
+from tests.project.test_bad_rows import NOW, SCHEMA, START, K, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-START = instant("2026-03-01T00:00:00Z")
-K = START + 10 * DAY
-NOW = START + 12 * DAY
-SCHEMA = {
-    "id": "string",
-    "user_id": "string",
-    "ts": "timestamp",
-    "received": "timestamp",
-    "price": "double",
-    "pieces": "int64",
-    "amount": "decimal(12,2)",
-}
 user = hr.Entity("user", join_keys={"user_id": "string"})
 
 

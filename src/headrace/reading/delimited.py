@@ -24,7 +24,6 @@ from headrace.reading.suggested import SAMPLE, of_texts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from typing import Self
 
     import duckdb
 
@@ -61,11 +60,6 @@ class DelimitedPiece:
         """All columns: a line is taken apart anyway."""
         del allow_infinite
         return list(schema)
-
-    def having(self, name: str, values: pa.Array) -> Self:
-        """All of it: whatever is left out is read as well."""
-        del name, values
-        return self
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """The lines that are rows, in their order."""

@@ -9,7 +9,6 @@ from headrace.reading.piece import Batch, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Self
 
     import pyarrow as pa
 
@@ -32,11 +31,6 @@ class InMemoryPiece:
         """All columns: to look at them costs little."""
         del allow_infinite
         return list(schema)
-
-    def having(self, name: str, values: pa.Array) -> Self:
-        """All of it: whatever is left out is read as well."""
-        del name, values
-        return self
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """Slices of the table, without a copy, all its columns."""

@@ -24,7 +24,6 @@ from headrace.reading.piece import Batch, Place
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from typing import Self
 
     import duckdb
 
@@ -60,11 +59,6 @@ class JsonLinesPiece:
         """All columns: a line is taken apart anyway."""
         del allow_infinite
         return list(schema)
-
-    def having(self, name: str, values: pa.Array) -> Self:
-        """All of it: whatever is left out is read as well."""
-        del name, values
-        return self
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """The objects in their order; those without any of the columns are left to `unreadable`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["ParquetPiece", "parquet_pieces"]
 
 
-def parquet_pieces(database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> list[ParquetPiece]:
+def parquet_pieces(
+    database: duckdb.DuckDBPyConnection, paths: Sequence[Path], having: tuple[str, pa.Array] | None = None
+) -> list[ParquetPiece]:
     """The files as pieces: neighbours with the same columns are one.
+
+    Args:
+        database: What reads.
+        paths: The files.
+        having: A column and values: rows that have none of them are left out where the files hold the column
+            as cleaned rows do; places of rows are not told then.
 
     Raises:
         DataError: A file is no Parquet file.
@@ -54,7 +61,7 @@ def parquet_pieces(database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -
             groups.append((empty.schema, [], []))
         groups[-1][1].append(path)
         groups[-1][2].append(int(count))
-    return [ParquetPiece(database, schema, files, counts) for schema, files, counts in groups]
+    return [ParquetPiece(database, schema, files, counts, having) for schema, files, counts in groups]
 
 
 class ParquetPiece:
@@ -66,6 +73,7 @@ class ParquetPiece:
         columns: pa.Schema,
         paths: Sequence[Path],
         counts: Sequence[int],
+        having: tuple[str, pa.Array] | None = None,
     ) -> None:
         """Read nothing yet.
 
@@ -74,6 +82,7 @@ class ParquetPiece:
             columns: The files' columns.
             paths: The files.
             counts: How many rows each has.
+            having: See `parquet_pieces`.
         """
         self._database = database
         self._paths = list(paths)
@@ -81,15 +90,12 @@ class ParquetPiece:
         self.columns = columns
         self.what = f"file {str(paths[0])!r}"
         self.complete = False
-        self._having: tuple[str, pa.Array] | None = None
+        matches = having is not None and self._holds(*having)
+        self._having = having if matches else None
 
-    def having(self, name: str, values: pa.Array) -> ParquetPiece:
-        """The rows with one of the values, where the files hold the column as cleaned rows do."""
-        if name not in self.columns.names or self.columns.field(name).type != values.type:
-            return self
-        some = copy(self)
-        some._having = name, values  # noqa: SLF001 - a copy of itself
-        return some
+    def _holds(self, name: str, values: pa.Array) -> bool:
+        """Whether the files hold a column as cleaned rows do."""
+        return name in self.columns.names and self.columns.field(name).type == values.type
 
     def checked(self, schema: Schema, *, allow_infinite: bool) -> list[str]:
         """The columns with values that may be uncastable or, for all statistics say, infinite or far off."""

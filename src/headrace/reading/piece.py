@@ -65,17 +65,6 @@ class Piece(Protocol):
         """The schema's columns whose values may spoil a row, or that are part of every batch anyway."""
         ...
 
-    def having(self, name: str, values: pa.Array) -> Piece:
-        """The piece without rows that certainly have none of some values in a column.
-
-        Places of its rows are not told. A piece that cannot tell cheaply keeps all its rows.
-
-        Args:
-            name: A column of the schema.
-            values: The values, as cleaned rows have them.
-        """
-        ...
-
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """The rows in their order, with at least these columns."""
         ...

@@ -31,6 +31,8 @@ def opened_pieces(
     schema: Schema,
     memory: str | int | None = None,
     threads: int | None = None,
+    *,
+    having: tuple[str, pa.Array] | None = None,
 ) -> Iterator[Sequence[Piece]]:
     """The pieces, which can be read while the context is open.
 
@@ -40,6 +42,7 @@ def opened_pieces(
         schema: The source's frozen schema.
         memory: The most that DuckDB may hold: bytes, or a size such as "2GB".
         threads: How many threads read.
+        having: A column and values: rows that have none of them may be left out, where that is cheap.
 
     Raises:
         DataError: A file cannot be read.
@@ -54,7 +57,7 @@ def opened_pieces(
     try:
         match kind_of(paths[0]):
             case "parquet":
-                yield parquet_pieces(database, paths)
+                yield parquet_pieces(database, paths, having)
             case "csv":
                 yield [DelimitedPiece(database, path, list(schema)) for path in paths]
             case _:

@@ -259,8 +259,8 @@ def read(  # noqa: PLR0913 - what may be asked; all but two are keywords
         whole = paths if table is not None or files is None else batch_files(source, Path(directory))
         repeats = find_repeats(source, schema, table, whole, zone=zone, memory=memory, threads=threads)
     cleaning = _Cleaning(source, schema, keys, RowRules(source, schema, zone), repeats or Repeats())
-    run = _Run(cleaning, wanted, evaluator, on_rejected, on_clean, having, limit)
-    return Reading(run.batches(table, paths, memory, threads), run)
+    run = _Run(cleaning, wanted, evaluator, on_rejected, on_clean, limit)
+    return Reading(run.batches(table, paths, memory, threads, having), run)
 
 
 class _Cleaning(NamedTuple):
@@ -292,7 +292,6 @@ class _Run:
         evaluator: Evaluator,
         on_rejected: Callable[[pa.Table], None] | None,
         on_clean: Callable[[str, pa.Table], None] | None,
-        having: tuple[str, pa.Array] | None,
         limit: int,
     ) -> None:
         self.cleaning = cleaning
@@ -301,7 +300,6 @@ class _Run:
         self.refusal = Refusal(cleaning.source.name) if cleaning.source.on_invalid == "reject" else None
         self.on_rejected = on_rejected if self.refusal is None else self.refusal.take
         self.on_clean = on_clean
-        self.having = having
         self.limit = limit
         self.counts: Counter[str] = Counter(rows=0, good=0, rejected=0, nan=0, failed=0)
         self.warned: Counter[str] = Counter()
@@ -312,14 +310,19 @@ class _Run:
         self.schema = pa.schema([*kept, *evaluated, *known])
 
     def batches(
-        self, table: pa.Table | None, paths: Sequence[Path], memory: str | int | None, threads: int | None
+        self,
+        table: pa.Table | None,
+        paths: Sequence[Path],
+        memory: str | int | None,
+        threads: int | None,
+        having: tuple[str, pa.Array] | None,
     ) -> Iterator[pa.Table]:
         """Read all pieces, one after another."""
-        with opened_pieces(table, paths, self.cleaning.schema, memory, threads) as pieces:
+        with opened_pieces(table, paths, self.cleaning.schema, memory, threads, having=having) as pieces:
             for piece in pieces:  # before a row of any is read
                 self.cleaning.cleaner(piece).check(piece.columns)
             for piece in pieces:
-                yield from self._piece(piece if self.having is None else piece.having(*self.having))
+                yield from self._piece(piece)
         if self.refusal is not None:
             self.refusal.check()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,16 +68,16 @@ class FileIds:
                 np.save(file, np.concatenate([np.zeros(0, np.uint64), *hashes]), allow_pickle=False)
             new.replace(place)
         except OSError:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
 
     def keep_only(self, paths: Iterable[Path]) -> None:
         """Forget the files that are no longer there, or not as they were."""
-        if not self._directory.is_dir():
-            return
-        kept = {self._place(path) for path in paths}
-        for place in self._directory.iterdir():
-            if place not in kept:
-                place.unlink(missing_ok=True)
+        with suppress(OSError):  # what is left costs disk, nothing else
+            kept = {self._place(path) for path in paths}
+            for place in self._directory.iterdir():
+                if place not in kept:
+                    place.unlink(missing_ok=True)
 
     def _place(self, path: Path) -> Path:
         stat = path.stat()

@@ -6,6 +6,7 @@ its tiles are carried.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,7 +38,7 @@ class _Stream(Protocol):
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Answer(ABC):
     """Sorted rows in, packed answers out.
 
     Attributes:
@@ -46,9 +47,9 @@ class _Answer:
 
     crossing: Crossing
 
+    @abstractmethod
     def stream(self) -> _Stream:
         """What answers a partition's questions."""
-        raise NotImplementedError
 
     def cuts(self, entity: Array) -> list[tuple[int, int]]:
         """The pieces in which a batch is taken in; at least one row."""
