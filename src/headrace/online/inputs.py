@@ -6,13 +6,14 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
 from headrace.definitions.canonical import semantic_hash
 from headrace.kernel.binding import AggregateBinding
+from headrace.kernel.tiles import tile_starts
 from headrace.online.layout import inputs_key
 from headrace.online.manifest import decoded
 from headrace.ports.engine import Extent, File, Held
-from headrace.windows import Lifetime, edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,10 +161,8 @@ def _passed(binding: Binding, newest: int, known: int) -> bool:
     """Whether no window reaches an event of this time any more, at K or later."""
     if not isinstance(binding, AggregateBinding):
         return False  # a latest value outlives its ttl
-    spans = binding.plan.spans
-    if any(isinstance(span, Lifetime) for span in spans):
-        return False
-    return all(newest < int(edges(span, known, binding.zone)[0]) for span in spans)
+    _, reached = tile_starts(binding.plan, np.array([newest], dtype=np.int64), known)
+    return not reached.any()
 
 
 def _meaning(binding: Binding) -> str:
