@@ -12,7 +12,7 @@ from headrace.definitions.references import (
     split_full_name,
 )
 from headrace.errors import DefinitionError
-from headrace.testing.definitions import names
+from headrace.testing.definition_parts import names
 
 VERSIONS = st.from_regex(r"[A-Za-z0-9_.-]{1,8}", fullmatch=True)
 

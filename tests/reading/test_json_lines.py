@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from headrace.errors import DataError
-from headrace.reading.source import infer_schema
+from headrace.reading.schema import infer_schema
 from tests.reading.batches import rejects_of, source
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 
 from headrace.definitions.source import InMemory
 from headrace.errors import DataError
-from headrace.reading.source import infer_schema, read
+from headrace.reading.schema import infer_schema
+from headrace.reading.source import read
 from tests.reading.batches import SCHEMA, parquet, source, table
 
 

@@ -8,8 +8,8 @@ from pyarrow import ArrowException, parquet
 
 from headrace.clock import format_instant
 from headrace.offline.digest import file_digest, table_digest
+from headrace.reading.batch import batch_files, batch_table
 from headrace.reading.locate import kind_of
-from headrace.reading.source import batch_files, batch_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,7 +23,9 @@ from headrace.kernel.history import PART, features_of
 from headrace.kernel.latest_values import LatestRows
 from headrace.kernel.parts import Chunk, Part, Parts, numbered
 from headrace.ports.engine import Answered
-from headrace.reading.source import Reading, batch_files, infer_schema, read
+from headrace.reading.batch import batch_files
+from headrace.reading.schema import infer_schema
+from headrace.reading.source import Reading, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from headrace.engines.spark.crossing import entity_keys, packed, unpacked
 from headrace.kernel.clean import TIME
 from headrace.kernel.row_bytes import row_bytes
+from headrace.reading.batch import batch_files, batch_table
 from headrace.reading.repeats import Repeats, find_repeats
-from headrace.reading.source import Reading, batch_files, batch_table, read
+from headrace.reading.source import Reading, read
 from headrace.schema import Schema
 
 if TYPE_CHECKING:
