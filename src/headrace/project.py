@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.clock import Clock, SystemClock, instant
 from headrace.config import read_settings
-from headrace.definitions.loading import load_definitions
-from headrace.errors import DataError
-from headrace.wiring import open_catalog, open_engine, open_online
+from headrace.parts import Parts
 
 if TYPE_CHECKING:
     import datetime as dt
+    import os
     from collections.abc import Iterable, Mapping, Sequence
 
+    from headrace.config import Settings
     from headrace.definitions.base import Definition
     from headrace.definitions.label import Label
     from headrace.definitions.service import FeatureService
@@ -30,8 +27,7 @@ if TYPE_CHECKING:
     from headrace.online.browsing import Quarantine, Replayed
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
-    from headrace.ports.catalog import Catalog
-    from headrace.ports.engine import Engine, Progress
+    from headrace.ports.engine import Progress
     from headrace.registry.changes import Plan
     from headrace.registry.lineage import Lineage
     from headrace.registry.registry import Applied, Registry
@@ -42,7 +38,6 @@ if TYPE_CHECKING:
     from headrace.schema import Schema
     from headrace.stores.lmdb import LmdbStore
     from headrace.testing.feature_tests.outcome import Report
-    from headrace.training import TrainingSets
 
 __all__ = ["FeatureStore"]
 
@@ -72,57 +67,32 @@ class FeatureStore:
             UnknownNameError: A section or key of the settings does not exist.
             DefinitionError: The settings are not TOML, or a value is not what its key needs.
         """
-        self.settings = read_settings(Path(path))
-        self._clock = clock or SystemClock()
-        self._who = who
-        self._given: tuple[Definition, ...] | None = None
+        self._parts = Parts(read_settings(Path(path)), clock or SystemClock(), who)
 
     # --- parts ---
 
-    @cached_property
-    def _catalog(self) -> Catalog:
-        return open_catalog(self.settings)
-
-    @cached_property
-    def registry(self) -> Registry:
-        """What is defined, in which version, since when and by whom."""
-        from headrace.registry.registry import Registry
-
-        return Registry(self._catalog, self._clock, self._who or getpass.getuser())
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return open_engine(self.settings)
-
-    @cached_property
-    def online(self) -> LmdbStore:
-        """Where features are served from."""
-        return open_online(self.settings, self._clock)
-
-    @cached_property
-    def _names(self) -> Resolution:
-        from headrace.resolution import Resolution
-
-        return Resolution(self.registry, self.settings.project.timezone, self._definitions)
+    @property
+    def settings(self) -> Settings:
+        """What the project's `headrace.toml` says."""
+        return self._parts.settings
 
     @property
-    def _training(self) -> TrainingSets:
-        from headrace.training import TrainingSets
+    def registry(self) -> Registry:
+        """What is defined, in which version, since when and by whom."""
+        return self._parts.registry
 
-        return TrainingSets(self._names, self._engine, self.settings, self._clock.now())
+    @property
+    def online(self) -> LmdbStore:
+        """Where features are served from."""
+        return self._parts.online
 
-    def _definitions(self) -> tuple[Definition, ...]:
-        """The definitions given to `apply`, else those of the project's files."""
-        if self._given is None:
-            self._given = load_definitions(self.settings.directory, self.settings.project.definitions)
-        return self._given
+    @property
+    def _names(self) -> Resolution:
+        return self._parts.names
 
     def close(self) -> None:
         """Let go of registry and online store."""
-        for name in ("online", "_catalog"):
-            part = self.__dict__.pop(name, None)
-            if part is not None:
-                part.close()
+        self._parts.close()
 
     def __enter__(self) -> Self:
         """The store itself."""
@@ -149,9 +119,10 @@ class FeatureStore:
         """What is defined, with the schemas of all sources."""
         from headrace.retrieval.settle import settle
 
-        given = self._definitions() if definitions is None else tuple(definitions)
-        schemas = self._names.frozen_schemas()
-        return settle(given, self._engine, self.settings.project.timezone, schemas, self.registry.offers())
+        parts = self._parts
+        given = parts.definitions() if definitions is None else tuple(definitions)
+        schemas, offers = parts.names.frozen_schemas(), parts.registry.offers()
+        return settle(given, parts.engine, parts.settings.project.timezone, schemas, offers)
 
     def apply(
         self, definitions: Iterable[Definition] | None = None, *, allow_destructive: bool = False
@@ -174,7 +145,7 @@ class FeatureStore:
             partial=given is not None,
         )
         if given is not None:
-            self._given = (*(self._given or ()), *given)
+            self._parts.give(given)
         self._names.forget()
         return applied
 
@@ -228,7 +199,7 @@ class FeatureStore:
         def frozen() -> Mapping[str, Schema]:  # opens the registry, which most tests do without
             return self._names.frozen_schemas()
 
-        return run(self.settings, self._definitions(), frozen, paths, text)
+        return run(self.settings, self._parts.definitions(), frozen, paths, text)
 
     # --- history ---
 
@@ -261,22 +232,9 @@ class FeatureStore:
             DefinitionError: Two columns would share a name, or a text is no reference.
             StoreError: The code of an on-demand feature is not the code that was applied.
         """
-        from headrace.offline.historical import Making, historical
-        from headrace.offline.spine import Spine
-
         chosen = self._names.choose(features, service)
-        plan = self._names.retrieval(chosen, full=full_feature_names)
-        rows = Spine.read(entity_df if spine is None else spine, timestamp, {**plan.keys, **plan.request})
-        fingerprints = self._names.fingerprints(member.reference.definition for member in plan.members)
-        made = Making(
-            self._engine,
-            self.settings.offline.engine,
-            self._clock.now(),
-            chosen.service,
-            fingerprints,
-            self.settings.directory,
-        )
-        return historical(plan, rows, made, progress)
+        rows = entity_df if spine is None else spine
+        return self._parts.training.historical(rows, timestamp, chosen, progress, full=full_feature_names)
 
     def get_training_set(  # noqa: PLR0913 - what may be asked; all but the first are keywords
         self,
@@ -321,10 +279,10 @@ class FeatureStore:
             DefinitionError: Two columns would share a name, or a label does not fit its sources.
             StoreError: The code of an on-demand feature is not the code that was applied.
         """
-        asked = self._training.labels(labels, as_of, immature, negatives, seed)
+        asked = self._parts.training.labels(labels, as_of, immature, negatives, seed)
         chosen = self._names.choose(features, service)
         rows = entity_df if spine is None else spine
-        return self._training.make(rows, timestamp, chosen, asked, progress, full=full_feature_names)
+        return self._parts.training.make(rows, timestamp, chosen, asked, progress, full=full_feature_names)
 
     def rebuild_training_set(
         self,
@@ -344,7 +302,7 @@ class FeatureStore:
             DataError: Something it was made of has changed, or is not given; the text names it.
             UnknownNameError: A feature or label does not exist any more.
         """
-        return self._training.rebuild(manifest, spine, progress)
+        return self._parts.training.rebuild(manifest, spine, progress)
 
     def looks_ahead(self, dataset: HistoricalFeatures, *, rows: int = 100, seed: int = 0) -> LooksAhead:
         """Whether a training set knows anything that was not known at its rows' instants.
@@ -361,7 +319,7 @@ class FeatureStore:
         Raises:
             DataError: A source cannot be read.
         """
-        return self._training.looks_ahead(dataset, rows, seed)
+        return self._parts.training.looks_ahead(dataset, rows, seed)
 
     # --- serving ---
 
@@ -390,20 +348,9 @@ class FeatureStore:
             UnknownNameError: There is no live view of a name.
             ConflictError: Another load of a view has begun.
         """
-        from headrace.online.loading import load_views, loads_of
-        from headrace.resolution import EPOCH, key_of
+        from headrace.loads import load
 
-        bindings = self._names.live(views)
-        if not bindings:
-            raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
-        known = None if end is None else instant(end)
-        loads = loads_of(bindings, known, self._clock.now(), EPOCH, self._names.ingest, full=full)
-        done = load_views(self.online, self._engine, loads, progress, os.cpu_count() or 1)
-        loaded = []
-        for binding, each in zip(bindings, done, strict=True):
-            self.registry.record_run(key_of(binding), each.known, each.to_dict())
-            loaded.append(each)
-        return loaded
+        return load(self._parts, None if end is None else instant(end), views, progress, full=full)
 
     def push(self, source: str, rows: Any) -> Pushed:
         """Add events to a source's stream; when this returns they are durable and visible.
@@ -417,7 +364,7 @@ class FeatureStore:
             DataError: The source has no stream, or the rows lack a column.
             StoreError: No known definition of a view made its stored records.
         """
-        return self._names.stream(source).push_rows(self.online, rows, self._clock.now())
+        return self._names.stream(source).push_rows(self.online, rows, self._parts.clock.now())
 
     # --- validation ---
 
@@ -486,7 +433,7 @@ class FeatureStore:
         from headrace.online.browsing import replay
 
         stream = self._names.stream(source)
-        return replay(self.online, stream, source, rule, self._clock.now())
+        return replay(self.online, stream, source, rule, self._parts.clock.now())
 
     def get_online_features(
         self,
@@ -523,7 +470,7 @@ class FeatureStore:
         served = self._names.request(features, service, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
         with self.online.snapshot() as snapshot:
-            return served.answer(snapshot, given or {}, context or {}, self._clock.now(), at)
+            return served.answer(snapshot, given or {}, context or {}, self._parts.clock.now(), at)
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineFeatures:
         """`get_online_features` on a thread of its own."""

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headrace.clock import DAY
 from headrace.definitions.canonical import document, freeze
 from headrace.definitions.label import Label
 from headrace.definitions.on_demand import OnDemandFeature
+from headrace.definitions.own import OwnDefinitions
 from headrace.definitions.references import Reference, parse_reference
 from headrace.definitions.service import FeatureService
-from headrace.definitions.source import EventSource, InMemory, Source
+from headrace.definitions.source import Source
 from headrace.definitions.view import View
-from headrace.errors import DataError, DefinitionError, StoreError, UnknownNameError
+from headrace.errors import DataError, UnknownNameError
 from headrace.online.earlier import Earlier
+from headrace.online.layout import EPOCH
 from headrace.online.serve import Served
 from headrace.online.source import SourceStream
 from headrace.online.states import states_of
-from headrace.ports.catalog import Key
 from headrace.retrieval.bind import bind
 from headrace.retrieval.bind_label import bind_label
 from headrace.retrieval.plan import Function, RetrievalPlan, compile_retrieval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from headrace.definitions.base import Definition
     from headrace.definitions.rules import Rule
@@ -36,12 +35,7 @@ if TYPE_CHECKING:
     from headrace.registry.registry import Registry
     from headrace.schema import Schema, Type
 
-__all__ = ["EPOCH", "Chosen", "Resolution", "has_stream", "key_of"]
-
-AnySource = TypeVar("AnySource", bound=Source)
-
-EPOCH = DAY
-"""The length of an epoch of the stream: a UTC day."""
+__all__ = ["Chosen", "Resolution"]
 
 PATIENCE = 0.5
 """Seconds for which requests go on with what they know of the registry before they look again."""
@@ -74,7 +68,7 @@ class Resolution:
         """
         self._registry = registry
         self._zone = zone
-        self._definitions = definitions
+        self._own = OwnDefinitions(definitions)
         self._counter = -1
         self._bindings: dict[Reference, Binding] = {}
         self._streams: dict[str, SourceStream] = {}
@@ -214,7 +208,7 @@ class Resolution:
 
     def _bound(self, definition: Definition) -> Binding:
         assert isinstance(definition, View)  # noqa: S101 - the registry keeps kinds apart
-        source = self._whole(definition.source)
+        source = self._own.source(definition.source)
         if source is not definition.source:
             definition = dataclasses.replace(definition, source=source)
         schema = definition.source.schema
@@ -236,11 +230,7 @@ class Resolution:
             registered = self._registry.definition("label", asked.name, asked.version or None)
             assert isinstance(registered, Label)  # noqa: S101 - the registry keeps kinds apart
             return registered
-        written = [each for each in self._definitions() if isinstance(each, Label)]
-        for each in written:
-            if each.name == asked.name and asked.version in {"", each.version}:
-                return each
-        raise UnknownNameError.of("label", name, [each.name for each in written])
+        return self._own.label(asked)
 
     def bound_label(self, label: Label, read_schema: Callable[[Source], Schema]) -> tuple[LabelBinding, str]:
         """A label, bound, and its semantic fingerprint; it need not be registered.
@@ -257,8 +247,8 @@ class Resolution:
         frozen = self.frozen_schemas() if bare else {}
         settled = freeze(label, {each.name: frozen.get(each.name) or read_schema(each) for each in bare})
         assert isinstance(settled, Label)  # noqa: S101 - freezing keeps kinds
-        touches = settled.touches and self._whole(settled.touches)
-        whole = dataclasses.replace(settled, source=self._whole(settled.source), touches=touches)
+        touches = settled.touches and self._own.source(settled.touches)
+        whole = dataclasses.replace(settled, source=self._own.source(settled.source), touches=touches)
         return bind_label(whole, self._zone), document(settled).semantic
 
     def earlier(self, binding: Binding, fingerprint: str) -> Earlier | None:
@@ -283,56 +273,13 @@ class Resolution:
                 return Earlier(found, frozenset(f.name for f in own if means.get(f.name) == f.semantic))
         return None
 
-    def _whole(self, source: AnySource) -> AnySource:
-        """The source with what the registry does not keep: its table in memory, its rules' functions."""
-        if isinstance(source.batch, InMemory):
-            for known in self._own_sources():
-                if known.name == source.name:
-                    source = dataclasses.replace(source, batch=known.batch)
-                    break
-        if not any("function" in rule.arguments for rule in source.rules):
-            return source
-        with contextlib.suppress(DefinitionError):  # who reads needs no rules; who does is told then
-            code = {
-                (rule.arguments["name"], rule.arguments["function"]): rule
-                for known in self._own_sources()
-                for rule in known.rules
-                if rule.function is not None
-            }
-            own = [(rule.arguments.get("name"), rule.arguments.get("function")) for rule in source.rules]
-            rules = tuple(code.get(key, rule) for key, rule in zip(own, source.rules, strict=True))
-            return dataclasses.replace(source, rules=rules)
-        return source
-
-    def _own_sources(self) -> Iterator[Source]:
-        """The sources of the project's own definitions."""
-        for each in self._definitions():
-            yield from (known for known in (each, *each.uses) if isinstance(known, Source))
-
     def _function(self, of: Reference) -> Function:
         """An on-demand feature with what it was applied with: its inputs' versions and its code."""
         entry = self._registry.get("on_demand", of.name, of.version or None)
         applied = self._registry.definition("on_demand", of.name, of.version or None)
         assert isinstance(applied, OnDemandFeature)  # noqa: S101 - the registry keeps kinds apart
         inputs = dict(zip(sorted(applied.inputs), entry.content.members, strict=True))
-        return Function(self._with_code(applied), inputs)
-
-    def _with_code(self, applied: OnDemandFeature) -> OnDemandFeature:
-        """An on-demand feature with its function, which must be the one that was applied."""
-        for each in self._definitions():
-            if isinstance(each, OnDemandFeature) and each.reference == applied.reference:
-                # What a function calls lies in its file too, and may be what has changed.
-                if (each.source_hash, each.module_hash) != (applied.source_hash, applied.module_hash):
-                    what = "file" if each.source_hash == applied.source_hash else "body"
-                    raise StoreError(
-                        f"The {what} of on-demand feature {each.name!r} has changed: it is not the code that "
-                        "was applied.",
-                        asked=each.name,
-                        remedy="Bump its version if its values change, then run: headrace apply; or go back "
-                        f"to the code as it was ({each.written}).",
-                    )
-                return each
-        return applied
+        return Function(self._own.function(applied), inputs)
 
     def live(self, names: Sequence[str] | None = None) -> list[Binding]:
         """The view versions to load and ingest; those of some names, where given.
@@ -381,7 +328,7 @@ class Resolution:
         """
         source = self._registry.definition("source", name)
         assert isinstance(source, Source)  # noqa: S101 - the registry keeps kinds apart
-        source = self._whole(source)
+        source = self._own.source(source)
         return source, [each for each in self.live() if each.source.name == name]
 
     def stream(self, name: str) -> SourceStream:
@@ -400,7 +347,7 @@ class Resolution:
     def ingest(self, name: str) -> Ingest | None:
         """The ingestion of a source; None where it has no stream."""
         source, _ = self.of_source(name)
-        return self.stream(name).ingest if has_stream(source) else None
+        return self.stream(name).ingest if source.has_stream else None
 
     def served(self, chosen: Chosen, *, full: bool = False) -> Served:
         """What answers requests for what is asked for; the same object until the registry changes."""
@@ -417,13 +364,3 @@ class Resolution:
             entry = self._registry.get(each.kind, each.name, each.version or None)
             found[each] = entry.content.semantic
         return found
-
-
-def key_of(binding: Binding) -> Key:
-    """The registry's key of a bound view."""
-    return Key("view", binding.name, binding.version)
-
-
-def has_stream(source: Source) -> bool:
-    """Whether events may be pushed to the source."""
-    return isinstance(source, EventSource) and source.stream is not None

@@ -9,7 +9,7 @@ from headrace.clock import format_instant, instant
 from headrace.definitions.label import Label
 from headrace.definitions.references import parse_reference
 from headrace.errors import DataError
-from headrace.offline.historical import Making
+from headrace.offline.historical import Making, historical
 from headrace.offline.rebuild import check_definitions, check_rows, check_sources, check_spine, read_manifest
 from headrace.offline.sampling import Negatives
 from headrace.offline.spine import Spine
@@ -112,6 +112,19 @@ class TrainingSets:
         plan = self._names.retrieval(chosen, full=full)
         rows = _read(spine, timestamp, plan, asked)
         return training_set(plan, rows, asked, self._making(plan, chosen, self._now, full=full), progress)
+
+    def historical(
+        self, spine: Any, timestamp: str, chosen: Chosen, progress: Progress, *, full: bool
+    ) -> HistoricalFeatures:
+        """Features without labels; see `FeatureStore.get_historical_features`.
+
+        Raises:
+            DataError: The spine or a source cannot be used.
+            DefinitionError: Two columns would share a name.
+        """
+        plan = self._names.retrieval(chosen, full=full)
+        rows = Spine.read(spine, timestamp, {**plan.keys, **plan.request})
+        return historical(plan, rows, self._making(plan, chosen, self._now, full=full), progress)
 
     def rebuild(
         self, given: Mapping[str, Any] | str | os.PathLike[str], spine: Any, progress: Progress

@@ -95,6 +95,11 @@ class Source(Definition):
         """Whether the batch is a table in memory, not a path."""
         return self.batch is not None and not isinstance(self.batch, str)
 
+    @property
+    def has_stream(self) -> bool:
+        """Whether events may be pushed to it."""
+        return False
+
     def _check_batch(self) -> None:
         given = self.batch
         if isinstance(given, os.PathLike):
@@ -270,6 +275,11 @@ class EventSource(Source):
             tags: Sequence[str] = (),
             written: str = "",
         ) -> None: ...
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether events may be pushed to it."""
+        return self.stream is not None
 
     def __post_init__(self) -> None:
         """Check the id, the durations and the stream."""

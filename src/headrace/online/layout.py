@@ -7,10 +7,12 @@ beside it until it is cleared away. Logs and quarantine outlive layouts: they ho
 
 from __future__ import annotations
 
+from headrace.clock import DAY
 from headrace.keys import encode_key
 
 __all__ = [
     "EARLIER",
+    "EPOCH",
     "LATE",
     "LAYOUT",
     "LOG",
@@ -33,6 +35,9 @@ __all__ = [
 
 LAYOUT = 2
 """The version of manifests and records."""
+
+EPOCH = DAY
+"""The length of an epoch of the stream: a UTC day."""
 
 EARLIER = tuple(encode_key((kind,)) for kind in ("manifest", "stream", "loading", "generation", "epoch"))
 """The prefixes of layout 1, whose generations were never added to."""

@@ -57,7 +57,7 @@ class SourceStream:
         Raises:
             DataError: The source has no stream.
         """
-        if getattr(source, "stream", None) is None:
+        if not source.has_stream:
             raise DataError(
                 f"Source {source.name!r} has no stream.",
                 asked=source.name,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.clock import FixedClock
 from headrace.kernel.columns import STATUS_NAMES
+from headrace.online.layout import EPOCH
 from headrace.online.materialize import Load, materialize
 from headrace.online.serve import Served
 from headrace.online.source import SourceStream
-from headrace.resolution import EPOCH, has_stream
 from headrace.testing.feature_tests.case import AT
 from headrace.testing.feature_tests.comparing import plain
 from headrace.testing.feature_tests.outcome import Answer
@@ -84,7 +84,7 @@ def _fill(
 ) -> None:
     """Load the views of one source up to the last K before an instant, and push what was known since."""
     source = views[0].source
-    if not has_stream(source):
+    if not source.has_stream:
         for view in views:
             materialize(store, engine, Load(view, t, t, EPOCH), _silent)
         return

@@ -1,0 +1,97 @@
+"""The parts of a project: registry, engine, online store, what names stand for."""
+
+from __future__ import annotations
+
+import getpass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from headrace.definitions.loading import load_definitions
+from headrace.wiring import open_catalog, open_engine, open_online
+
+if TYPE_CHECKING:
+    from headrace.clock import Clock
+    from headrace.config import Settings
+    from headrace.definitions.base import Definition
+    from headrace.ports.catalog import Catalog
+    from headrace.ports.engine import Engine
+    from headrace.registry.registry import Registry
+    from headrace.resolution import Resolution
+    from headrace.stores.lmdb import LmdbStore
+    from headrace.training import TrainingSets
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """What a project is made of; each part is opened by the first who needs it.
+
+    Attributes:
+        settings: The project's.
+        clock: Tells the time.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, who: str | None) -> None:
+        """Of a project.
+
+        Args:
+            settings: The project's.
+            clock: Tells the time.
+            who: Who acts; None for the user.
+        """
+        self.settings = settings
+        self.clock = clock
+        self._who = who
+        self._given: tuple[Definition, ...] | None = None
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return open_catalog(self.settings)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What is defined, in which version, since when and by whom."""
+        from headrace.registry.registry import Registry
+
+        return Registry(self._catalog, self.clock, self._who or getpass.getuser())
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What reads sources and computes history."""
+        return open_engine(self.settings)
+
+    @cached_property
+    def online(self) -> LmdbStore:
+        """Where features are served from."""
+        return open_online(self.settings, self.clock)
+
+    @cached_property
+    def names(self) -> Resolution:
+        """What names stand for."""
+        from headrace.resolution import Resolution
+
+        return Resolution(self.registry, self.settings.project.timezone, self.definitions)
+
+    @property
+    def training(self) -> TrainingSets:
+        """What makes training sets, at the present instant."""
+        from headrace.training import TrainingSets
+
+        return TrainingSets(self.names, self.engine, self.settings, self.clock.now())
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """The definitions that were given, else those of the project's files."""
+        if self._given is None:
+            self._given = load_definitions(self.settings.directory, self.settings.project.definitions)
+        return self._given
+
+    def give(self, definitions: tuple[Definition, ...]) -> None:
+        """Add definitions to those known here."""
+        self._given = (*(self._given or ()), *definitions)
+
+    def close(self) -> None:
+        """Let go of registry and online store."""
+        for name in ("online", "_catalog"):
+            part = self.__dict__.pop(name, None)
+            if part is not None:
+                part.close()
