@@ -4,10 +4,16 @@ Every edge of a window is a multiple of its hop, so rows that share a hop enter 
 tile may be depends on which windows still reach it: once those that are cut finely have passed, only coarse
 ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features; sets,
 lists and bitmaps that no lifetime feature reads are not kept even there.
+
+Tiles are cut for an instant: the earliest that anybody will ask at. They may be cut again for a later one, with
+more rows or without, and are then what all rows cut for it at once would be. For windows only move forward: those
+that still reach a row at the later instant reached it at the earlier one too, so its tile was no wider than the
+finest of their hops, and as hops nest it lies in the new tile whole, and on one side of every edge.
 """
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,14 +37,14 @@ def finest_hop(plan: ViewPlan) -> int | None:
     return min(hops, default=None)
 
 
-def tile_starts(plan: ViewPlan, time: Array, at: int | None = None) -> tuple[Array, Array]:
+def tile_starts(plan: ViewPlan, time: Array, at: int | Array | None = None) -> tuple[Array, Array]:
     """Where the tile of each row starts, and which rows any window can still reach.
 
     Args:
         plan: The view's plan.
-        time: Rows' times.
-        at: The earliest instant anybody will ask at; tiles are as wide as all later instants allow. None: the
-            finest width for all rows, nothing dropped.
+        time: Rows' times, n of them.
+        at: The earliest instant anybody will ask at, one for all rows or n; tiles are as wide as all later
+            instants allow. None: the finest width for all rows, nothing dropped.
     """
     if at is None:
         hop = finest_hop(plan)
@@ -57,24 +63,25 @@ def tile_starts(plan: ViewPlan, time: Array, at: int | None = None) -> tuple[Arr
 
 
 @np.errstate(over="ignore", invalid="ignore")  # as where features are computed
-def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
+def tile(plan: ViewPlan, rows: Rows, at: int | Array | None = None) -> Rows:
     """The rows merged into tiles, which count from their start.
 
     Args:
         plan: The view's plan.
         rows: Sorted rows: events, tiles, or both.
-        at: See `tile_starts`.
+        at: See `tile_starts`; where each row has its own, those of one entity are equal.
     """
     starts, reached = tile_starts(plan, rows.time, at)
     if not reached.all():
         kept = np.flatnonzero(reached)
         rows, starts = rows.take(kept), starts[kept]
+        at = at[kept] if isinstance(at, np.ndarray) else at
     first = np.flatnonzero(begins(rows.entity, starts))
     offsets = np.append(first, len(rows))
     starts = starts[first]
     measures = [m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True)]
     if at is not None:
-        oldest = _oldest(plan, at)
+        oldest = _oldest(plan, at[first] if isinstance(at, np.ndarray) else at)
         measures = [
             _without(states, starts < oldest[place], measure.algebra)
             for place, (measure, states) in enumerate(zip(plan.measures, measures, strict=True))
@@ -82,14 +89,15 @@ def tile(plan: ViewPlan, rows: Rows, at: int | None = None) -> Rows:
     return Rows(rows.entity[first], starts, None, tuple(measures))
 
 
-def _oldest(plan: ViewPlan, at: int) -> list[int]:
-    """The oldest instant at which any window of each measure begins, asked at an instant or later."""
-    begins = [edges(span, at, plan.zone)[0] for span in plan.spans]
+def _oldest(plan: ViewPlan, at: int | Array) -> list[int | Array]:
+    """Where the first window of each measure begins that is asked for at an instant or later."""
+    begin = [edges(span, at, plan.zone)[0] for span in plan.spans]
     read = plan.spans_of
-    return [
-        min((begins[span] for span in read.get(place, ())), default=FOREVER_AGO)
-        for place in range(len(plan.measures))
-    ]
+    oldest: list[int | Array] = []
+    for place in range(len(plan.measures)):
+        spans = read.get(place, ())
+        oldest.append(reduce(np.minimum, [begin[span] for span in spans]) if spans else FOREVER_AGO)
+    return oldest
 
 
 def _without(states: States, rows: Array, algebra: Algebra) -> States:

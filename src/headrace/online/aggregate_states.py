@@ -98,9 +98,11 @@ class AggregateStates:
         ripe, green = np.flatnonzero(waiting.known <= stamp.now), np.flatnonzero(waiting.known > stamp.now)  # type: ignore[operator]
         fresh = Rows.merged([rows.take(due), waiting.take(ripe)])
         old = self._rows(self._tiles, [record.tiles for record in before], groups)
-        tiles = tile(self._plan, Rows.merged([old, fresh]))
-        pending = Rows.merged([rows.take(later), waiting.take(green)])
         frontier = np.maximum([record.frontier for record in before], _newest_known(fresh, len(before)))
+        merged = Rows.merged([old, fresh])
+        # A record is never asked at F or before: its tiles are those that do for F + 1 and later.
+        tiles = tile(self._plan, merged, frontier[merged.entity] + 1)
+        pending = Rows.merged([rows.take(later), waiting.take(green)])
         after = [
             record._replace(frontier=f, offset=max(record.offset, stamp.offset), writer=stamp.writer)
             for record, f in zip(before, frontier.tolist(), strict=True)
@@ -131,9 +133,10 @@ class AggregateStates:
                 data if any_ else b""
                 for data, any_ in zip(self._waiting.pack(pending, ends), some.tolist(), strict=True)
             ]
+        # The frontier and the offset stay where no window reaches any tile: they say what was merged.
         return [
             encode_record(record._replace(tiles=data if any_ else b"", pending=rest))
-            if any_ or rest
+            if any_ or rest or record.frontier > FOREVER_AGO
             else None
             for record, data, any_, rest in zip(records, packed, held.tolist(), waiting, strict=True)
         ]
