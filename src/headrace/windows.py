@@ -307,9 +307,7 @@ def _calendar_edges(of: Calendar, t: Instants, zone: str) -> tuple[Instants, Ins
 
     if not len(t):
         return t, (t if of.offset else None)
-    known = np.asarray(
-        _period_starts(of.unit, zone, _year(int(t.min())) - back, _year(int(t.max())) + 1), dtype=np.int64
-    )
+    known = _period_array(of.unit, zone, _year(int(t.min())) - back, _year(int(t.max())) + 1)
     index = np.searchsorted(known, t, side="right") - 1 - of.offset
     return known[np.maximum(index, 0)], (known[np.maximum(index + 1, 0)] if of.offset else None)
 
@@ -339,6 +337,16 @@ def _period_starts(unit: str, zone: str, first_year: int, last_year: int) -> lis
             _local_midnight(last, zone) + DAY
         )  # east of Greenwich the year 10000 begins before ours ends
     return starts
+
+
+@lru_cache(maxsize=256)
+def _period_array(
+    unit: str, zone: str, first_year: int, last_year: int
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """`_period_starts` as an array, made once: pushes and requests ask about the same years again and again."""
+    import numpy as np
+
+    return np.asarray(_period_starts(unit, zone, first_year, last_year), dtype=np.int64)
 
 
 def _local_midnight(day: dt.date, zone: str) -> int:

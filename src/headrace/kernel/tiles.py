@@ -80,7 +80,7 @@ def tile(plan: ViewPlan, rows: Rows, at: int | Array | None = None) -> Rows:
     offsets = np.append(first, len(rows))
     starts = starts[first]
     measures = [m.algebra.reduce(s, offsets) for m, s in zip(plan.measures, rows.measures, strict=True)]
-    if at is not None:
+    if at is not None and any(m.algebra.entries for m in plan.measures):
         oldest = _oldest(plan, at[first] if isinstance(at, np.ndarray) else at)
         measures = [
             _without(states, starts < oldest[place], measure.algebra)
