@@ -343,7 +343,7 @@ def _period_starts(unit: str, zone: str, first_year: int, last_year: int) -> lis
 def _period_array(
     unit: str, zone: str, first_year: int, last_year: int
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """`_period_starts` as an array, made once: pushes and requests ask about the same years again and again."""
+    """`_period_starts` as an array, made once: pushes ask about the same years again and again."""
     import numpy as np
 
     return np.asarray(_period_starts(unit, zone, first_year, last_year), dtype=np.int64)

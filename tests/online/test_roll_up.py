@@ -115,7 +115,6 @@ def test_a_record_s_tiles_are_bounded_by_its_windows_not_by_its_days(kind: str) 
         (data,) = stream.records.values()
         tiles = RecordFormat(view.plan).unpack([decode_record(data).tiles], np.zeros(1, np.int64))
         found.append(len(tiles))
-    # Between events half an hour apart most tiles are empty, so nothing is seen of the bound but that it holds.
     assert max(found) <= most
     assert max(found[2:]) == max(found[20:])
 

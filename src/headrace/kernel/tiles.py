@@ -5,10 +5,10 @@ tile may be depends on which windows still reach it: once those that are cut fin
 ones are left. What no window reaches any more is dropped, or kept as one state for lifetime features; sets,
 lists and bitmaps that no lifetime feature reads are not kept even there.
 
-Tiles are cut for an instant: the earliest that anybody will ask at. They may be cut again for a later one, with
-more rows or without, and are then what all rows cut for it at once would be. For windows only move forward: those
-that still reach a row at the later instant reached it at the earlier one too, so its tile was no wider than the
-finest of their hops, and as hops nest it lies in the new tile whole, and on one side of every edge.
+Tiles are cut for an instant: the earliest that anybody will ask at. They may be cut again for a later one,
+with more rows or without, and are then what all rows cut for it at once would be. For windows only move
+forward: those that still reach a row at the later instant reached it at the earlier one too, so its tile was
+no wider than the finest of their hops; as hops nest, it lies in the new tile whole, beside every edge.
 """
 
 from __future__ import annotations
