@@ -26,7 +26,7 @@ from headrace.windows import FOREVER_AGO, Lifetime, edges, tile_hop
 if TYPE_CHECKING:
     from headrace.aggregations.algebra import Algebra
     from headrace.aggregations.states import Array
-    from headrace.kernel.plan import ViewPlan
+    from headrace.kernel.plan import Span, ViewPlan
 
 __all__ = ["finest_hop", "tile", "tile_starts"]
 
@@ -56,7 +56,7 @@ def tile_starts(plan: ViewPlan, time: Array, at: int | Array | None = None) -> t
     spans = [(tile_hop(span, plan.zone), span) for span in plan.spans]
     # Coarse first: what a finer window reaches too is then cut finer.
     for hop, span in sorted(((h, s) for h, s in spans if h is not None), key=lambda pair: -pair[0]):
-        inside = time >= edges(span, at, plan.zone)[0]
+        inside = time >= _begin(plan, span, at)
         starts[inside] = time[inside] // hop * hop
         reached |= inside
     return starts, reached
@@ -89,13 +89,17 @@ def tile(plan: ViewPlan, rows: Rows, at: int | Array | None = None) -> Rows:
     return Rows(rows.entity[first], starts, None, tuple(measures))
 
 
-def _oldest(plan: ViewPlan, at: int | Array) -> list[int | Array]:
+def _begin(plan: ViewPlan, span: Span, at: int | Array) -> Array:
+    """Where a window begins that is asked for at an instant, or at each of n: one instant, or n."""
+    return edges(span, np.asarray(at, dtype=np.int64).reshape(-1), plan.zone)[0]
+
+
+def _oldest(plan: ViewPlan, at: int | Array) -> list[Array | int]:
     """Where the first window of each measure begins that is asked for at an instant or later."""
-    begin = [edges(span, at, plan.zone)[0] for span in plan.spans]
-    read = plan.spans_of
-    oldest: list[int | Array] = []
+    begin = [_begin(plan, span, at) for span in plan.spans]
+    oldest: list[Array | int] = []
     for place in range(len(plan.measures)):
-        spans = read.get(place, ())
+        spans = plan.spans_of.get(place, ())
         oldest.append(reduce(np.minimum, [begin[span] for span in spans]) if spans else FOREVER_AGO)
     return oldest
 
