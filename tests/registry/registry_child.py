@@ -228,10 +228,11 @@ def _write(registry: Registry, who: str) -> dict[str, Any]:
         seen.append(observed(registry))
     for _ in range(2):
         while True:
-            before = [int(each) for each in registry.state().versions("view", "shared")]
+            state = registry.state()
+            before = [int(each) for each in state.versions("view", "shared")]
             following = str(max(before, default=0) + 1)
             planned = registry.plan([view("shared", following, {"x": following})], partial=True)
-            if planned.is_empty:  # another wrote it between the look and the plan
+            if planned.counter != state.counter:  # others may have written it since, and even the next
                 continue
             try:
                 written.append(registry.apply(planned).counter)

@@ -19,7 +19,9 @@ from tests.registry.test_migrations import connected
 from tests.registry.test_processes import child, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from headrace.registry.registry import Registry
 
 PROCESSES = 4
 WRITES = 6  # of each writer, two of them to what all write
@@ -112,6 +114,89 @@ def plan_at_once(ana: Any, bob: Any, others: list[Any]) -> None:
         return made
 
     ana.plan = planned
+
+
+def at_the_second_look(registry: Registry, others: Callable[[], object]) -> None:
+    """Let others be faster: their change lands after the registry's first look, or just before it writes."""
+    state, turns = registry.state, iter([False, True])
+
+    def looked() -> Any:
+        found = state()
+        if next(turns, False):
+            others()
+        return found
+
+    registry.state = looked  # type: ignore[method-assign]
+
+
+def three_versions(registry: Registry, name: str) -> None:
+    for version in ("1", "2", "3"):
+        registry.apply([view(name, version, {"x": version})], partial=True)
+
+
+def test_a_rollback_goes_on_beside_what_others_change(url: str) -> None:
+    with opened(url, "ana") as ana, opened(url, "bob") as bob:
+        three_versions(ana, "a")
+        at_the_second_look(ana, lambda: bob.apply([view("b", "1", {"x": ""})], partial=True))
+        assert ana.rollback("view", "a").version == "2"
+        assert [(each.who, each.action) for each in bob.audit()][-2:] == [
+            ("ana", "rollback"),
+            ("bob", "activate"),
+        ][::-1]
+        assert bob.state().stack("view", "a") == ("1", "2")
+
+
+def test_two_who_roll_back_at_once_go_one_step_back(url: str) -> None:
+    with opened(url, "ana") as ana, opened(url, "bob") as bob:
+        three_versions(ana, "a")
+        at_the_second_look(ana, lambda: bob.rollback("view", "a"))
+        with pytest.raises(ConflictError, match="bob: rollback view a@2"):
+            ana.rollback("view", "a")
+        assert bob.state().stack("view", "a") == ("1", "2")
+
+
+def test_of_two_who_activate_the_later_wins(url: str) -> None:
+    with opened(url, "ana") as ana, opened(url, "bob") as bob:
+        three_versions(ana, "a")
+        ana.state()
+        at_the_second_look(ana, lambda: bob.activate("view", "a", "2"))
+        ana.state()
+        assert ana.activate("view", "a", "1").active
+        assert bob.state().stack("view", "a") == ("1", "2", "3", "2", "1")
+
+
+def test_what_many_activate_and_roll_back_at_once_is_all_done(url: str) -> None:
+    crowd = [f"p{number}" for number in range(8)]
+    with opened(url) as registry:
+        for who in crowd:
+            three_versions(registry, who)
+        before = registry.counter()
+    start = threading.Barrier(len(crowd), timeout=60)
+    undone: list[BaseException] = []
+
+    def take_part(who: str) -> None:
+        try:
+            with opened(url, who) as registry:
+                start.wait()
+                for version in ("1", "2", "1"):
+                    assert registry.activate("view", who, version).version == version
+                assert registry.rollback("view", who).version == "2"
+        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            undone.append(error)
+
+    threads = [threading.Thread(target=take_part, args=(who,)) for who in crowd]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert undone == []
+    with opened(url) as registry:
+        assert registry.counter() == before + 4 * len(crowd)  # no two made one change
+        for who in crowd:
+            assert registry.state().stack("view", who) == ("1", "2", "3", "1", "2")
+            assert [each.action for each in registry.audit("view", who) if each.who == who] == [
+                *("activate", "activate", "activate", "rollback")
+            ]
 
 
 @pytest.fixture

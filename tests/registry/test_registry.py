@@ -13,7 +13,7 @@ from headrace.catalogs.sql import SqlCatalog
 from headrace.clock import FixedClock, instant
 from headrace.definitions.canonical import document, freeze
 from headrace.definitions.graph import gather
-from headrace.errors import ConflictError, UnknownNameError
+from headrace.errors import UnknownNameError
 from headrace.ports.catalog import Key, Run
 from headrace.registry.registry import Registry
 from headrace.testing.definitions import definitions
@@ -321,24 +321,6 @@ def test_runs_are_kept_by_version(registry: Registry, clock: FixedClock) -> None
     registry.record_run(key, end=NOON, details={"rows": 8})
     assert registry.runs() == {key: Run(key, NOON, NOON + 1, {"rows": 8})}
     assert registry.counter() == 1
-
-
-def test_a_switch_at_the_same_time_as_another_is_a_conflict(catalog: SqlCatalog, registry: Registry) -> None:
-    class Hasty(SqlCatalog):
-        """Somebody else is faster: their change lands between our look at the registry and our commit."""
-
-        def commit(self, change):  # type: ignore[no-untyped-def]
-            self.commit = super().commit  # type: ignore[method-assign]
-            other.apply([source("other")], partial=True)
-            return super().commit(change)
-
-    registry.apply([view("ads", "1", {"a": ""})])
-    registry.apply([view("ads", "2", {"a": "x"})])
-    other = Registry(catalog, FixedClock(0), "bo")
-    catalog.__class__ = Hasty
-    with pytest.raises(ConflictError, match="bo: add source other@1"):
-        registry.rollback("view", "ads")
-    assert registry.get("view", "ads").version == "2"
 
 
 def test_readers_of_one_process_follow_writers_of_another(url: str, clock: FixedClock) -> None:

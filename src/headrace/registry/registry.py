@@ -16,7 +16,7 @@ from headrace.registry.reader import RegistryReader, found
 from headrace.registry.reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from headrace.clock import Clock
@@ -131,35 +131,49 @@ class Registry(RegistryReader):
     def activate(self, kind: str, name: str, version: str) -> Entry:
         """Make a version of a name the active one; applying known definitions does not undo it.
 
+        Others may do so at the same time: of two who activate versions of one name the later wins.
+
         Raises:
             UnknownNameError: There is no such version.
-            ConflictError: The registry changed at the same time.
+            ConflictError: Others never stopped changing the registry.
         """
-        state = self.state()
-        entry = found(state, kind, name, version)
-        if not entry.active:
-            self._switch(state, entry.key, (*state.stack(kind, name), version), "activate")
+
+        def switched(state: State) -> Change | None:
+            entry = found(state, kind, name, version)
+            versions = (*state.stack(kind, name), version)
+            return None if entry.active else self._switch(state, entry.key, versions, "activate")
+
+        self._insist(switched)
         return self.get(kind, name, version)
 
     def rollback(self, kind: str, name: str) -> Entry:
         """Make the version active that was before the active one; again, the one before that.
 
+        Others may change the registry at the same time, but not what this goes back from.
+
         Raises:
             UnknownNameError: There is no such name, or no version was active before.
-            ConflictError: The registry changed at the same time.
+            ConflictError: Another version of the name became active at the same time.
         """
-        state = self.state()
-        entry = found(state, kind, name)
-        *before, _ = state.stack(kind, name)
-        if not before:
-            raise UnknownNameError(
-                f"{kind} {name} has only ever been active in version {entry.version}.",
-                asked=name,
-                available=state.versions(kind, name),
-                remedy="Activate one of its versions.",
-            )
-        self._switch(state, entry.key._replace(version=before[-1]), tuple(before), "rollback")
-        return self.get(kind, name)
+        seen = self.state()
+        stack = seen.stack(kind, name)
+
+        def switched(state: State) -> Change | None:
+            entry = found(state, kind, name)
+            if state.stack(kind, name) != stack:
+                raise self._conflict(seen.counter)
+            *before, _ = stack
+            if not before:
+                raise UnknownNameError(
+                    f"{kind} {name} has only ever been active in version {entry.version}.",
+                    asked=name,
+                    available=state.versions(kind, name),
+                    remedy="Activate one of its versions.",
+                )
+            return self._switch(state, entry.key._replace(version=before[-1]), tuple(before), "rollback")
+
+        self._insist(switched)
+        return self.get(kind, name, stack[-2])
 
     def record_run(self, view: Key, end: int, details: Mapping[str, Any] | None = None) -> None:
         """Note that a view version was loaded, finished now.
@@ -171,15 +185,28 @@ class Registry(RegistryReader):
         """
         self._catalog.record(Run(view, end, self._clock.now(), details or {}))
 
-    def _switch(self, state: State, key: Key, versions: tuple[str, ...], how: str) -> None:
+    def _switch(self, state: State, key: Key, versions: tuple[str, ...], how: str) -> Change:
         now, before = self._clock.now(), state.active(key.kind, key.name)
-        self._commit(
-            Change(
-                expected=state.counter,
-                activations=(Activation(key.kind, key.name, Stack(versions, how, self._who, now)),),
-                events=(Event(0, how, *key, f"active was {before}", self._who, now),),
-            )
+        return Change(
+            expected=state.counter,
+            activations=(Activation(key.kind, key.name, Stack(versions, how, self._who, now)),),
+            events=(Event(0, how, *key, f"active was {before}", self._who, now),),
         )
+
+    def _insist(self, change: Callable[[State], Change | None]) -> None:
+        """Make a change to the registry as it is; where others were faster, as it is then."""
+        for pause in (*pauses(_TRIES), None):
+            made = change(self.state())
+            if made is None:
+                return
+            try:
+                self._commit(made)
+            except ConflictError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def _commit(self, change: Change) -> int:
         try:
