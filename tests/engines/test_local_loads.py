@@ -26,6 +26,7 @@ SCHEMA = pa.schema(
     [
         ("id", pa.string()),
         ("user", pa.string()),
+        ("shop", pa.string()),
         ("ts", pa.timestamp("us", "UTC")),
         ("at", pa.timestamp("us", "UTC")),
     ]
@@ -35,14 +36,14 @@ SCHEMA = pa.schema(
 class Files:
     """A directory of files of (id, hour it happened, hour it was known), and an engine that reads it."""
 
-    def __init__(self, directory: Path, event_id: str | None) -> None:
+    def __init__(self, directory: Path, event_id: str | None, key: str = "user") -> None:
         self._directory = directory
         source = EventSource(
             "log", batch="log/*.parquet", schema={name: str(of) for name, of in _TYPES.items()},
             timestamp="ts", available_at="at", event_id=event_id,
         )  # fmt: skip
-        user = Entity("user", join_keys={"user": "string"})
-        view = AggregateView("v", entity=user, source=source, features=[agg.count("n", windows=["7d"])])
+        whose = Entity("whose", join_keys={key: "string"})
+        view = AggregateView("v", entity=whose, source=source, features=[agg.count("n", windows=["7d"])])
         self._view = bind(view, source.schema, "UTC")
         self._engine = LocalEngine(directory)
 
@@ -62,7 +63,7 @@ class Files:
         return sorted(hours), Held(NOON + before * HOUR, dict(parts[-1].extents))
 
 
-_TYPES = {"id": "string", "user": "string", "ts": "timestamp", "at": "timestamp"}
+_TYPES = {"id": "string", "user": "string", "shop": "string", "ts": "timestamp", "at": "timestamp"}
 
 
 @pytest.fixture(params=["id", None], ids=["with ids", "without ids"])
@@ -96,12 +97,21 @@ def test_the_cache_of_ids_may_be_deleted(tmp_path: Path) -> None:
     files.write("a", ("1", 0, 0), ("2", 1, 1), ("3", 1, 5))
     _, held = files.load(4)
     files.write("b", ("1", 0, 6), ("4", 2, 6), ("2", 1, 6), ("4", 2, 7), ("3", 1, 7))
-    (cached,) = (tmp_path / ".headrace" / "cache" / "ids" / "log").iterdir()
+    (cached,) = (tmp_path / ".headrace" / "cache" / "ids" / "log").glob("*/*")
     # copies of what is loaded are left out; those among what is read are left to the kernel
     assert files.load(10, held)[0] == [1, 1, 2, 2]
     for spoil in (lambda: cached.write_bytes(b"nonsense"), cached.unlink):
         spoil()
         assert files.load(10, held)[0] == [1, 1, 2, 2]
+
+
+def test_a_view_that_leaves_rows_out_leaves_another_the_ids_of_them(tmp_path: Path) -> None:
+    users, shops = Files(tmp_path, "id"), Files(tmp_path, "id", key="shop")  # no row has a shop
+    users.write("a", ("1", 0, 0))
+    _, held = users.load(4)
+    assert shops.load(4)[0] == []
+    users.write("b", ("1", 0, 6), ("2", 1, 6))
+    assert users.load(10, held)[0] == [1]
 
 
 def test_an_id_of_another_entity_is_another_event(tmp_path: Path) -> None:

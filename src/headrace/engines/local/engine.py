@@ -151,8 +151,7 @@ class LocalEngine:
         """The clean events of a view's source with `known < before`, entity by entity."""
         ids = None
         if binding.event_id is not None:
-            directory = self._directory / _CACHE / binding.source.name
-            ids = FileIds(directory, binding.schema, binding.event_id)
+            ids = FileIds(self._directory / _CACHE, binding, binding.event_id)
         files = self._files(binding.source)
         load = LoadParts(binding, before, held, files, partial(self._read, binding), ids)
         yield from load.parts(done, self._budget, self._threads)

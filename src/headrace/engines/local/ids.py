@@ -1,6 +1,8 @@
 """Hashes of the event ids in each file that was loaded, so that copies are found without reading it again.
 
 A cache: it may be deleted at any time, and what it says of a file is looked up in the file before it counts.
+Which rows of a file are events depends on who reads it: a row without a user is none for views of users, and
+one that breaks a rule none for the version of the source that has it. So each way of reading has its own.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headrace.definitions.canonical import semantic_hash
 from headrace.kernel.duplicates import id_hashes
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headrace.aggregations.states import Array
-    from headrace.schema import Schema
+    from headrace.kernel.binding import Binding
 
 __all__ = ["FileIds", "Wanted"]
 
@@ -34,16 +37,18 @@ _BITS = 24
 class FileIds:
     """The hashes of ids by file."""
 
-    def __init__(self, directory: Path, schema: Schema, event_id: str) -> None:
+    def __init__(self, directory: Path, binding: Binding, event_id: str) -> None:
         """In a directory, which is made when it is needed.
 
         Args:
-            directory: Where a source's files of hashes are.
-            schema: The source's schema.
+            directory: Where all hashes are.
+            binding: The view whose events have the ids.
             event_id: The column that identifies an event.
         """
-        self._directory = directory
-        self._schema, self._event_id = schema, event_id
+        keys = [(name, str(of)) for name, of in binding.keys.items()]
+        reading = (semantic_hash(binding.source), binding.zone, keys)
+        self._directory = directory / binding.source.name / _short(reading)
+        self._schema, self._event_id = binding.schema, event_id
 
     def hashes(self, events: pa.Table) -> Array:
         """The hash of each event's id, uint64; anything for null."""
@@ -82,7 +87,11 @@ class FileIds:
     def _place(self, path: Path) -> Path:
         stat = path.stat()
         what = (_VERSION, str(path), stat.st_size, stat.st_mtime_ns, self._event_id, str(self._schema))
-        return self._directory / f"{hashlib.sha256(repr(what).encode()).hexdigest()[:32]}.npy"
+        return self._directory / f"{_short(what)}.npy"
+
+
+def _short(what: object) -> str:
+    return hashlib.sha256(repr(what).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class Wanted:
