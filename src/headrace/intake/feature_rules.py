@@ -24,7 +24,11 @@ __all__ = ["FeatureRules"]
 
 
 class FeatureRules:
-    """The rules of a feature, bound once; threads may share them."""
+    """The rules of a feature, bound once; threads may share them.
+
+    Attributes:
+        names: What they are called.
+    """
 
     def __init__(self, feature: str, rules: Sequence[Rule], of: Type) -> None:
         """Bind them.
@@ -37,6 +41,7 @@ class FeatureRules:
         Raises:
             DefinitionError: A rule does not fit the type, or `unique` is to be enforced at reads.
         """
+        self.names = tuple(rule_name(dataclasses.replace(rule, column=feature)) for rule in rules)
         named = [dataclasses.replace(rule, column=feature) for rule in rules]
         self._unique = [rule for rule in named if rule.kind == "unique"]
         for rule in self._unique:

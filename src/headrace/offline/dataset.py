@@ -73,6 +73,7 @@ class Origin:
         engine: What computed it.
         created_at: When, microseconds UTC.
         service: The service that was asked for, `name@version`; None where features were listed.
+        broken: For each column whose feature has rules, how many values break each.
     """
 
     features: Sequence[OutputFeature]
@@ -83,6 +84,7 @@ class Origin:
     engine: str
     created_at: int
     service: str | None = None
+    broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def manifest(self) -> dict[str, Any]:
         """The facts as JSON values; hashes the spine."""
@@ -96,6 +98,7 @@ class Origin:
             "sources": {name: dict(facts) for name, facts in self.sources.items()},
             "statuses": {name: count_statuses(each) for name, each in self.statuses.items()},
             "quarantined": dict(self.quarantined),
+            "rules": {name: dict(each) for name, each in self.broken.items()},
         }
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
 from headrace.errors import DefinitionError
+from headrace.kernel.columns import HeldColumns
 from headrace.offline.dataset import HistoricalFeatures, Origin, OutputFeature
 from headrace.offline.inputs import Inputs, inputs_of
 from headrace.ports.engine import Asked
-from headrace.retrieval.enforcing import Enforced, enforced_rules
+from headrace.retrieval.enforcing import Judged, Judges
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headrace.definitions.references import Reference
-    from headrace.kernel.columns import Column
+    from headrace.kernel.columns import Column, Columns
     from headrace.offline.spine import Spine
     from headrace.ports.engine import Engine, Progress
     from headrace.retrieval.plan import RetrievalPlan
@@ -66,15 +67,15 @@ def historical(
     _check_names(plan, spine)
     # Before anything is read: a file that changes meanwhile is then seen to be newer than the manifest says.
     sources, labels = inputs or inputs_of((each.binding for each in plan.views), made.directory)
-    found: list[Mapping[str, Column]] = []
+    judges = Judges.of(plan, enforced=False)
+    found: list[Columns] = []
     left_out: dict[str, int] = {}
     for each, label in zip(plan.views, labels, strict=False):
         binding = each.binding
         columns, rejected, newest = made.engine.features(
             Asked(binding, each.names, spine.keys(binding.keys), spine.t), progress
         )
-        rules = enforced_rules(binding, each.names)
-        found.append(Enforced(columns, rules) if rules else columns)
+        found.append(judges.columns(len(found), HeldColumns(columns)))
         sources[label]["newest"] = None if newest is None else format_instant(newest)
         for reason, count in rejected.items():
             name = f"{binding.source.name}: {reason}"
@@ -82,7 +83,7 @@ def historical(
     functions: dict[str, Column] = {}
     if plan.functions:
         request: dict[str, list[Any]] = spine.keys(plan.request).to_pydict()
-        functions = run_functions(plan, found, request, spine.t)
+        functions = run_functions(plan, found, request, spine.t, judges.functions)
     table, outputs = spine.table, {}
     for member in plan.members:
         name, feature = member.reference.name, member.reference.feature
@@ -93,7 +94,8 @@ def historical(
         for m in plan.members
     ]
     statuses = {name: column.status for name, column in outputs.items()}
-    origin = Origin(features, spine, statuses, sources, left_out, made.name, made.at, made.service)
+    broken = {name: column.broken for name, column in outputs.items() if isinstance(column, Judged)}
+    origin = Origin(features, spine, statuses, sources, left_out, made.name, made.at, made.service, broken)
     return HistoricalFeatures(table, origin)
 
 

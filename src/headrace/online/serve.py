@@ -16,7 +16,7 @@ from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.earlier import EarlierStates
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
-from headrace.retrieval.enforcing import Enforced, enforced_rules
+from headrace.retrieval.enforcing import Judges
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Served:
             )
             for place, each in enumerate(plan.views)
         ]
-        self._enforced = [enforced_rules(each.binding, each.names) for each in plan.views]
+        self._judges = Judges.of(plan, enforced=True)
         self._members = {member.output: member for member in plan.members}
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
@@ -90,14 +90,12 @@ class Served:
             for binding, states, earlier, batch in self._views
         ]
         found = read(store, asked, now, as_of)
-        columns = [
-            Enforced(each, rules) if rules else each
-            for each, rules in zip(found.columns, self._enforced, strict=True)
-        ]
+        columns = [self._judges.columns(place, each) for place, each in enumerate(found.columns)]
         functions: Mapping[str, Column] = {}
         if self._plan.functions:
             request = self._request(given, context, n)
-            functions = run_functions(self._plan, columns, request, np.full(n, found.t, dtype=np.int64))
+            t = np.full(n, found.t, dtype=np.int64)
+            functions = run_functions(self._plan, columns, request, t, self._judges.functions)
         members = MemberColumns(self._members, columns, functions)
         return OnlineFeatures(given, self._plan.members, members, found.t)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
     from headrace.definitions.on_demand import OnDemandFeature
+    from headrace.retrieval.enforcing import FeatureJudge
     from headrace.retrieval.plan import RetrievalPlan
 
 __all__ = ["run_functions"]
@@ -26,6 +28,7 @@ def run_functions(
     columns: Sequence[Mapping[str, Column]],
     request: Mapping[str, Sequence[Any]],
     t: Array,
+    judges: Mapping[str, FeatureJudge] = MappingProxyType({}),
 ) -> dict[str, Column]:
     """The plan's on-demand features, n rows each.
 
@@ -34,10 +37,12 @@ def run_functions(
         columns: For each of the plan's views, feature -> values.
         request: Request field -> n values.
         t: The rows' instants.
+        judges: The functions' own rules, by `name@version`.
 
     Returns:
         Name -> values of those that are asked for, which differ in their names; INVALID where a function
-        raises, returns what its type cannot hold, or would read a null that is INVALID itself.
+        raises, returns what its type cannot hold or what an enforced rule forbids, or would read a null that
+        is INVALID itself.
     """
     done: dict[str, Column] = {}
     read: dict[tuple[int, str], list[Any]] = {}
@@ -54,7 +59,8 @@ def run_functions(
             if spoiled.any():
                 failed, reason = failed | spoiled, reason or column.reason
         values.update({name: request[name] for name in function.request})
-        done[own] = _run(function, values, t, failed, reason)
+        column = _run(function, values, t, failed, reason)
+        done[own] = judges[own].judge(column) if own in judges else column
     asked = (member.reference for member in plan.members if member.view < 0)
     return {each.name: done[str(each)] for each in asked}
 

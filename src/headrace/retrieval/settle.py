@@ -11,6 +11,7 @@ from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.source import Source
 from headrace.definitions.view import View
 from headrace.intake.expressions import derived_types
+from headrace.intake.feature_rules import FeatureRules
 from headrace.intake.row_rules import RowRules
 from headrace.retrieval.bind import bind
 from headrace.retrieval.bind_label import bind_label
@@ -84,6 +85,7 @@ def settle(
             }
             features += each.outputs(types)
         elif isinstance(each, OnDemandFeature):
+            FeatureRules(each.name, each.rules, each.output)  # refuses what does not fit
             features.append(each.definition)
         elif isinstance(each, Label):
             bind_label(each, zone)
