@@ -320,24 +320,20 @@ def test_the_command_line_finds_shows_and_replays(tmp_path: Path) -> None:
         "sums = hr.AggregateView('sums', entity=user, source=events, features=[n])\n"
     )
 
-    def run(*arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(app, [*arguments, "--project", str(tmp_path)])
-        return done.exit_code, done.output
-
-    assert run("apply")[0] == 0
-    code, said = run("validate", str(tmp_path / "new.jsonl"), "--source", "events", "--json")
+    assert run(tmp_path, "apply")[0] == 0
+    code, said = run(tmp_path, "validate", str(tmp_path / "new.jsonl"), "--source", "events", "--json")
     assert (code, json.loads(said)["counts"]) == (2, {"range(price)": 2})
-    assert run("validate", str(tmp_path / "events.jsonl"), "--source", "events")[0] == 0
-    assert run("push", "events", str(tmp_path / "new.jsonl"))[0] == 2
-    code, said = run("validate", "--quarantine", "--rule", "range", "--json")
+    assert run(tmp_path, "validate", str(tmp_path / "events.jsonl"), "--source", "events")[0] == 0
+    assert run(tmp_path, "push", "events", str(tmp_path / "new.jsonl"))[0] == 2
+    code, said = run(tmp_path, "validate", "--quarantine", "--rule", "range", "--json")
     assert (code, json.loads(said)["counts"]) == (2, {"events": {"range(price)": 2}})
-    assert run("validate", "--quarantine", "--rule", "enum") == (
+    assert run(tmp_path, "validate", "--quarantine", "--rule", "enum") == (
         0,
-        run("validate", "--quarantine", "--rule", "enum")[1],
+        run(tmp_path, "validate", "--quarantine", "--rule", "enum")[1],
     )
-    code, said = run("validate", "--replay", "--source", "events", "--json")
+    code, said = run(tmp_path, "validate", "--replay", "--source", "events", "--json")
     assert (code, json.loads(said)["rejected"]) == (2, 2)
-    assert run("validate")[0] == 1
+    assert run(tmp_path, "validate")[0] == 1
 
 
 def test_a_load_takes_out_what_it_finds_mended(tmp_path: Path) -> None:
@@ -350,3 +346,77 @@ def test_a_load_takes_out_what_it_finds_mended(tmp_path: Path) -> None:
         write(tmp_path / "events.jsonl", [row(0), row(200), *broken()[1:3]])
         store.materialize(end=K)
         assert kept(store) == {2: ["range(price)"], 3: ["range(price)", "custom(plausible)"]}
+
+
+def test_a_load_tells_how_many_rows_and_values_break_which_rule(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [*(row(number) for number in range(9)), *broken()])
+    (view,) = definitions(on_invalid="warn", rules=RULES[:4])
+    features = (
+        agg.count("n", windows=["all"], rules=[hr.rules.range(max=3), hr.rules.not_null()]),
+        agg.sum("paid", "price", windows=["all"], rules=[hr.rules.range(min=0, enforce="serve")]),
+    )
+    with opened(tmp_path) as store:
+        store.apply([dataclasses.replace(view, features=features)])
+        (loaded,) = store.materialize(end=K)
+        told = {"range(price)": 3, "regex(user_id)": 3, "enum(pieces)": 2, "not_null(user_id)": 2}
+        assert loaded.rules == {**told, "uncastable": 1}
+        assert (loaded.warned, loaded.rejected, loaded.events) == (6, 1, 19)
+        users = ["u0", "u1", "u2", "xu1", "  ", ""]
+        counts = store.get_online_features(["sums:n_all"], {"user_id": users}, as_of=K).to_dict()["n_all"]
+        many = sum(count > 3 for count in counts)
+        assert 0 < many < loaded.sampled == len(users)
+        wanted = {"n_all": {"range(n_all)": many, "not_null(n_all)": 0}, "paid_all": {"range(paid_all)": 0}}
+        assert loaded.values == wanted
+        assert json.loads(json.dumps(loaded.to_dict()))["values"] == wanted
+        spine = [{"user_id": key, "ts": format_instant(K)} for key in users]
+        history = store.get_historical_features(spine, features=["sums:n_all", "sums:paid_all"])
+        assert history.manifest["rules"] == wanted
+    code, said = run(tmp_path, "materialize", "--end", format_instant(K), "--full")
+    assert code == 2
+    assert "sums@1: 3 rows break range(price)." in said
+    assert f"sums@1: n_all of {many} of 6 entities breaks range(n_all)." in said
+
+
+@hr.on_demand(
+    inputs={"paid": "sums:paid_all"}, output="double",
+    rules=[hr.rules.range(max=5, enforce="serve"), hr.rules.range(min=0)],
+)  # fmt: skip
+def twice(paid):
+    return 2 * paid
+
+
+@hr.on_demand(inputs={"doubled": "twice"}, output="bool")
+def is_dear(doubled):
+    return doubled > 3
+
+
+def test_an_enforced_rule_of_an_on_demand_feature_holds_in_serving_and_history_alike(tmp_path: Path) -> None:
+    write(tmp_path / "events.jsonl", [row(0, price=1), row(1, price=2.5), row(2, price=3)])
+    users = ["u0", "u1", "u2", "u3"]
+    with opened(tmp_path) as store:
+        store.apply([*definitions(rules=()), twice, is_dear])
+        store.materialize(end=K)
+        names = ["twice", "is_dear"]
+        answer = store.get_online_features(names, {"user_id": users}, as_of=NOW)
+        wanted = {"twice": [2.0, 5.0, None, 0.0], "is_dear": [False, True, None, False]}
+        assert answer.to_dict() == {"user_id": users, **wanted}
+        told = {
+            each.feature: (each.status, each.metadata.get("reason"))
+            for each in answer.values()
+            if "u2" in str(each.entity)
+        }
+        broken = ("INVALID", "it breaks the rule range(twice)")
+        assert told == {"twice": broken, "is_dear": broken}
+        spine = [{"user_id": key, "ts": format_instant(NOW)} for key in users]
+        history = store.get_historical_features(spine, features=names)
+        assert history.to_arrow().select(names).to_pydict() == wanted
+        assert history.manifest["statuses"]["twice"] == {"INVALID": 1, "PRESENT": 3}
+        assert history.manifest["rules"] == {"twice": {"range(twice)": 1}}
+        unfit = dataclasses.replace(twice, rules=(hr.rules.regex(pattern="a"),))
+        with pytest.raises(DefinitionError, match="no texts"):
+            store.plan([*definitions(rules=()), unfit])
+
+
+def run(directory: Path, *arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [*arguments, "--project", str(directory)])
+    return done.exit_code, done.output

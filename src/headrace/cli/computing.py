@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ from headrace.cli.store import opened
 from headrace.cli.verb import DONE, FOUND, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["materialize", "push"]
 
@@ -34,10 +34,24 @@ def materialize(*, project: Path, as_json: bool, end: str | None, views: Sequenc
     if as_json:
         output.document({"loads": loaded})
     elif loaded:
-        output.table(list(loaded[0]), [list(each.values()) for each in loaded])
+        names = ("view", "known", "entities", "events", "rejected", "warned", "full")
+        output.table(names, [[each[name] for name in names] for each in loaded])
+        for each in loaded:
+            _tell(each)
     else:
         output.note("There is no view to load: run `headrace apply` first.")
     return FOUND if any(each["rejected"] for each in loaded) else DONE
+
+
+def _tell(load: Mapping[str, Any]) -> None:
+    """Say how many rows and values break which rule."""
+    view, sampled = load["view"], load["sampled"]
+    for rule, count in load["rules"].items():
+        output.note(f"{view}: {count:,} rows break {rule}.")
+    for feature, counts in load["values"].items():
+        for rule, count in counts.items():
+            if count:
+                output.note(f"{view}: {feature} of {count:,} of {sampled:,} entities breaks {rule}.")
 
 
 @verb
@@ -55,7 +69,9 @@ def push(*, project: Path, as_json: bool, source: str, file: Path | None, rows: 
         raise click.UsageError("Give a FILE or --row, one of them.")
     with opened(project) as store:
         pushed = store.push(source, read_rows(file, rows))
-    counts = {name: getattr(pushed, name) for name in ("accepted", "duplicates", "late", "rejected")}
+    counts = {
+        name: getattr(pushed, name) for name in ("accepted", "duplicates", "late", "rejected", "warned")
+    }
     if as_json:
         output.document(counts)
     else:

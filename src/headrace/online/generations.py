@@ -34,14 +34,12 @@ class Written(msgspec.Struct, frozen=True):
         records: How many entities have a record.
         size: Bytes of the records.
         events: How many events were read.
-        rejected: How many rows went to quarantine.
     """
 
     done: int = 0
     records: int = 0
     size: int = 0
     events: int = 0
-    rejected: int = 0
 
 
 class _Claim(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ with by the next, which writes no bucket of entities twice.
 
 from __future__ import annotations
 
+from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -24,6 +26,7 @@ from headrace.online.layout import stream_key, stream_prefix
 from headrace.online.log import complete_from
 from headrace.online.manifest import Segment, StreamState, ViewManifest, read_manifest, read_streams
 from headrace.online.quarantine import Batch
+from headrace.online.sample import Sample
 from headrace.online.states import states_of
 
 if TYPE_CHECKING:
@@ -52,6 +55,10 @@ class Loaded(NamedTuple):
         events: How many were read.
         rejected: How many rows went to quarantine.
         full: Why all was loaded; empty where what was new was added.
+        warned: How many rows count though they break a rule of a source that only warns.
+        rules: How many rows break which rule: of those in quarantine the one that comes first.
+        sampled: How many entities' values were judged at K by the rules of their features.
+        values: How many of those values break which rule, by feature.
     """
 
     view: str
@@ -60,10 +67,20 @@ class Loaded(NamedTuple):
     events: int
     rejected: int
     full: str = ""
+    warned: int = 0
+    rules: Mapping[str, int] = MappingProxyType({})
+    sampled: int = 0
+    values: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 
     def to_dict(self) -> dict[str, Any]:
         """What the load did, as JSON values."""
-        return {**self._asdict(), "known": format_instant(self.known)}
+        values = {name: dict(each) for name, each in self.values.items()}
+        return {
+            **self._asdict(),
+            "known": format_instant(self.known),
+            "rules": dict(self.rules),
+            "values": values,
+        }
 
 
 class Load(NamedTuple):
@@ -129,10 +146,10 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     clear_dead(store, generation)
     stream = _new_stream(store, load, generation.served, states.fingerprint)
     parts = engine.parts(binding, known, work.held, generation.written.done)
-    left_out = Batch.of(binding, work.files, load.now, full=work.held is None)
-    written, extents, reason = _write(store, load, generation, states, parts, progress, threads, left_out)
-    if written.rejected and not written.events and work.held is None and generation.served.segments:
-        raise _useless(binding, known, written.rejected, reason)
+    told = _Told(Batch.of(binding, work.files, load.now, full=work.held is None), Sample(binding))
+    written, extents = _write(store, load, generation, states, parts, progress, threads, told)
+    if told.rejected and not written.events and work.held is None and generation.served.segments:
+        raise _useless(binding, known, told.rejected, told.reason)
     replay = None
     if stream is not None and load.ingest is not None:
         replay = load.ingest.replay(binding.id, known, stream)
@@ -154,9 +171,33 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
         store.delete_prefix(stream_prefix(binding.id, stream.number - 1))
     if load.ingest is not None:
         load.ingest.trim(store, load.now)
+    sampled, values = told.sample.broken(store)
     compact(store, binding.id, states, threads)
-    left_out.supersede(store)
-    return Loaded(binding.id, known, written.records, written.events, written.rejected, work.why)
+    told.left_out.supersede(store)
+    return Loaded(
+        binding.id, known, written.records, written.events, told.rejected, work.why,
+        told.warned, dict(sorted(told.rules.items())), sampled, values,
+    )  # fmt: skip
+
+
+class _Told:
+    """What a load has to tell of rows and values: all that this run has read, however often it was killed."""
+
+    def __init__(self, left_out: Batch, sample: Sample) -> None:
+        self.left_out = left_out
+        self.sample = sample
+        self.rejected = self.warned = 0
+        self.rules: Counter[str] = Counter()
+        self.reason = ""
+
+    def hear(self, part: Part) -> None:
+        """Take in what a part has to tell."""
+        first = Counter(part.rejected.column("rule").to_pylist())
+        first.update(part.beyond)
+        self.rejected += first.total()
+        self.warned += part.warned.get("", 0)
+        self.rules.update({rule: n for rule, n in (first + Counter(part.warned)).items() if rule})
+        self.reason = self.reason or next(iter(part.rejected.column("reason").to_pylist()), "")
 
 
 def _begun(store: OneHost, engine: Engine, load: Load, states: str) -> tuple[Work, Generation]:
@@ -178,30 +219,29 @@ def _write(
     parts: Iterator[Part],
     progress: Progress,
     threads: int,
-    left_out: Batch,
-) -> tuple[Written, Mapping[str, Extent | None], str]:
+    told: _Told,
+) -> tuple[Written, Mapping[str, Extent | None]]:
     """Write the records of all parts; parts are put together while the one before is written.
 
     Returns:
-        What is written, how far each file reaches, and why the first row was rejected, if one was.
+        What is written, and how far each file reaches.
     """
     binding, written = load.binding, generation.written
     extents: Mapping[str, Extent | None] = {}
-    reason = ""
     for part, made in _made(load, states, parts, threads):
-        left_out.put(store, part.rejected, part.beyond)
+        told.left_out.put(store, part.rejected, part.beyond)
         written = Written(
             part.done,
             written.records + len(made.items),
             written.size + sum(len(data) for _, data in made.items),
             written.events + made.events,
-            written.rejected + part.rejected.num_rows + sum(part.beyond.values()),
         )
+        told.hear(part)
+        told.sample.take([key for key, _ in made.items])
         generation.write(store, made.items, written)
         extents = part.extents
-        reason = reason or next(iter(part.rejected.column("reason").to_pylist()), "")
         progress(binding.id, part.share)
-    return written, extents, reason
+    return written, extents
 
 
 class _Made(NamedTuple):

@@ -80,6 +80,8 @@ class Part(NamedTuple):
         done: How many of the `BUCKETS` of entities are done with this part; all are with the last.
         extents: How far each file that was read reaches; None for one without a clean row.
         beyond: How many more rows were not usable, too many to be told one by one, by rule.
+        warned: How many rows were usable though they break a rule that only warns, by rule; "" is for any.
+            Like `rejected` they are told once, by the first part that is asked for.
     """
 
     events: pa.Table
@@ -87,6 +89,7 @@ class Part(NamedTuple):
     done: int
     extents: Mapping[str, Extent | None] = MappingProxyType({})
     beyond: Mapping[str, int] = MappingProxyType({})
+    warned: Mapping[str, int] = MappingProxyType({})
 
     @property
     def share(self) -> float:

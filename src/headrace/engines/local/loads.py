@@ -78,6 +78,7 @@ class LoadParts:
         self._files = files
         self._rejected: list[pa.Table] = []
         self._beyond: Counter[str] = Counter()
+        self._warned: Counter[str] = Counter()
         self._extents: dict[str, Extent | None] = {}
         self._ids = ids
         self._hashes: dict[str, list[Array]] = {}
@@ -97,8 +98,9 @@ class LoadParts:
                 events = pa.concat_tables([chunk.of(first, last) for chunk in chunks])
                 if copies is not None:
                     events = events.filter(pa.array(~copies.among(events)))
-                yield Part(events, self._left_out(), last, reach, dict(self._beyond))
+                yield Part(events, self._left_out(), last, reach, dict(self._beyond), dict(self._warned))
                 self._beyond.clear()
+                self._warned.clear()
 
     def _left_out(self) -> pa.Table:
         """The rejected rows not yet handed on, their files by name."""
@@ -126,11 +128,13 @@ class LoadParts:
         for events in fresh:
             yield _between(events, FOREVER_AGO, self._before)
         self._beyond.update(fresh.beyond)
+        self._warned.update(fresh.warned)
         if again:  # a table in memory has no files to tell apart: it was read already
             more = self._read(columns, again, rejected=self._rejected)
             for events in more:
                 yield _between(events, self._since, self._before)
             self._beyond.update(more.beyond)
+            self._warned.update(more.warned)
         if self._ids is not None and self._files is not None:
             for path in new or ():
                 self._ids.keep(path, self._hashes.pop(str(path), []))
