@@ -159,9 +159,9 @@ def test_a_pushed_row_that_cannot_be_used_is_counted_and_exits_2(fresh: Shop) ->
     lines = (fresh.directory / "data" / "new_events.jsonl").read_text().splitlines()
     bad = lines[1].replace('"0.25"', '"cheap"')
     counts = fresh.json("push", "ad_interactions", "--row", lines[0], "--row", bad, code=2)
-    assert counts == {"accepted": 1, "duplicates": 0, "late": 0, "rejected": 1}
+    assert counts == {"accepted": 1, "duplicates": 0, "late": 0, "rejected": 1, "warned": 0}
     again = fresh.json("push", "ad_interactions", "--row", lines[0])
-    assert again == {"accepted": 0, "duplicates": 1, "late": 0, "rejected": 0}
+    assert again == {"accepted": 0, "duplicates": 1, "late": 0, "rejected": 0, "warned": 0}
     nothing = fresh.run("push", "ad_interactions", "--row", lines[0], "--row", "{", code=1)
     assert "--row 2 is not JSON" in nothing.stderr
 

@@ -34,7 +34,7 @@ def materialize(*, project: Path, as_json: bool, end: str | None, views: Sequenc
     if as_json:
         output.document({"loads": loaded})
     elif loaded:
-        names = ("view", "known", "entities", "events", "rejected", "warned", "full")
+        names = ("view", "known", "entities", "events", "rejected", "full")
         output.table(names, [[each[name] for name in names] for each in loaded])
         for each in loaded:
             _tell(each)
@@ -75,5 +75,8 @@ def push(*, project: Path, as_json: bool, source: str, file: Path | None, rows: 
     if as_json:
         output.document(counts)
     else:
+        warned = counts.pop("warned")
         output.table(list(counts), [list(counts.values())])
+        if warned:
+            output.note(f"{warned:,} rows count though they break a rule.")
     return FOUND if pushed.rejected else DONE
