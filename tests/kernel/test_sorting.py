@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from headrace.aggregations.dictionary import distinct
 from headrace.kernel.order import order_keys, sort_events
-from headrace.kernel.sorting import begins, by_keys, grouped, repeated, sorted_places
+from headrace.kernel.sorting import begins, by_keys, found_in, grouped, repeated, shared, sorted_places
 from headrace.kernel.text_hash import hash_texts
 from headrace.testing.driving import bind_case, clean_events
 from headrace.testing.generate import Case, cases
@@ -68,6 +69,17 @@ def test_equal_texts_and_only_they_have_equal_hashes(texts, skipped, wide):
     kept = column.to_pylist()
     assert len(hashes) == len(kept)
     assert [[a == b for b in hashes] for a in hashes] == [[a == b for b in kept] for a in kept]
+
+
+HASHES = st.lists(st.integers(0, 9) | st.sampled_from([2**63, 2**64 - 1]), max_size=30)
+
+
+@given(HASHES, HASHES)
+def test_what_two_sides_share_and_which_of_one_are_on_the_other(left, right):
+    one, other = (np.array(side, dtype=np.uint64) for side in (left, right))
+    assert distinct(one).tolist() == sorted(set(left))
+    assert shared(distinct(one), distinct(other)).tolist() == sorted({*left} & {*right})
+    assert found_in(one, distinct(other)).tolist() == [each in right for each in left]
 
 
 @pytest.mark.soak

@@ -26,6 +26,7 @@ __all__ = [
     "Array",
     "Dictionary",
     "SortedDictionary",
+    "distinct",
     "hash_bytes",
     "hash_words",
     "order_within",
@@ -140,6 +141,14 @@ def hash_words(words: Array) -> Array:
     return x ^ (x >> np.uint64(31))
 
 
+def distinct(words: Array) -> Array:
+    """Each of some integers once, ascending; `np.unique` fills a table, which takes many times as long."""
+    ordered = np.sort(words)
+    first = np.ones(len(ordered), dtype=bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
+
+
 def unify(parts: Sequence[tuple[Dictionary, Array]]) -> tuple[Dictionary, list[Array]]:
     """One dictionary for columns coded by several.
 
@@ -154,7 +163,7 @@ def unify(parts: Sequence[tuple[Dictionary, Array]]) -> tuple[Dictionary, list[A
         return first, [codes for _, codes in parts]
     used, values = [], []
     for dictionary, codes in parts:
-        present = np.unique(codes)
+        present = distinct(codes)
         present = present[(present >= 0) & (present < len(dictionary))]
         used.append(present)
         values.append(_binary(dictionary.take(present)))

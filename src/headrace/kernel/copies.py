@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.dictionary import hash_words
+from headrace.aggregations.dictionary import distinct, hash_words
 from headrace.kernel.duplicates import id_hashes
 from headrace.kernel.entities import key_column
+from headrace.kernel.sorting import found_in
 from headrace.kernel.text_hash import hash_texts
 from headrace.keys import encode_keys
 
@@ -61,7 +62,7 @@ class Copies:
         """
         self._keys, self._schema, self._event_id = keys, schema, event_id
         hashes = [self._hashes(events) for events in new]
-        self._wanted: Array = np.unique(np.concatenate([np.zeros(0, np.uint64), *hashes]))
+        self._wanted = distinct(np.concatenate([np.zeros(0, np.uint64), *hashes]))
         self._old: set[bytes] = set()
         self._old_hashes: list[Array] = []
 
@@ -70,7 +71,7 @@ class Copies:
         if not len(self._wanted) or not old.num_rows:
             return
         hashes = self._hashes(old)
-        known = self._known(hashes)
+        known = found_in(hashes, self._wanted)
         self._old_hashes.append(hashes[known])
         suspects = old.filter(pa.array(known))
         self._old.update(key for key in self._event_keys(suspects) if key is not None)
@@ -80,18 +81,13 @@ class Copies:
         copies = np.zeros(new.num_rows, dtype=bool)
         if not self._old:
             return copies
-        suspects = np.flatnonzero(np.isin(self._hashes(new), np.concatenate(self._old_hashes)))
+        suspects = np.flatnonzero(found_in(self._hashes(new), distinct(np.concatenate(self._old_hashes))))
         keys = self._event_keys(new.take(pa.array(suspects)))
         copies[suspects] = [key in self._old for key in keys]
         return copies
 
     def _event_keys(self, events: pa.Table) -> list[bytes | None]:
         return event_keys(events, self._keys, self._event_id)
-
-    def _known(self, hashes: Array) -> Array:
-        places = np.minimum(np.searchsorted(self._wanted, hashes), len(self._wanted) - 1)
-        known: Array = self._wanted[places] == hashes
-        return known
 
     def _hashes(self, events: pa.Table) -> Array:
         """A hash of each event's entity and id."""

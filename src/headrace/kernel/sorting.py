@@ -11,7 +11,7 @@ from headrace.aggregations.states import offsets_of
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
 
-__all__ = ["begins", "by_keys", "grouped", "repeated", "sorted_places"]
+__all__ = ["begins", "by_keys", "found_in", "grouped", "repeated", "shared", "sorted_places"]
 
 
 def sorted_places(keys: Array) -> Array:
@@ -43,6 +43,23 @@ def begins(*keys: Array) -> Array:
     for key in keys:
         first[1:] |= key[1:] != key[:-1]
     return first
+
+
+def shared(left: Array, right: Array) -> Array:
+    """The hashes that are on both sides, ascending; either side has each once, ascending."""
+    both = np.concatenate([left, right])
+    both.sort(kind="stable")  # two runs: they are merged
+    again: Array = both[1:] == both[:-1]
+    return both[1:][again]
+
+
+def found_in(hashes: Array, wanted: Array) -> Array:
+    """Which of n hashes are among some, which are ascending; bool."""
+    if not len(wanted):
+        return np.zeros(len(hashes), dtype=bool)
+    places = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
+    found: Array = wanted[places] == hashes
+    return found
 
 
 def repeated(hashes: Array) -> Array:

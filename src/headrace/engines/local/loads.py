@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.states import lengths_of
 from headrace.engines.local.buckets import gathered
-from headrace.engines.local.ids import Wanted
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import AggregateBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.copies import Copies
 from headrace.kernel.history import PART
 from headrace.kernel.parts import BUCKETS, bucket_runs, hashed
+from headrace.kernel.sorting import found_in
 from headrace.ports.engine import Extent, File, Held, Part
 from headrace.windows import FOREVER_AGO
 
@@ -95,9 +95,8 @@ class LoadParts:
         with gathered(self._events(), self._chunk, budget, threads) as chunks:
             copies, reach = self._copies(chunks), self._reach()
             for first, last in _cuts(chunks, done):
-                events = pa.concat_tables([chunk.of(first, last) for chunk in chunks])
-                if copies is not None:
-                    events = events.filter(pa.array(~copies.among(events)))
+                each = zip(chunks, copies, strict=True)
+                events = pa.concat_tables([_without(chunk, first, last, out) for chunk, out in each])
                 yield Part(events, self._left_out(), last, reach, dict(self._beyond), dict(self._warned))
                 self._beyond.clear()
                 self._warned.clear()
@@ -153,26 +152,28 @@ class LoadParts:
         reach = self._old.get(name)
         return reach is not None and reach.known >= self._since
 
-    def _copies(self, chunks: Sequence[Events]) -> Copies | None:
-        """What tells copies of events that are loaded already; None where there can be none."""
+    def _copies(self, chunks: Sequence[Events]) -> list[Array]:
+        """The places in each chunk of copies of events that are loaded already, ascending."""
         binding, event_id = self._binding, self._binding.event_id
+        suspects: list[Array] = [np.zeros(0, dtype=np.int64) for _ in chunks]
         if event_id is None or self._ids is None or not self._old:
-            return None
-        columns = [*binding.keys, event_id]
+            return suspects
         # One chunk at a time: they may lie on disk.
-        new = [chunk.of(0, BUCKETS).select(columns) for chunk in chunks]
+        hashes = [self._ids.hashes(chunk.of(0, BUCKETS)) for chunk in chunks]
+        old = [path for name, path in (self._files or {}).items() if name in self._old]
+        perhaps, met = self._ids.met(old, np.concatenate(hashes))
+        if not perhaps:
+            return suspects
+        columns = [*binding.keys, event_id]
+        new = []
+        for place, (chunk, each) in enumerate(zip(chunks, hashes, strict=True)):
+            suspects[place] = np.arange(len(each)) if met is None else np.flatnonzero(found_in(each, met))
+            new.append(chunk.of(0, BUCKETS).select(columns).take(pa.array(suspects[place])))
         copies = Copies(binding.keys, binding.schema, event_id, new)
         ids = pa.concat_tables(new).column(event_id).unique()
-        for events in self._read(columns, self._perhaps(new), having=(event_id, ids)):
+        for events in self._read(columns, perhaps, having=(event_id, ids)):
             copies.remember(_between(events, FOREVER_AGO, self._since))
-        return copies
-
-    def _perhaps(self, new: Sequence[pa.Table]) -> list[Path]:
-        """Those of the files read before that may have an id of the new events."""
-        assert self._ids is not None  # noqa: S101 - the caller looked
-        wanted = Wanted(np.concatenate([self._ids.hashes(events) for events in new]))
-        old = [path for name, path in (self._files or {}).items() if name in self._old]
-        return [path for path in old if (found := self._ids.of(path)) is None or wanted.any_of(found)]
+        return [places[copies.among(events)] for places, events in zip(suspects, new, strict=True)]
 
     def _reach(self) -> dict[str, Extent | None]:
         """How far each file reaches, by name."""
@@ -185,6 +186,18 @@ def _between(events: pa.Table, since: int, before: int) -> pa.Table:
     known: Array = events.column(KNOWN).to_numpy()
     kept = (known >= since) & (known < before)
     return events if kept.all() else events.filter(pa.array(kept))
+
+
+def _without(chunk: Events, first: int, last: int, out: Array) -> pa.Table:
+    """The events of some buckets, but for those at some places in their chunk, which are ascending."""
+    events = chunk.of(first, last)
+    start, stop = int(chunk.ends[first]), int(chunk.ends[last])
+    low, high = np.searchsorted(out, (start, stop)).tolist()
+    if low == high:
+        return events
+    kept = np.ones(events.num_rows, dtype=bool)
+    kept[out[low:high] - start] = False
+    return events.filter(pa.array(kept))
 
 
 def _cuts(chunks: Sequence[Events], done: int) -> list[tuple[int, int]]:
