@@ -214,16 +214,14 @@ def contents(store: hr.FeatureStore) -> dict[str, Any]:
         }
         for key, value in snapshot.scan(b""):
             kind, *rest = decode_key(key)
-            if kind == "s":
-                if rest[0] in dead:
+            if isinstance(kind, int):
+                if kind in dead:
                     continue
-                kind, rest = (
-                    ("segment", [owners[rest[0]], *rest[1:]]) if rest[0] in owners else ("orphan", rest)
-                )
-            if kind == "e":
+                kind, rest = ("segment", [owners[kind], *rest]) if kind in owners else ("orphan", rest)
+            if kind == "epoch 3":
                 alive = rest[1] == streams[str(rest[0])].number
                 kind, rest = ("epoch", [rest[0], *rest[2:]]) if alive else ("orphan", rest)
             kinds[str(kind)] += 1
-            if kind not in {"manifest 2", "loading 2", "stream 2", "next segment"}:
+            if kind not in {"manifest 3", "loading 3", "stream 3", "next segment"}:
                 digest.update(repr((kind, rest, value)).encode())
     return {"kinds": dict(kinds), "digest": digest.hexdigest()}

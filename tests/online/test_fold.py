@@ -80,10 +80,11 @@ class TestFold:
 
     def test_records_of_a_load_have_no_offset_and_nothing_that_waits(self, view):
         events = clicks(Click(NOON - 9, known=NOON - 2), Click(NOON - 3), Click(NOON - 8))
-        first, second = states_of(view).load(events, np.array([0, 0, 1]), 2, NOON)
-        assert [decode_record(record).frontier for record in (first, second)] == [NOON - 2, NOON - 8]
-        assert decode_record(first).offset == NO_OFFSET
-        assert not decode_record(first).pending
+        records = states_of(view).load(events, np.array([0, 0, 1]), 2, NOON)
+        for record in records:
+            assert decode_record(record)._replace(tiles=b"") == Record(FOREVER_AGO, NO_OFFSET, 0)
+            assert frontier_of(record) == FOREVER_AGO
+            assert record[1:] == decode_record(record).tiles, "one byte more than its tiles"
 
 
 def test_a_load_keeps_no_record_that_no_window_reaches():
@@ -100,10 +101,11 @@ def test_a_record_survives_its_bytes():
         assert frontier_of(encode_record(record)) == record.frontier
 
 
-def test_a_record_of_another_version_is_refused():
-    data = bytes([9]) + encode_record(Record())[1:]
-    with pytest.raises(StoreError, match="version 9"):
+@pytest.mark.parametrize("data", [bytes([1]) + encode_record(Record())[1:], b"\x09", b"", b"\x03a", b"\x04"])
+def test_what_is_no_record_is_refused(data):
+    with pytest.raises(StoreError, match="damaged"):
         decode_record(data)
+    assert isinstance(frontier_of(data), int), "whoever looks at the frontier first hears of it later"
 
 
 def test_the_fingerprint_tells_states_apart_not_names():

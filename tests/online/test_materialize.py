@@ -11,7 +11,7 @@ from headrace.clock import FixedClock
 from headrace.errors import ConflictError, DataError
 from headrace.intake.rejects import rejects_of
 from headrace.kernel.parts import BUCKETS
-from headrace.keys import decode_key, encode_key
+from headrace.keys import decode_key
 from headrace.online.layout import segment_prefix
 from headrace.online.manifest import read_manifest
 from headrace.online.materialize import Load, default_end, nearest_edges
@@ -55,7 +55,7 @@ def load_in_parts(store, parts, end=MIDNIGHT, *, view=VIEW, progress=lambda *_: 
 
 def segments(store):
     """The numbers of the segments that have records."""
-    return sorted({decode_key(key)[1] for key, _ in store.scan(encode_key(("s",)))})
+    return sorted({parts[0] for key, _ in store.scan(b"") if isinstance((parts := decode_key(key))[0], int)})
 
 
 def served_segments(store, view=VIEW):

@@ -1,15 +1,14 @@
 """Rows as bytes: one packed record for each entity, many entities at a time.
 
-A record is the concatenation of sections: the fixed-width fields of all rows as one packed struct array, then
-for each measure with entries their struct array, then the bytes of every field that has no width of its own.
-A table of section lengths leads, so that a reader cuts records without looking inside and decodes a section
-of all of them at once. Codes do not leave the process: a coded field is written as its value's length, its
+A record is the concatenation of sections: the fixed-width fields of all rows as one packed struct array,
+then for each measure with entries their struct array, then the bytes of every field that has no width of
+its own. They are told apart without a look inside (`sections.py`), so that a reader decodes a section of
+all records at once. Codes do not leave the process: a coded field is written as its value's length, its
 bytes go to its own section.
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +20,7 @@ import pyarrow as pa
 from headrace.aggregations.dictionary import Dictionary, SortedDictionary, order_within
 from headrace.aggregations.states import Array, Field, States, lengths_of, offsets_of
 from headrace.kernel.rows import Rows
+from headrace.kernel.sections import cut, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,10 +75,6 @@ class RecordFormat:
             if field.coded
         )
 
-    @cached_property
-    def _table(self) -> struct.Struct:
-        return struct.Struct(f"<{1 + len(self._entries) + len(self._texts)}I")
-
     def pack(self, rows: Rows, bounds: Array) -> list[bytes]:
         """The records of consecutive spans of rows.
 
@@ -96,8 +92,7 @@ class RecordFormat:
         for i, place, _ in self._texts:
             in_entries = place >= len(self.plan.measures[i].algebra.fixed)
             sections.append(texts[i, place].cut(entry_bounds[i] if in_entries else bounds))
-        table = self._table
-        return [table.pack(*map(len, parts)) + b"".join(parts) for parts in zip(*sections, strict=True)]
+        return joined(sections)
 
     def _pack_fixed(self, rows: Rows, texts: dict[tuple[int, int], _Text], bounds: Array) -> list[bytes]:
         columns = [rows.time]
@@ -132,25 +127,15 @@ class RecordFormat:
             entity: The entity code of each record.
             measures: The measures to read, by their places; None for all.
         """
-        table = self._table
-        cut: list[list[bytes | memoryview]] = [[] for _ in range(table.size // 4)]
-        if len(cut) == 1:
-            cut[0] = [record[table.size :] for record in records]
-        for record in records if len(cut) > 1 else ():
-            at = table.size
-            for section, length in zip(cut, table.unpack_from(record), strict=True):
-                section.append(record[at : at + length])
-                at += length
-        joined = [parts[0] if len(parts) == 1 else b"".join(parts) for parts in cut]
-        fixed = np.frombuffer(joined[0], self._fixed)
-        counts = np.array([len(part) for part in cut[0]], dtype=np.int64) // self._fixed.itemsize
+        parts_of = cut(records, 1 + len(self._entries) + len(self._texts))
+        whole = [parts[0] if len(parts) == 1 else b"".join(parts) for parts in parts_of]
+        fixed = np.frombuffer(whole[0], self._fixed)
+        counts = np.array([len(part) for part in parts_of[0]], dtype=np.int64) // self._fixed.itemsize
         entries = {
             i: np.frombuffer(raw, dtype)
-            for (i, dtype), raw in zip(self._entries.items(), joined[1:], strict=False)
+            for (i, dtype), raw in zip(self._entries.items(), whole[1:], strict=False)
         }
-        texts = dict(
-            zip(((i, place) for i, place, _ in self._texts), joined[1 + len(entries) :], strict=True)
-        )
+        texts = dict(zip(((i, place) for i, place, _ in self._texts), whole[1 + len(entries) :], strict=True))
         owner = np.repeat(entity, counts)
         places = range(len(self.plan.measures)) if measures is None else measures
         states = tuple(self._states(i, fixed, entries.get(i), texts, owner) for i in places)

@@ -21,7 +21,6 @@ from headrace.online.record import (
     NO_OFFSET,
     Record,
     Stamp,
-    decode_loaded,
     decode_record,
     encode_loaded,
     encode_record,
@@ -59,27 +58,25 @@ class AggregateStates:
     def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
         """The records of a segment."""
         rows = rows_of_events(self._plan, events, group, self._binding.schema, self._binding.event_id)
-        return self._loaded(rows, _newest_known(rows, groups), known)
+        return self._loaded(rows, groups, known)
 
     def merge(
         self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
     ) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
         owner = np.array(entity, dtype=np.int64)
-        frontiers, tiles = decode_loaded(records)
-        frontier = np.full(n, FOREVER_AGO, dtype=np.int64)
-        np.maximum.at(frontier, owner, frontiers)
-        return self._loaded(self._tiles.unpack(tiles, owner).in_order(), frontier, known)
+        tiles = [decode_record(data).tiles for data in records]
+        return self._loaded(self._tiles.unpack(tiles, owner).in_order(), n, known)
 
-    def _loaded(self, rows: Rows, frontier: Array, known: int) -> list[bytes | None]:
+    def _loaded(self, rows: Rows, n: int, known: int) -> list[bytes | None]:
         """Rows as the records of entities 0 to n - 1, tiled for all instants from K on."""
         tiles = tile(self._plan, rows, known)
-        bounds = np.searchsorted(tiles.entity, np.arange(len(frontier) + 1))
+        bounds = np.searchsorted(tiles.entity, np.arange(n + 1))
         held = np.flatnonzero(bounds[1:] > bounds[:-1])
         packed = self._tiles.pack(tiles, np.append(bounds[held], len(tiles)))
-        found: list[bytes | None] = [None] * len(frontier)
-        for place, data in zip(held.tolist(), encode_loaded(frontier[held], packed), strict=True):
-            found[place] = data
+        found: list[bytes | None] = [None] * n
+        for place, data in zip(held.tolist(), packed, strict=True):
+            found[place] = encode_loaded(data)
         return found
 
     def fold(

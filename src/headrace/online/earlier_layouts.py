@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from headrace.online.layout import EARLIER
+from headrace.keys import decode_key, encode_key
+from headrace.online.layout import EARLIER, STREAMS
 from headrace.online.manifest import decoded, read_manifest
 
 if TYPE_CHECKING:
-    from headrace.ports.key_value import OneHost
+    from headrace.ports.key_value import OneHost, Reader
 
-__all__ = ["clear_earlier"]
+__all__ = ["clear_earlier", "streamed_earlier"]
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -21,18 +22,33 @@ class _Manifest(msgspec.Struct, frozen=True):
     views: dict[str, msgspec.Raw] = {}
 
 
+_NONE = _Manifest()
 _DECODER = msgspec.json.Decoder(_Manifest)
 
 
 def clear_earlier(store: OneHost) -> None:
-    """Delete the records of layout 1 once each of its views is loaded in the present layout.
+    """Delete the records of an earlier layout once the present one has all its views.
 
-    Until then whoever runs an earlier Headrace reads on. Logs, which hold what no load brings back, are the
-    same in all layouts.
+    What is loaded there must be loaded here, and what is streamed there loaded or streamed. Until then
+    whoever runs an earlier Headrace reads on. Logs, which hold what no load brings back, are the same in
+    all layouts.
     """
-    data = store.multi_get([EARLIER[0]])[0]
-    if data is None:
-        return
-    if decoded(_DECODER, data, "manifest of layout 1").views.keys() <= read_manifest(store).views.keys():
-        for prefix in EARLIER:
-            store.delete_prefix(prefix)
+    loaded = read_manifest(store).views.keys()
+    held = loaded | _streamed(store, STREAMS)
+    for manifest, streams, *others in EARLIER:
+        data = store.multi_get([manifest])[0]
+        earlier = _NONE if data is None else decoded(_DECODER, data, "manifest of an earlier layout")
+        if earlier.views.keys() <= loaded and _streamed(store, streams) <= held:
+            for prefix in (manifest, streams, *others):
+                store.delete_prefix(prefix)
+
+
+def streamed_earlier(store: Reader, view: str) -> bool:
+    """Whether an earlier layout has a stream of a view."""
+    keys = [streams + encode_key((view,)) for _, streams, *_ in EARLIER]
+    return any(data is not None for data in store.multi_get(keys))
+
+
+def _streamed(store: Reader, prefix: bytes) -> set[str]:
+    """The views that have streams under a prefix."""
+    return {str(decode_key(key)[-1]) for key, _ in store.scan(prefix)}

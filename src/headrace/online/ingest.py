@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from headrace.online import log
 from headrace.online.earlier import stored_states
+from headrace.online.earlier_layouts import streamed_earlier
+from headrace.online.layout import stream_key
 from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.push import Incoming, apply_events
 from headrace.online.quarantine import forget_covered
@@ -21,6 +24,7 @@ from headrace.online.record import Stamp
 from headrace.online.replay import Replay
 from headrace.online.seen import SeenIds
 from headrace.online.states import states_of
+from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from headrace.aggregations.states import Array
@@ -180,12 +184,25 @@ class Ingest:
             if rejected:
                 log.skip(tx, self._source, offset)
             return Pushed(0, events.num_rows if self._views else 0, 0, rejected, offset if rejected else -1)
+        for view, _ in prepared:
+            self._refill(tx, view, now)
         log.append(tx, self._source, offset, events)
         applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._partition))
         self._remember(events)
         self._read_to = offset + 1
         late = max((each.late for each in applied), default=0)
         return Pushed(fresh_rows - late, events.num_rows - fresh_rows, late, rejected, offset)
+
+    def _refill(self, tx: Writer, view: _View, now: int) -> None:
+        """Build the stream of a view from the log, where an earlier layout has one and this has none.
+
+        A view whose source has a batch is not served before it is loaded, and a load does the same.
+        """
+        binding = view.binding
+        (stream,) = read_streams(tx, [binding.id])
+        if not stream.epochs and binding.source.batch is None and streamed_earlier(tx, binding.id):
+            whole = self.replay(binding.id, FOREVER_AGO, stream).finish(tx, now)
+            tx.multi_put([(stream_key(binding.id), msgspec.json.encode(whole))])
 
     def _fresh(self, binding: Binding, events: pa.Table) -> pa.Table:
         seen = self._seen.get(tuple(binding.keys))

@@ -16,7 +16,7 @@ from headrace.kernel.duplicates import without_copies
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
 from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures
-from headrace.online.record import Record, Stamp, decode_record, encode_record
+from headrace.online.record import Record, Stamp, decode_record, encode_loaded, encode_record
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -58,28 +58,19 @@ class LatestStates:
         """The records of a generation."""
         binding = self._binding
         events, group = without_copies(events, group, binding.schema, binding.event_id)
-        newest, frontier = self._newest(events, group, groups)
-        return [
-            None if row is None else _encoded(Record(frontier=f), row, [])
-            for row, f in zip(newest, frontier, strict=True)
-        ]
+        newest, _ = self._newest(events, group, groups)
+        return _loaded(newest)
 
     def merge(
         self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
     ) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
         best: list[KeptRow | None] = [None] * n
-        frontier = [FOREVER_AGO] * n
         for data, place in zip(records, entity, strict=True):
-            record = decode_record(data)
-            row, other = _decoded(record), best[place]
+            row, other = _decoded(decode_record(data)), best[place]
             if other is None or (row is not None and row.order > other.order):
                 best[place] = row
-            frontier[place] = max(frontier[place], record.frontier)
-        return [
-            None if row is None else _encoded(Record(frontier=f), row, [])
-            for row, f in zip(best, frontier, strict=True)
-        ]
+        return _loaded(best)
 
     def fold(
         self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
@@ -147,6 +138,11 @@ class LatestStates:
                     if other is None or row.order > other.order:
                         best[place] = row
         return LatestColumns(self._features, best, t, self._binding.ttl)
+
+
+def _loaded(newest: Sequence[KeptRow | None]) -> list[bytes | None]:
+    """The records of a segment."""
+    return [None if row is None else encode_loaded(_ENCODER.encode(row)) for row in newest]
 
 
 def _encoded(record: Record, best: KeptRow | None, pending: list[KeptRow]) -> bytes:

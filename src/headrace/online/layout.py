@@ -1,8 +1,9 @@
 """Where things are in the online store: the keys of manifests, records, logs and quarantine.
 
-Records of a segment or epoch share a prefix, so that they go together; the prefix of a segment is short, for
-it stands before the key of every entity. What belongs to one layout has keys of its own: another layout lies
-beside it until it is cleared away. Logs and quarantine outlive layouts: they hold what no load brings back.
+Records of a segment or epoch share a prefix, so that they go together; the prefix of a segment is its
+number alone, for it stands before the key of every entity. What belongs to one layout has keys of its own:
+another layout lies beside it until it is cleared away. Logs and quarantine outlive layouts: they hold what
+no load brings back.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ __all__ = [
     "LOG",
     "MANIFEST",
     "NUMBERS",
+    "STREAMS",
     "epoch_prefix",
     "inputs_key",
     "late_key",
@@ -33,16 +35,23 @@ __all__ = [
     "tally_key",
 ]
 
-LAYOUT = 2
+LAYOUT = 3
 """The version of manifests and records."""
 
 EPOCH = DAY
 """The length of an epoch of the stream: a UTC day."""
 
-EARLIER = tuple(encode_key((kind,)) for kind in ("manifest", "stream", "loading", "generation", "epoch"))
-"""The prefixes of layout 1, whose generations were never added to."""
+EARLIER = tuple(
+    tuple(encode_key((kind,)) for kind in kinds)
+    for kinds in (
+        ("manifest", "stream", "loading", "generation", "epoch"),  # 1: generations were never added to
+        ("manifest 2", "stream 2", "loading 2", "inputs", "s", "e"),  # 2: every record had one long header
+    )
+)
+"""The prefixes of earlier layouts, oldest first: that of the manifest, that of streams, and others."""
 
-MANIFEST = encode_key(("manifest 2",))
+MANIFEST = encode_key(("manifest 3",))
+STREAMS = encode_key(("stream 3",))
 NUMBERS = encode_key(("next segment",))
 """The number of the next segment, of whatever view."""
 LOG, LATE = "log", "late"
@@ -50,32 +59,32 @@ LOG, LATE = "log", "late"
 
 def stream_key(view: str) -> bytes:
     """Which epochs and partitions of a view have records."""
-    return encode_key(("stream 2", view))
+    return STREAMS + encode_key((view,))
 
 
 def loading_key(view: str) -> bytes:
     """Which load of a view is the newest."""
-    return encode_key(("loading 2", view))
+    return encode_key(("loading 3", view))
 
 
 def inputs_key(view: str) -> bytes:
     """What the loaded segments of a view were made of."""
-    return encode_key(("inputs", view))
+    return encode_key(("inputs 3", view))
 
 
 def segment_prefix(segment: int) -> bytes:
     """The records of a segment; the entity's key follows."""
-    return encode_key(("s", segment))
+    return encode_key((segment,))
 
 
 def stream_prefix(view: str, *stream: int) -> bytes:
     """All streams of a view, or all epochs of one."""
-    return encode_key(("e", view, *stream))
+    return encode_key(("epoch 3", view, *stream))
 
 
 def epoch_prefix(view: str, stream: int, epoch: int, partition: int) -> bytes:
     """The records one partition made in one epoch; the entity's key follows."""
-    return encode_key(("e", view, stream, epoch, partition))
+    return encode_key(("epoch 3", view, stream, epoch, partition))
 
 
 def log_prefix(source: str) -> bytes:

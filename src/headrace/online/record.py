@@ -1,37 +1,34 @@
 """The record of an entity: what a generation's segment, or a partition in an epoch, knows of it.
 
-A header (frontier, applied offset, writer, lengths), then the tiles, then the events that still wait for
-their known instant.
+A record of a segment is one byte and the tiles: what was merged into it is known before K, as the manifest
+says, and nothing waits in it. A record of the stream says who has written it (frontier, applied offset,
+writer); then come the tiles and the events that still wait for their known instant. The length of the tiles
+is there only if some wait.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from headrace.errors import StoreError
 from headrace.windows import FOREVER_AGO
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from headrace.aggregations.states import Array
 
 __all__ = [
     "NO_OFFSET",
     "Record",
     "Stamp",
-    "decode_loaded",
     "decode_record",
     "encode_loaded",
     "encode_record",
     "frontier_of",
 ]
 
-_HEADER = struct.Struct("<BqqqI")
-_VERSION = 1
+_LOADED, _STREAMED, _WAITING = 2, 3, 4
+"""The first byte of a record: who wrote it and how it goes on. 1 was the first byte of all up to layout 2."""
+_LOADED_HEAD = bytes([_LOADED])
+_STREAM = struct.Struct("<BqqI")
+_LENGTH = struct.Struct("<I")
 NO_OFFSET = -1
 
 
@@ -39,7 +36,8 @@ class Record(NamedTuple):
     """A decoded record.
 
     Attributes:
-        frontier: F: the newest known instant merged into the tiles.
+        frontier: F: the newest known instant merged into the tiles; `FOREVER_AGO` for a segment, of which K
+            says enough.
         offset: The last offset of its partition applied; -1 where no stream wrote it.
         writer: The fencing epoch of the writer.
         tiles: Packed tiles.
@@ -70,9 +68,11 @@ class Stamp(NamedTuple):
 
 
 def encode_record(record: Record) -> bytes:
-    """The record as stored."""
-    head = _HEADER.pack(_VERSION, record.frontier, record.offset, record.writer, len(record.tiles))
-    return b"".join((head, record.tiles, record.pending))
+    """The record of the stream as stored."""
+    if not record.pending:
+        return _STREAM.pack(_STREAMED, record.frontier, record.offset, record.writer) + record.tiles
+    head = _STREAM.pack(_WAITING, record.frontier, record.offset, record.writer)
+    return b"".join((head, _LENGTH.pack(len(record.tiles)), record.tiles, record.pending))
 
 
 def decode_record(data: bytes) -> Record:
@@ -81,53 +81,34 @@ def decode_record(data: bytes) -> Record:
     Raises:
         StoreError: Another version of Headrace wrote it, or it is damaged.
     """
-    if len(data) < _HEADER.size:
+    kind = data[0] if data else 0
+    if kind == _LOADED:
+        return Record(tiles=memoryview(data)[1:])
+    if kind not in {_STREAMED, _WAITING}:
+        raise StoreError(
+            f"A record begins with {kind}, which says nothing to this Headrace: it is damaged, or newer.",
+            asked=kind,
+            remedy="Run: headrace materialize --full, which writes all records anew.",
+        )
+    try:
+        _, frontier, offset, writer = _STREAM.unpack_from(data)
+        rest = memoryview(data)[_STREAM.size :]
+        if kind == _STREAMED:
+            return Record(frontier, offset, writer, rest)
+        end = _LENGTH.size + _LENGTH.unpack_from(rest)[0]
+    except struct.error:
         raise StoreError(
             "A record in the online store is damaged.",
             remedy="Run: headrace materialize --full, which writes all records anew.",
-        )
-    version, frontier, offset, writer, length = _HEADER.unpack_from(data)
-    if version != _VERSION:
-        raise StoreError(
-            f"A record has version {version}; this Headrace reads version {_VERSION}.",
-            asked=version,
-            remedy="Upgrade Headrace, or materialize again into an empty store.",
-        )
-    rest = memoryview(data)[_HEADER.size :]
-    return Record(frontier, offset, writer, rest[:length], rest[length:])
+        ) from None
+    return Record(frontier, offset, writer, rest[_LENGTH.size : end], rest[end:])
 
 
-def encode_loaded(frontiers: Array, tiles: Sequence[bytes]) -> list[bytes]:
-    """The records of a segment as stored: no stream has written them, and nothing waits in them.
-
-    Args:
-        frontiers: F of each, int64.
-        tiles: Packed tiles of each.
-    """
-    pack = _HEADER.pack
-    return [
-        pack(_VERSION, frontier, NO_OFFSET, 0, len(data)) + data
-        for frontier, data in zip(frontiers.tolist(), tiles, strict=True)
-    ]
-
-
-def decode_loaded(records: Sequence[bytes]) -> tuple[Array, list[bytes]]:
-    """The frontiers and the packed tiles of a segment's records.
-
-    Raises:
-        StoreError: Another version of Headrace wrote one, or it is damaged.
-    """
-    size = _HEADER.size
-    heads = b"".join([data[:size] for data in records])
-    if len(heads) != size * len(records) or set(heads[::size]) - {_VERSION}:
-        for data in records:
-            decode_record(data)
-    frontiers = np.frombuffer(heads, np.dtype([("", "u1"), ("frontier", "<i8"), ("", f"V{size - 9}")]))[
-        "frontier"
-    ]
-    return frontiers, [data[size:] for data in records]
+def encode_loaded(tiles: bytes) -> bytes:
+    """The record of a segment as stored."""
+    return _LOADED_HEAD + tiles
 
 
 def frontier_of(data: bytes) -> int:
     """The frontier of a stored record, without decoding the rest."""
-    return int.from_bytes(data[1:9], "little", signed=True)
+    return FOREVER_AGO if data[:1] == _LOADED_HEAD else int.from_bytes(data[1:9], "little", signed=True)
