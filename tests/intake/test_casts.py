@@ -137,6 +137,14 @@ def expected(values: list[Any], of: Type) -> tuple[list[Any], list[bool]]:
     return wanted, bad
 
 
+@pytest.mark.parametrize("to", [f"decimal(18,{scale})" for scale in range(19)] + ["decimal(10,9)"])
+def test_a_text_is_a_decimal_of_as_many_digits_as_it_may_have(to: str) -> None:
+    of = parse_type(to)
+    most = Decimal(10**of.precision - 1).scaleb(-of.scale)
+    texts = pa.array([f"{most:f}", f"{-most:f}", "0", None])
+    assert cast_one(texts, of) == ([most, -most, Decimal(0), None], [False] * 4)
+
+
 @pytest.mark.parametrize(("name", "to"), PAIRS, ids=lambda part: part)
 @settings(max_examples=cases(12))
 @given(data=st.data())

@@ -17,6 +17,7 @@ from headrace.clock import DAY
 from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
+from headrace.schema import LARGEST_PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +184,10 @@ def _coded(sql: str, of: Type) -> str:
         case "date":
             return f"epoch_us({sql}) // {DAY}"
         case "decimal":
-            return f"CAST(({sql}) * {10**of.scale} AS BIGINT)"
+            # DuckDB multiplies decimals of up to 18 digits in 64 bits, where the product has to fit.
+            narrow = of.precision + of.scale <= LARGEST_PRECISION
+            factor = sql if narrow else f"CAST(({sql}) AS DECIMAL(38, {of.scale}))"
+            return f"CAST(({factor}) * {10**of.scale} AS BIGINT)"
         case _:
             return sql
 
