@@ -61,7 +61,7 @@ class AggregateStates:
         return self._loaded(rows, groups, known)
 
     def merge(
-        self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
+        self, records: Sequence[bytes], entity: Array, n: int, known: int
     ) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
         owner = np.array(entity, dtype=np.int64)

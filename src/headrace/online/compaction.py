@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
+from headrace.kernel.sorting import begins
 from headrace.online.ahead import ahead
 from headrace.online.generations import Written, begin, switch
 from headrace.online.layout import segment_prefix
@@ -16,6 +19,7 @@ from headrace.online.manifest import Segment, read_manifest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from headrace.aggregations.states import Array
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import OneHost, Reader
 
@@ -26,6 +30,8 @@ _MOST = 6
 
 _READ = 4096
 """How many records of each segment are read at once."""
+
+_KEY, _DATA = itemgetter(0), itemgetter(1)
 
 
 def compact(store: OneHost, view: str, states: ViewStates, threads: int = 1) -> None:
@@ -59,7 +65,7 @@ def compact(store: OneHost, view: str, states: ViewStates, threads: int = 1) -> 
         written = msgspec.structs.replace(
             written,
             records=written.records + len(items),
-            size=written.size + sum(len(data) for _, data in items),
+            size=written.size + sum(map(len, map(_DATA, items))),
         )
         generation.write(store, items)
     kept = segments[: len(segments) - len(merged)]
@@ -91,43 +97,33 @@ class _Together(NamedTuple):
 
     keys: list[bytes]
     records: list[bytes]
-    entity: list[int]
+    entity: Array
 
 
 def _together(store: Reader, segments: Sequence[Segment]) -> Iterator[_Together]:
     """The records of several segments by entity: all of an entity at once, some entities at a time."""
-    scans = [_records(store, segment_prefix(segment.number)) for segment in segments]
+    prefixes = [segment_prefix(segment.number) for segment in segments]
+    scans = [store.scan(prefix) for prefix in prefixes]
     ahead: list[list[tuple[bytes, bytes]]] = [[] for _ in scans]
     while True:
-        for records, scan in zip(ahead, scans, strict=True):
-            records.extend(islice(scan, _READ - len(records)))
+        for records, scan, prefix in zip(ahead, scans, prefixes, strict=True):
+            cut = len(prefix)
+            records += [(key[cut:], data) for key, data in islice(scan, _READ - len(records))]
         if not any(ahead):
             return
         # Up to the key that all segments are read to.
         last = min((records[-1][0] for records in ahead if len(records) == _READ), default=None)
-        found: list[tuple[bytes, bytes]] = []
+        found: list[list[tuple[bytes, bytes]]] = []
         for records in ahead:
-            end = len(records) if last is None else bisect_right(records, last, key=_key)
-            found += records[:end]
+            end = len(records) if last is None else bisect_right(records, last, key=_KEY)
+            found.append(records[:end])
             del records[:end]
         yield _grouped(found)
 
 
-def _grouped(found: list[tuple[bytes, bytes]]) -> _Together:
-    found.sort(key=_key)
-    keys: list[bytes] = []
-    entity: list[int] = []
-    for key, _ in found:
-        if not keys or keys[-1] != key:
-            keys.append(key)
-        entity.append(len(keys) - 1)
-    return _Together(keys, [data for _, data in found], entity)
-
-
-def _records(store: Reader, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The records of a segment by the encoded keys of their entities."""
-    return ((key[len(prefix) :], data) for key, data in store.scan(prefix))
-
-
-def _key(record: tuple[bytes, bytes]) -> bytes:
-    return record[0]
+def _grouped(found: Sequence[list[tuple[bytes, bytes]]]) -> _Together:
+    """Records of several segments, in the order of their keys each, by entity."""
+    by_key = sorted(chain.from_iterable(found), key=_KEY)
+    keys = np.array([key for key, _ in by_key], dtype=object)
+    first = begins(keys)
+    return _Together(keys[first].tolist(), [data for _, data in by_key], np.cumsum(first) - 1)

@@ -7,6 +7,10 @@ where it was, if the next reads the very same; else its records are cleared away
 
 from __future__ import annotations
 
+import time
+from bisect import bisect_right
+from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -16,14 +20,33 @@ from headrace.online.layout import MANIFEST, NUMBERS, loading_key, segment_prefi
 from headrace.online.manifest import Segment, ViewManifest, decode_manifest, decoded, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from headrace.ports.key_value import OneHost, Reader, Writer
 
 __all__ = ["Generation", "Written", "begin", "clear_dead", "switch"]
 
-_BATCH, _BYTES = 2048, 1 << 20
-"""Records, and bytes of them, written at once: keeps write transactions short."""
+_FEWEST, _FIRST, _MOST, _BYTES = 64, 1024, 4096, 1 << 20
+"""How many records, and bytes of them, are written at once."""
+
+_SECONDS = 0.02
+"""How long a write transaction should take: others that write wait for it."""
+
+
+class Pace:
+    """How many records the next transaction may hold: as many as would have taken the last one its time.
+
+    A machine that does other work as well writes fewer at once.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is written yet."""
+        self.records = _FIRST
+
+    def took(self, records: int, seconds: float) -> None:
+        """So many were written in so long a time."""
+        fit = int(records * _SECONDS / max(seconds, 1e-6))
+        self.records = min(max(fit, _FEWEST), 2 * self.records, _MOST)
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -72,6 +95,7 @@ class Generation(NamedTuple):
         segment: The segment it writes.
         served: What was served when it was begun; nothing else can be, while the claim stands.
         written: How far a load that died has come with this segment.
+        pace: How much is written at once.
     """
 
     view: str
@@ -79,6 +103,7 @@ class Generation(NamedTuple):
     segment: int
     served: ViewManifest
     written: Written
+    pace: Pace
 
     def write(
         self, store: OneHost, items: Sequence[tuple[bytes, bytes]], written: Written | None = None
@@ -94,13 +119,19 @@ class Generation(NamedTuple):
             ConflictError: Another load of the view has begun.
         """
         prefix = segment_prefix(self.segment)
-        batches = list(_batches(items)) or [[]]
-        for batch in batches:
+        ends = list(accumulate(map(len, map(itemgetter(1), items)), initial=0))
+        start, more = 0, True
+        while more:
+            room = max(bisect_right(ends, ends[start] + _BYTES) - 1, start + 1)
+            stop = min(start + self.pace.records, room, len(items))
             with store.transaction() as tx:
+                began = time.perf_counter()
                 claim = self.check(tx)
-                tx.multi_put([(prefix + key, data) for key, data in batch])
-                if written is not None and batch is batches[-1]:
+                tx.multi_put([(prefix + key, data) for key, data in items[start:stop]])
+                if written is not None and stop == len(items):
                     _put_claim(tx, self.view, msgspec.structs.replace(claim, written=written))
+            self.pace.took(stop - start, time.perf_counter() - began)
+            start, more = stop, stop < len(items)
 
     def check(self, store: Reader) -> _Claim:
         """The claim, which must still stand.
@@ -135,7 +166,7 @@ def begin(store: OneHost, view: str, basis: str = "") -> Generation:
             dead = (*dead, claim.segment) if claim.segment >= 0 else dead
         renewed = _Claim(claim.writer + 1, segment, basis, written, dead)
         _put_claim(tx, view, renewed)
-    return Generation(view, renewed.writer, segment, served, written)
+    return Generation(view, renewed.writer, segment, served, written, Pace())
 
 
 def clear_dead(store: OneHost, generation: Generation) -> None:
@@ -178,18 +209,6 @@ def switch(tx: Writer, generation: Generation, segments: Sequence[Segment], load
     if generation.segment not in kept:
         gone.append(generation.segment)
     _put_claim(tx, view, _Claim(claim.writer, dead=(*claim.dead, *gone)))
-
-
-def _batches(items: Sequence[tuple[bytes, bytes]]) -> Iterator[Sequence[tuple[bytes, bytes]]]:
-    """Runs of records, short enough for a transaction."""
-    start, size = 0, 0
-    for place, (_, data) in enumerate(items):
-        size += len(data)
-        if place - start + 1 == _BATCH or size >= _BYTES:
-            yield items[start : place + 1]
-            start, size = place + 1, 0
-    if start < len(items):
-        yield items[start:]
 
 
 def _next_number(tx: Writer) -> int:

@@ -62,7 +62,7 @@ class LatestStates:
         return _loaded(newest)
 
     def merge(
-        self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
+        self, records: Sequence[bytes], entity: Array, n: int, known: int
     ) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
         best: list[KeptRow | None] = [None] * n

@@ -8,6 +8,7 @@ with by the next, which writes no bucket of entities twice.
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -233,7 +234,7 @@ def _write(
         written = Written(
             part.done,
             written.records + len(made.items),
-            written.size + sum(len(data) for _, data in made.items),
+            written.size + sum(map(len, map(itemgetter(1), made.items))),
             written.events + made.events,
         )
         told.hear(part)

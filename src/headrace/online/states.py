@@ -60,14 +60,12 @@ class ViewStates(ReadableStates, Protocol):
         """
         ...
 
-    def merge(
-        self, records: Sequence[bytes], entity: Sequence[int], n: int, known: int
-    ) -> list[bytes | None]:
+    def merge(self, records: Sequence[bytes], entity: Array, n: int, known: int) -> list[bytes | None]:
         """The records of several segments as one for each entity.
 
         Args:
             records: Records of segments; nothing waits in them.
-            entity: The entity each belongs to, 0 to n - 1, ascending.
+            entity: The entity each belongs to, 0 to n - 1, ascending; int64.
             n: How many entities.
             known: K, the earliest instant anybody will ask at.
 

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _MAP_SIZE = 1 << 36  # address space, not memory or disk: growing it is then rare
 _MAX_READERS = 1_024
-_DELETED_AT_ONCE = 10_000
+_DELETED_AT_ONCE = 2_000
 
 
 class LmdbStore:

@@ -35,6 +35,8 @@ _INSTANT = 8
 _ENTRY = struct.Struct(">8sII")  # instant, bytes of key, bytes of value
 _PAGE_RECORDS = 1_000
 _PAGE_BYTES = 1 << 22
+_AT_ONCE = 32
+"""How many records are read on before anybody looks how long they are."""
 
 Entry: TypeAlias = tuple[int, bytes, bytes]
 """When it expires, whole key, value."""
@@ -87,14 +89,16 @@ class Records:
     def page(self, prefix: bytes, after: bytes | None) -> Page:
         """The next records whose key starts with `prefix` and is greater than `after`."""
         start = prefix if after is None else after + b"\x00"
-        sources = [self._walk(PLAIN, prefix, start)]
-        if self._expiring_used():
-            sources.append(self._walk_expiring(prefix, start))
-        if self._used(LONG):
-            sources.append(self._walk_long(prefix, after))
+        if not self._expiring_used() and not self._used(LONG):
+            return self._plain_page(prefix, start)
+        sources = [
+            self._walk(PLAIN, prefix, start),
+            self._walk_expiring(prefix, start),
+            self._walk_long(prefix, after),
+        ]
         records: list[tuple[bytes, bytes]] = []
         room = _PAGE_BYTES
-        for record in sources[0] if len(sources) == 1 else heapq.merge(*sources, key=itemgetter(0)):
+        for record in heapq.merge(*sources, key=itemgetter(0)):
             records.append(record)
             room -= len(record[1])
             if len(records) == _PAGE_RECORDS or room <= 0:
@@ -170,6 +174,24 @@ class Records:
             self._txn.put(EXPIRY + instant + EXPIRING + key, b"")
             self._txn.delete(PLAIN + key)
         self._some_expire = None  # look again
+
+    def _plain_page(self, prefix: bytes, start: bytes) -> Page:
+        """The next records from a key on, of which none expires and no key is long: some at a time."""
+        prefix = PLAIN + prefix
+        records: list[tuple[bytes, bytes]] = []
+        room = _PAGE_BYTES
+        with self._txn.cursor() as cursor:
+            if not cursor.set_range(PLAIN + start):
+                return records, False
+            walk = cursor.iternext()
+            while room > 0 and len(records) < _PAGE_RECORDS:
+                some = list(islice(walk, _AT_ONCE))
+                if not some or not some[-1][0].startswith(prefix):
+                    records += [(key[1:], value) for key, value in some if key.startswith(prefix)]
+                    return records, False
+                records += [(key[1:], value) for key, value in some]
+                room -= sum(map(len, map(itemgetter(1), some)))
+        return records, True
 
     def _walk(self, section: bytes, prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         """What is stored in a section under keys from `start` on that start with `prefix`."""
