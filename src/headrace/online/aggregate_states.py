@@ -16,6 +16,7 @@ from headrace.kernel.events import rows_of_events
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
 from headrace.kernel.rows import Rows
+from headrace.kernel.sorting import by_keys
 from headrace.kernel.tiles import tile
 from headrace.online.record import (
     NO_OFFSET,
@@ -24,6 +25,7 @@ from headrace.online.record import (
     decode_record,
     encode_loaded,
     encode_record,
+    loaded_tiles,
 )
 from headrace.windows import FOREVER_AGO
 
@@ -60,13 +62,10 @@ class AggregateStates:
         rows = rows_of_events(self._plan, events, group, self._binding.schema, self._binding.event_id)
         return self._loaded(rows, groups, known)
 
-    def merge(
-        self, records: Sequence[bytes], entity: Array, n: int, known: int
-    ) -> list[bytes | None]:
+    def merge(self, records: Sequence[bytes], entity: Array, n: int, known: int) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
-        owner = np.array(entity, dtype=np.int64)
-        tiles = [decode_record(data).tiles for data in records]
-        return self._loaded(self._tiles.unpack(tiles, owner).in_order(), n, known)
+        rows = self._tiles.unpack(loaded_tiles(records), entity)
+        return self._loaded(rows.take(by_keys(rows.entity, rows.time)), n, known)
 
     def _loaded(self, rows: Rows, n: int, known: int) -> list[bytes | None]:
         """Rows as the records of entities 0 to n - 1, tiled for all instants from K on."""

@@ -61,12 +61,10 @@ class LatestStates:
         newest, _ = self._newest(events, group, groups)
         return _loaded(newest)
 
-    def merge(
-        self, records: Sequence[bytes], entity: Array, n: int, known: int
-    ) -> list[bytes | None]:
+    def merge(self, records: Sequence[bytes], entity: Array, n: int, known: int) -> list[bytes | None]:
         """The records of several segments as one for each entity."""
         best: list[KeptRow | None] = [None] * n
-        for data, place in zip(records, entity, strict=True):
+        for data, place in zip(records, entity.tolist(), strict=True):
             row, other = _decoded(decode_record(data)), best[place]
             if other is None or (row is not None and row.order > other.order):
                 best[place] = row

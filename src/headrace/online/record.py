@@ -9,10 +9,13 @@ is there only if some wait.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.errors import StoreError
 from headrace.windows import FOREVER_AGO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "NO_OFFSET",
@@ -22,6 +25,7 @@ __all__ = [
     "encode_loaded",
     "encode_record",
     "frontier_of",
+    "loaded_tiles",
 ]
 
 _LOADED, _STREAMED, _WAITING = 2, 3, 4
@@ -107,6 +111,17 @@ def decode_record(data: bytes) -> Record:
 def encode_loaded(tiles: bytes) -> bytes:
     """The record of a segment as stored."""
     return _LOADED_HEAD + tiles
+
+
+def loaded_tiles(records: Sequence[bytes]) -> Sequence[bytes | memoryview]:
+    """The tiles of a segment's records.
+
+    Raises:
+        StoreError: Another version of Headrace wrote one, or it is damaged.
+    """
+    if {data[:1] for data in records} <= {_LOADED_HEAD}:
+        return [data[1:] for data in records]
+    return [decode_record(data).tiles for data in records]
 
 
 def frontier_of(data: bytes) -> int:
