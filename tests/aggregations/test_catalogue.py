@@ -192,6 +192,7 @@ REFUSED = [
     (lambda: agg.histogram("n", "x", edges=[], windows="1h"), "are not ascending numbers"),
     (lambda: agg.histogram("n", "x", edges=[1, 1], windows="1h"), "are not ascending numbers"),
     (lambda: agg.histogram("n", "x", edges=[1, float("inf")], windows="1h"), "are not ascending numbers"),
+    (lambda: agg.histogram("n", "x", edges=[0, 2**63 - 1], windows="1h"), "has more digits than a double"),
     (lambda: agg.histogram("n", "x", edges=["a"], windows="1h"), "are not ascending numbers"),
     (lambda: agg.top_k("n", "x", k=0, windows="1h"), "k=0 is out of range"),
     (lambda: agg.first_k("n", "x", k=1001, windows="1h"), "k=1001 is out of range"),

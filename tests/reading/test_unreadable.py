@@ -33,6 +33,8 @@ from tests.reading.batches import SCHEMA, parquet, source, table
         ("garbage.parquet", r"The file '.*garbage\.parquet' cannot be read: No magic bytes"),
         ("cut.parquet", r"The file '.*cut\.parquet' cannot be read: "),
         ("garbage.csv.gz", r"The file '.*garbage\.csv\.gz' cannot be read: "),
+        ("mixed.csv", r"The file '.*mixed\.csv' cannot be read: .*all its lines end alike"),
+        ("mac.csv", r"The header of file '.*mac\.csv' does not end"),
         ("latin.csv", r"latin\.csv' is not written in UTF-8"),
         ("s3://bucket/a.parquet", "Only local files are read"),
         (None, "Source 'events' has no batch"),
@@ -44,6 +46,9 @@ def test_what_cannot_be_read_is_one_clear_error(tmp_path: Path, batch: Any, mess
         (tmp_path / name).touch()
     for name in ("a.csv", "a.jsonl", "a.xlsx", "a.gz"):
         (tmp_path / name).write_text("user,ts\n1,2024-01-01\n")
+    header, line = ",".join(SCHEMA).encode(), ",".join("1" for _ in SCHEMA).encode()
+    (tmp_path / "mixed.csv").write_bytes(header + b"\r\n" + line + b"\n" + line + b"\r\n")
+    (tmp_path / "mac.csv").write_bytes(b"user,ts\r1,2024-01-01\r")
     (tmp_path / "garbage.parquet").write_bytes(b"garbage" * 100)
     (tmp_path / "garbage.csv.gz").write_bytes(b"garbage" * 100)
     (tmp_path / "latin.csv").write_bytes("größe,ts\n1,2\n".encode("latin-1"))

@@ -81,6 +81,15 @@ class Histogram(Aggregation):
                 asked=self.edges,
                 remedy=f"Give 1 to {_MOST_EDGES} finite numbers, each above the one before.",
             )
+        for given, edge in zip(self.edges, edges, strict=True):
+            # What is compared is the double as it is written: 2^53 + 1 would be another number.
+            if isinstance(given, int | Decimal) and Decimal(repr(edge)) != given:
+                raise self.error(
+                    f"the edge {given} has more digits than a double holds.",
+                    asked=given,
+                    available=[repr(edge)],
+                    remedy="Round it.",
+                )
         object.__setattr__(self, "edges", edges)
 
     @property

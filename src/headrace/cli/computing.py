@@ -79,4 +79,6 @@ def push(*, project: Path, as_json: bool, source: str, file: Path | None, rows: 
         output.table(list(counts), [list(counts.values())])
         if warned:
             output.note(f"{warned:,} rows count though they break a rule.")
+        if pushed.rejected:
+            output.note(f"Why rows were rejected: headrace validate --quarantine --source {source}")
     return FOUND if pushed.rejected else DONE

@@ -58,8 +58,15 @@ def open_database(memory: str | int | None = None, threads: int | None = None) -
 
 
 @contextmanager
-def reading_of(path: Path | str) -> Iterator[None]:
-    """What DuckDB cannot read is a DataError that names the file."""
+def reading_of(
+    path: Path | str, remedy: str = "Check that it is whole and what its suffix says."
+) -> Iterator[None]:
+    """What DuckDB cannot read is a DataError that names the file.
+
+    Args:
+        path: The file.
+        remedy: What to do about it.
+    """
     import duckdb
 
     try:
@@ -74,7 +81,7 @@ def reading_of(path: Path | str) -> Iterator[None]:
         raise DataError(
             f"The file {str(path)!r} cannot be read: {first_line(error)}.",
             asked=path,
-            remedy="Check that it is whole and what its suffix says.",
+            remedy=remedy,
         ) from error
 
 

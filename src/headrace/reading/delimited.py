@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["DelimitedPiece"]
 
 _DELIMITERS = (",", "\t", ";", "|")
+_REMEDY = "Check that it is whole, and that all its lines end alike: in a line feed, or all in CR LF."
 
 
 class DelimitedPiece:
@@ -65,7 +66,7 @@ class DelimitedPiece:
         """The lines that are rows, in their order."""
         columns = ", ".join(quoted(name) for name in names if name in self.columns.names)
         first = 0
-        with reading_of(self._path):
+        with reading_of(self._path, _REMEDY):
             for rows in self._database.sql(selection(columns, self._scan())).to_arrow_reader(BATCH_ROWS):
                 yield Batch(rows, first)
                 first += rows.num_rows
@@ -95,7 +96,7 @@ class DelimitedPiece:
 
     def suggested(self) -> dict[str, Type]:
         """The columns and the types their first values suggest."""
-        with reading_of(self._path):
+        with reading_of(self._path, _REMEDY):
             sample = self._database.sql(selection("*", f"{self._scan()} LIMIT {SAMPLE}")).to_arrow_table()
         return {name: of_texts(sample.column(name).combine_chunks()) for name in self.columns.names}
 
@@ -116,6 +117,12 @@ def _header(path: Path, wanted: Sequence[str]) -> tuple[str, list[str]]:
         raise DataError(
             f"The file {str(path)!r} is not written in UTF-8.", asked=path, remedy="Convert it to UTF-8."
         ) from error
+    if "\r" in line:
+        raise DataError(
+            f"The header of file {str(path)!r} does not end: its lines end in carriage returns alone.",
+            asked=line[:200],
+            remedy="End lines in a line feed, or in CR LF.",
+        )
     split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in _DELIMITERS}
     delimiter = max(_DELIMITERS, key=lambda each: (len(set(split[each]) & set(wanted)), len(split[each])))
     names = [name.strip() for name in split[delimiter]]
