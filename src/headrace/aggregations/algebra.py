@@ -8,7 +8,8 @@ by itself.
 Three shapes, from the quickest to the freest:
 
 * `Columnwise`: every field is reduced by a NumPy ufunc of its own (count, sum, min, max);
-* `Fixed`: fixed-width states with a `merge` of two columns of states (moments, decay, first, last);
+* `Fixed`: fixed-width states with a `merge` of two columns of states (moments, decay), `Chosen` where one of
+  two survives (first, last);
 * `Ragged`: states with entries and a `normalise` that brings pooled entries into canonical form (sets, maps,
   lists).
 """
@@ -24,7 +25,7 @@ from headrace.lazy import numpy as np
 if TYPE_CHECKING:
     from headrace.schema import Type
 
-__all__ = ["Algebra", "Columnwise", "Fixed", "Ragged", "reduce_groups", "storage"]
+__all__ = ["Algebra", "Chosen", "Columnwise", "Fixed", "Ragged", "reduce_groups", "storage"]
 
 
 class Algebra(ABC):
@@ -110,10 +111,14 @@ class Columnwise(Fixed):
             tuple(np.full(n, zero, field.dtype) for zero, field in zip(self.zeros, self.fixed, strict=True)),
         )
 
+    def settled(self, states: States) -> States:
+        """The states in canonical form, once their fields are reduced; as they are, unless said otherwise."""
+        return states
+
     def merge(self, left: States, right: States) -> States:
         """Combine field by field."""
         columns = tuple(u(a, b) for u, a, b in zip(self.ufuncs, left.fixed, right.fixed, strict=True))
-        return States(left.n, columns, None, (), left.dictionaries)
+        return self.settled(States(left.n, columns, None, (), left.dictionaries))
 
     def reduce(self, states: States, offsets: Array) -> States:
         """Reduce each field over the groups; an empty group gets zero."""
@@ -121,7 +126,58 @@ class Columnwise(Fixed):
             reduce_groups(ufunc, column, offsets, zero)
             for ufunc, zero, column in zip(self.ufuncs, self.zeros, states.fixed, strict=True)
         )
-        return States(len(offsets) - 1, columns, None, (), states.dictionaries)
+        return self.settled(States(len(offsets) - 1, columns, None, (), states.dictionaries))
+
+
+class Chosen(Fixed):
+    """States of which one survives: the one whose key, the first field, a ufunc chooses.
+
+    States of one key are one event's, so that it does not matter which of them is taken.
+    """
+
+    @property
+    @abstractmethod
+    def chooses(self) -> np.ufunc:
+        """What chooses among keys: maximum or minimum."""
+
+    @property
+    @abstractmethod
+    def nothing(self) -> int:
+        """The key of no event: never chosen where there is another."""
+
+    def merge(self, left: States, right: States) -> States:
+        """The one that is chosen."""
+        ours = self.chooses(left.fixed[0], right.fixed[0]) == left.fixed[0]
+        columns = tuple(np.where(ours, a, b) for a, b in zip(left.fixed, right.fixed, strict=True))
+        return States(left.n, columns, None, (), left.dictionaries)
+
+    def reduce(self, states: States, offsets: Array) -> States:
+        """The one that is chosen of each group."""
+        key = states.fixed[0][: offsets[-1]]
+        best = reduce_groups(self.chooses, key, offsets, self.nothing)
+        # The first row of a group that holds its best key.
+        own = key[offsets[0] :]
+        (at,) = (own == best.repeat(lengths_of(offsets))).nonzero()
+        at += offsets[0]
+        found = at.searchsorted(offsets[:-1])
+        return self._or_zero(
+            states, at[np.minimum(found, len(at) - 1)] if len(at) else found, offsets[1:] > offsets[:-1]
+        )
+
+    def of_keys(self, states: States, keys: Array) -> States:
+        """The states that have some keys; zero for `nothing`.
+
+        Args:
+            states: n states.
+            keys: Keys that are among theirs, or `nothing`.
+        """
+        present = keys != self.nothing
+        own = states.fixed[0]
+        by = own.argsort(kind="stable")
+        place = own.searchsorted(keys, sorter=by)
+        if np.count_nonzero(present) == len(keys):
+            return states.take(by[place])
+        return self._or_zero(states, by[np.minimum(place, len(by) - 1)] if len(by) else place, present)
 
 
 class Ragged(Algebra):
@@ -198,10 +254,11 @@ def reduce_groups(ufunc: np.ufunc, column: Array, offsets: Array, zero: float) -
     present = offsets[1:] > starts
     # reduceat's last group runs to the end of the array, which may lie past the last offset.
     inside = column[: offsets[-1]]
-    if present.all() and len(starts):
+    some = np.count_nonzero(present)  # by far the quickest of all questions about booleans
+    if some == len(starts) > 0:
         whole: Array = ufunc.reduceat(inside, starts)
         return whole
     reduced = np.full(len(starts), zero, column.dtype)
-    if present.any():
+    if some:
         reduced[present] = ufunc.reduceat(inside, starts[present])
     return reduced

@@ -16,7 +16,7 @@ from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Array: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
 else:
@@ -25,6 +25,7 @@ else:
 __all__ = [
     "Array",
     "Dictionary",
+    "OrderedWithin",
     "SortedDictionary",
     "distinct",
     "hash_bytes",
@@ -78,16 +79,28 @@ class SortedDictionary(Dictionary):
         return self.values.take(pa.array(codes, type=pa.int64()))
 
 
-class _OrderedWithin(Dictionary):
+class OrderedWithin(Dictionary):
     """A dictionary whose values ascend within each owner only; a code is a place in that order."""
 
-    def __init__(self, values: pa.Array, by: Array | None) -> None:
-        """Over values and the permutation that brings them into order, None where they are in it."""
-        self._values = values
+    def __init__(self, n: int, values: Callable[[], pa.Array], by: Array | None = None) -> None:
+        """Over n values.
+
+        Args:
+            n: How many.
+            values: Makes them, for most often nobody asks: an Arrow binary array.
+            by: The permutation that brings them into order; None where they are in it.
+        """
+        self._n = n
+        self._make = values
         self._by = by
 
+    @cached_property
+    def _values(self) -> pa.Array:
+        return self._make()
+
     def __len__(self) -> int:
-        return len(self._values)
+        """How many values there are."""
+        return self._n
 
     def take(self, codes: Array) -> pa.Array:
         """The values of the codes."""
@@ -113,7 +126,7 @@ def order_within(values: pa.Array, owner: Array) -> tuple[Dictionary, Array]:
     words = at_any_byte[offsets[:-1]].astype(np.uint64)
     same = owner[1:] == owner[:-1]
     if (~same | (words[1:] > words[:-1])).all() and (same | (owner[1:] > owner[:-1])).all():
-        return _OrderedWithin(values, None), np.arange(len(values), dtype=np.int64)
+        return OrderedWithin(len(values), lambda: values), np.arange(len(values), dtype=np.int64)
     by = np.lexsort((words, owner))
     equal = (owner[by[1:]] == owner[by[:-1]]) & (words[by[1:]] == words[by[:-1]])
     if equal.any():
@@ -123,7 +136,7 @@ def order_within(values: pa.Array, owner: Array) -> tuple[Dictionary, Array]:
         by[tied] = rows[np.lexsort((rank, words[rows], owner[rows]))]
     codes = np.empty(len(by), dtype=np.int64)
     codes[by] = np.arange(len(by))
-    return _OrderedWithin(values, by), codes
+    return OrderedWithin(len(by), lambda: values, by), codes
 
 
 def hash_bytes(values: Sequence[bytes]) -> Array:

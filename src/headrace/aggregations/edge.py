@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.aggregations.algebra import Fixed, reduce_groups, storage
+from headrace.aggregations.algebra import Chosen, storage
 from headrace.aggregations.base import Aggregation, Measure, Output
-from headrace.aggregations.states import Array, Events, Field, Finished, States, lengths_of
+from headrace.aggregations.states import Array, Events, Field, Finished, States
 from headrace.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _GREATEST = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
-class Edge(Fixed):
+class Edge(Chosen):
     """State: the order key of the event at one end of the total order, and its value.
 
     The order key travels with the state, so that data alone breaks ties between events of different parts.
@@ -39,6 +39,11 @@ class Edge(Fixed):
     def fixed(self) -> tuple[Field, ...]:  # type: ignore[override]
         """An order key and a value."""
         return (Field("order", "<i8", coded=True, order=True), storage(self.of))
+
+    @property
+    def chooses(self) -> np.ufunc:
+        """The greatest order key for last, the least for first."""
+        return np.maximum if self.newest else np.minimum
 
     @property
     def nothing(self) -> int:
@@ -64,31 +69,6 @@ class Edge(Fixed):
             order = np.where(events.counts, order, self.nothing)
             data = np.where(events.counts, data, np.array(self._no_value, data.dtype))
         return States(events.n, (order, data), None, (), (events.orders, values.dictionary))
-
-    def merge(self, left: States, right: States) -> States:
-        """The one nearer the end."""
-        ours = left.fixed[0] >= right.fixed[0] if self.newest else left.fixed[0] <= right.fixed[0]
-        columns = tuple(np.where(ours, a, b) for a, b in zip(left.fixed, right.fixed, strict=True))
-        return States(left.n, columns, None, (), left.dictionaries)
-
-    def reduce(self, states: States, offsets: Array) -> States:
-        """The one nearest the end of each group."""
-        inside = slice(int(offsets[0]), int(offsets[-1]))
-        order, value = (column[inside] for column in states.fixed)
-        groups = offsets - offsets[0]
-        best = reduce_groups(np.maximum if self.newest else np.minimum, order, groups, self.nothing)
-        # The first row of a group that holds its best order; those after it are the same event.
-        (at,) = (order == best.repeat(lengths_of(groups))).nonzero()
-        if not len(at):
-            return self._like(self.zero(len(best)), states)
-        row = at[np.minimum(at.searchsorted(groups[:-1]), len(at) - 1)]
-        empty = np.array(self._no_value, value.dtype)
-        data = np.where(groups[1:] > groups[:-1], value[row], empty)
-        return States(len(best), (best, data), None, (), states.dictionaries)
-
-    @staticmethod
-    def _like(zero: States, states: States) -> States:
-        return States(zero.n, zero.fixed, None, (), states.dictionaries)
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,10 @@ class ExactSum(Columnwise):
         """Nothing summed."""
         return (0, 0)
 
-    def merge(self, left: States, right: States) -> States:
-        """Both halves add, and carry."""
-        return _carried(super().merge(left, right))
-
-    def reduce(self, states: States, offsets: Array) -> States:
-        """Both halves add over the groups, and carry."""
-        return _carried(super().reduce(states, offsets))
+    def settled(self, states: States) -> States:
+        """What the lower half has beyond its 32 bits is carried."""
+        high, low = states.fixed
+        return States(states.n, (high + (low >> 32), low & _LOW))
 
     def lift(self, events: Events) -> States:
         """The value's halves."""
@@ -56,11 +53,6 @@ class ExactSum(Columnwise):
         if events.counts is not None:
             high, low = high * events.counts, low * events.counts
         return States(events.n, (high, low))
-
-
-def _carried(states: States) -> States:
-    high, low = states.fixed
-    return States(states.n, (high + (low >> 32), low & _LOW))
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ def to_double(states: States, of: Type) -> Array:
 
 def _words(states: States) -> tuple[Array, Array, Array]:
     """The totals' lower and upper 64 bits, and which totals do not fit the lower ones."""
-    high, low = _carried(states).fixed
+    high, low = ExactSum().settled(states).fixed
     data = (high << 32) | low
     upper = high >> 32
     return data, upper, upper != data >> 63

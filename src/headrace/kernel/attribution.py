@@ -25,6 +25,8 @@ from headrace.schema import Schema
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.kernel.columns import Column
     from headrace.kernel.labels import EventsBinding, LabelBinding
 
@@ -78,7 +80,7 @@ def labels_of(
     touches: tuple[pa.Table, Array] | None,
     asked: Questions,
     as_of: int,
-) -> dict[str, Column]:
+) -> Mapping[str, Column]:
     """A label at each question.
 
     Args:

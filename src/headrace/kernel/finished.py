@@ -9,13 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.aggregations.states import Array, Finished
-from headrace.kernel.columns import ArrowColumn, python_values, statuses
+from headrace.kernel.columns import ArrowColumn, Columns, python_values, statuses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from headrace.aggregations.dictionary import Dictionary
+    from headrace.kernel.columns import Column
+    from headrace.kernel.plan import OutputPlan
     from headrace.schema import Type
 
-__all__ = ["Stack", "StackedColumn", "series_column"]
+__all__ = ["FinishedColumns", "Stack"]
 
 
 class Stack:
@@ -96,7 +100,35 @@ class StackedColumn:
         return self._stack.list[self._start : self._stop]
 
 
-def series_column(stack: Stack, start: int, members: int, n: int, of: Type) -> ArrowColumn:
+class FinishedColumns(Columns):
+    """The features of n queries, each made of its aggregation's stack when it is asked for."""
+
+    def __init__(self, outputs: Mapping[str, OutputPlan], stacks: Sequence[Sequence[Stack]], n: int) -> None:
+        """Over the stacks of every finishing."""
+        super().__init__(outputs)
+        self._outputs = outputs
+        self._stacks = stacks
+        self._n = n
+
+    def __getitem__(self, name: str) -> Column:
+        of, finishing, place, first, members = self._outputs[name]
+        stack, start = self._stacks[finishing][place], first * self._n
+        if members:
+            return _series_column(stack, start, members, self._n, of)
+        return StackedColumn(stack, start, start + self._n)
+
+    def to_lists(self) -> Mapping[str, list[Any]]:
+        """Every column's values as Python has them."""
+        n, stacks = self._n, self._stacks
+        return {
+            name: self[name].to_list()
+            if members
+            else stacks[finishing][place].list[first * n : (first + 1) * n]
+            for name, (_, finishing, place, first, members) in self._outputs.items()
+        }
+
+
+def _series_column(stack: Stack, start: int, members: int, n: int, of: Type) -> ArrowColumn:
     """The column of a series: each row the list of its members' values, oldest first.
 
     Args:

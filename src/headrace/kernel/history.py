@@ -15,7 +15,7 @@ from headrace.kernel.parts import Part, Parts, numbered
 from headrace.kernel.point_in_time import features_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import AggregateBinding
@@ -54,7 +54,7 @@ def history(
     threads: int = 1,
     part: int = PART,
     progress: Callable[[float], None] = lambda _: None,
-) -> dict[str, Column]:
+) -> Mapping[str, Column]:
     """The plan's features for every question, in the questions' order.
 
     Args:
@@ -73,7 +73,7 @@ def history(
 
 def features_of(
     binding: AggregateBinding, plan: ViewPlan, part: Part, asked: Array, t: Array, serving_delay: int
-) -> dict[str, Column]:
+) -> Mapping[str, Column]:
     """The features of a part's questions.
 
     Args:

@@ -24,7 +24,7 @@ from headrace.kernel.sorting import grouped
 from headrace.kernel.text_hash import hash_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
@@ -152,10 +152,10 @@ class Parts:
 
     def answers(
         self,
-        work: Callable[[Part], dict[str, Column]],
+        work: Callable[[Part], Mapping[str, Column]],
         threads: int = 1,
         progress: Callable[[float], None] = lambda _: None,
-    ) -> dict[str, Column]:
+    ) -> Mapping[str, Column]:
         """The columns of all questions, in their order.
 
         Args:
@@ -163,7 +163,7 @@ class Parts:
             threads: How many parts are worked on at once.
             progress: Hears the share done, 0 to 1.
         """
-        done: list[dict[str, Column]] = []
+        done: list[Mapping[str, Column]] = []
         with ThreadPoolExecutor(max(threads, 1)) as pool:
             for answer in pool.map(lambda cut: work(self._part(*cut)), self._cuts):
                 done.append(answer)
@@ -175,8 +175,8 @@ class Parts:
 
 
 def join_columns(
-    parts: Sequence[dict[str, Column]], order: Array, each: Callable[..., Iterable[Column]] = map
-) -> dict[str, Column]:
+    parts: Sequence[Mapping[str, Column]], order: Array, each: Callable[..., Iterable[Column]] = map
+) -> Mapping[str, Column]:
     """The columns of several parts as one.
 
     Args:

@@ -33,6 +33,12 @@ class Places:
                 the greatest instant of its entity up to it.
             running: See `instants`.
         """
+        self._alone = len(entity) > 0 and entity[0] == entity[-1]
+        if self._alone:  # as in a request: the instants are key enough
+            self._starts = np.array([0, len(entity)])
+            self.entities = entity[:1]
+            self._keys = np.maximum.accumulate(instants) if running else instants
+            return
         fresh = begins(entity)
         self._starts = np.append(np.flatnonzero(fresh), len(entity))
         self.entities = entity[self._starts[:-1]]
@@ -58,6 +64,8 @@ class Places:
 
     def first(self, rank: Array, at: Array) -> Array:
         """The first row of the entity of this rank that is at or after `at`; the entity's end if none is."""
+        if self._alone:
+            return np.where(rank == 0, self._keys.searchsorted(at), self._starts[1])
         place = np.where(at == FOREVER_AGO, 0, np.clip(at - self._low, 1, self._stride - 1))
         return np.searchsorted(self._keys, rank * self._stride + place)
 
@@ -72,8 +80,8 @@ def _reach(instants: Array) -> tuple[int, int]:
 
 def entity_chunks(entity: Array, instants: Array) -> list[tuple[int, int]]:
     """Spans of rows, cut between entities, small enough for `Places`."""
-    if not len(entity):
-        return [(0, 0)]
+    if not len(entity) or entity[0] == entity[-1]:
+        return [(0, len(entity))]
     _, stride = _reach(instants)
     most = max(_ROOM // stride - 1, 1)
     starts = np.flatnonzero(begins(entity))[::most]

@@ -7,13 +7,17 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from headrace.aggregations.algebra import Ragged
 from headrace.aggregations.base import Aggregation, Measure
 from headrace.aggregations.recency import Recent
+from headrace.kernel.together import Together
 from headrace.schema import Type
 from headrace.windows import Calendar, Lifetime, Series, Sliding, Window, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from headrace.aggregations.algebra import Algebra
 
 __all__ = ["PRESENCE", "FeaturePlan", "Span", "ViewPlan", "compile_view"]
 
@@ -48,15 +52,15 @@ class OutputPlan(NamedTuple):
     """One output column of an aggregation over one window.
 
     Attributes:
-        name: Its name.
         type: Its type.
+        finishing: Which of the plan's finishings makes it.
         place: Which of the aggregation's outputs it is.
         first: The place of its window's first span among those of the aggregation.
         members: How many spans it lists; 0 where it is no list of them.
     """
 
-    name: str
     type: Type
+    finishing: int
     place: int
     first: int
     members: int
@@ -70,14 +74,30 @@ class Finishing(NamedTuple):
         measures: Positions of the measures it reads.
         spans: The spans of its windows, one window's after another's.
         types: The types of its outputs over one span.
-        outputs: The columns made of them.
+        algebras: The measures' algebras.
     """
 
     aggregation: Aggregation
     measures: tuple[int, ...]
     spans: tuple[int, ...]
     types: tuple[Type, ...]
-    outputs: tuple[OutputPlan, ...]
+    algebras: tuple[Algebra, ...]
+
+
+class SharedSpans(NamedTuple):
+    """Measures that are merged over the same spans.
+
+    Attributes:
+        spans: Positions of the spans.
+        places: Their places among the spans that are used.
+        measures: Positions of the measures.
+        together: Merges them.
+    """
+
+    spans: tuple[int, ...]
+    places: list[int]
+    measures: tuple[int, ...]
+    together: Together
 
 
 @dataclass(frozen=True)
@@ -128,6 +148,22 @@ class ViewPlan:
         return {measure: tuple(sorted(spans)) for measure, spans in found.items()}
 
     @cached_property
+    def shared_spans(self) -> tuple[SharedSpans, ...]:
+        """The measures that are merged over the same spans."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for measure, spans in self.spans_of.items():
+            found.setdefault(spans, []).append(measure)
+        return tuple(
+            SharedSpans(
+                spans,
+                [self.used_spans.index(span) for span in spans],
+                tuple(measures),
+                Together([self.measures[each].algebra for each in measures]),
+            )
+            for spans, measures in found.items()
+        )
+
+    @cached_property
     def used_spans(self) -> tuple[int, ...]:
         """The spans the features read, ascending."""
         return tuple(sorted({span for feature in self.features for span in feature.spans}))
@@ -135,28 +171,41 @@ class ViewPlan:
     @cached_property
     def finishings(self) -> tuple[Finishing, ...]:
         """The features by aggregation."""
-        found = []
+        return self._finishings[0]
+
+    @cached_property
+    def outputs(self) -> Mapping[str, OutputPlan]:
+        """Output column -> how it is cut out of what the finishings make."""
+        return self._finishings[1]
+
+    @cached_property
+    def _finishings(self) -> tuple[tuple[Finishing, ...], Mapping[str, OutputPlan]]:
+        found: list[Finishing] = []
+        outputs: dict[str, OutputPlan] = {}
         for _, of_one in groupby(self.features, key=lambda each: (id(each.aggregation), each.measures)):
             features = tuple(of_one)
             spans: tuple[int, ...] = ()
-            outputs = []
             for each in features:
                 members = len(each.spans) if isinstance(each.window, Series) else 0
-                outputs += [
-                    OutputPlan(name, of, place, len(spans), members)
-                    for place, (name, of) in enumerate(zip(each.names, each.types, strict=True))
-                ]
+                for place, (name, of) in enumerate(zip(each.names, each.types, strict=True)):
+                    outputs[name] = OutputPlan(of, len(found), place, len(spans), members)
                 spans += each.spans
             first = features[0]
             listed = isinstance(first.window, Series)
             types = tuple(of.items[0] if listed else of for of in first.types)
-            found.append(Finishing(first.aggregation, first.measures, spans, types, tuple(outputs)))
-        return tuple(found)
+            algebras = tuple(self.measures[measure].algebra for measure in first.measures)
+            found.append(Finishing(first.aggregation, first.measures, spans, types, algebras))
+        return tuple(found), outputs
 
     @cached_property
     def used(self) -> tuple[int, ...]:
         """The measures the features read, ascending."""
         return tuple(sorted({m for f in self.features for m in f.measures} | {self.presence}))
+
+    @cached_property
+    def ragged(self) -> tuple[int, ...]:
+        """The measures the features read whose states have entries."""
+        return tuple(each for each in self.used if isinstance(self.measures[each].algebra, Ragged))
 
     def only(self, names: Sequence[str]) -> ViewPlan:
         """The plan of some features, by any of their output names; measures and spans keep their places."""

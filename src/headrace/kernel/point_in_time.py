@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from headrace.aggregations.algebra import Ragged
 from headrace.aggregations.states import Array, States, expand, lengths_of
-from headrace.kernel.finished import Stack, StackedColumn, series_column
+from headrace.kernel.columns import HeldColumns
+from headrace.kernel.finished import FinishedColumns, Stack
 from headrace.kernel.parts import join_columns
 from headrace.kernel.place import Places, entity_chunks
-from headrace.kernel.ranges import RangeIndex, Ranges, Square
+from headrace.kernel.ranges import Ranges, Square
 from headrace.kernel.sorting import by_keys
 from headrace.kernel.visible import Knowledge, Zones, add_zones
 from headrace.windows import edges
@@ -20,7 +20,7 @@ from headrace.windows import edges
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from headrace.kernel.columns import Column
+    from headrace.kernel.columns import Columns
     from headrace.kernel.plan import Span, ViewPlan
     from headrace.kernel.rows import Rows
 
@@ -35,7 +35,7 @@ GREAT = 1 << 14
 
 
 @np.errstate(over="ignore", invalid="ignore")  # sums of doubles may end in infinity, which is their answer
-def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str, Column]:
+def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> Columns:
     """The plan's features for each query.
 
     States with entries can be much larger than what is made of them: some queries are finished at a time.
@@ -50,12 +50,12 @@ def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str
         Output column name -> values, statuses and newest event times, in the queries' order.
     """
     if not plan.features:
-        return {}
-    ragged = [measure for measure in plan.used if isinstance(plan.measures[measure].algebra, Ragged)]
-    if len(t) <= FIRST or not ragged:
+        return HeldColumns({})
+    ragged = plan.ragged if len(t) > FIRST else ()
+    if not ragged:
         return finish(plan, states_at(plan, rows, entity, t), t)
     order = by_keys(entity, t)
-    parts: list[dict[str, Column]] = []
+    parts: list[Columns] = []
     for some in _segments(rows.entity, entity[order]):
         start, size = some.start, FIRST
         while start < some.stop:
@@ -66,7 +66,7 @@ def features_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[str
             start += len(asked)
             held = sum(len(merged[measure].states.entries[0]) for measure in ragged)
             size = max(min(size * ENTRIES // max(held, 1), 8 * size), FIRST // 8)
-    return join_columns(parts, order)
+    return HeldColumns(join_columns(parts, order))
 
 
 def _segments(of_rows: Array, of_queries: Array) -> Iterator[slice]:
@@ -79,7 +79,7 @@ def _segments(of_rows: Array, of_queries: Array) -> Iterator[slice]:
     return (slice(int(start), int(stop)) for start, stop in pairwise(cuts))
 
 
-def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, Column]:
+def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> Columns:
     """The features of merged states.
 
     Args:
@@ -88,24 +88,16 @@ def finish(plan: ViewPlan, merged: Mapping[int, Merged], t: Array) -> dict[str, 
         t: The queries' instants.
     """
     n = len(t)
-    columns: dict[str, Column] = {}
+    stacks: list[list[Stack]] = []
     instants: dict[tuple[int, ...], Array] = {}
-    for aggregation, measures, spans, types, outputs in plan.finishings:
+    for aggregation, measures, spans, types, algebras in plan.finishings:
         newest = merged[plan.presence].over(spans, n).fixed[0]
         states = tuple([merged[measure].over(spans, n) for measure in measures])
         if spans not in instants:
             instants[spans] = np.concatenate([_until(plan.spans[span], t, plan.zone) for span in spans])
-        algebras = tuple([plan.measures[measure].algebra for measure in measures])
         parts = aggregation.finish(states, instants[spans], plan.columns, algebras)
-        stacks = [Stack(part, of, newest) for part, of in zip(parts, types, strict=True)]
-        for name, of, place, first, members in outputs:
-            start = first * n
-            columns[name] = (
-                series_column(stacks[place], start, members, n, of)
-                if members
-                else StackedColumn(stacks[place], start, start + n)
-            )
-    return columns
+        stacks.append([Stack(part, of, newest) for part, of in zip(parts, types, strict=True)])
+    return FinishedColumns(plan.outputs, stacks, n)
 
 
 def _until(span: Span, t: Array, zone: str) -> Array:
@@ -132,7 +124,7 @@ def states_at(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, 
     """The merged states of every measure the plan's features read, over their spans."""
     n = len(t)
     back = None
-    if not (entity[1:] > entity[:-1]).all():
+    if np.count_nonzero(entity[1:] > entity[:-1]) < n - 1:
         by = by_keys(entity, t)
         back = np.empty(n, dtype=np.int64)
         back[by] = np.arange(n)
@@ -170,24 +162,17 @@ def _joined(parts: list[Merged], bounds: list[int]) -> Merged:
 
 def _chunk(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> dict[int, Merged]:
     visible, zones = _visible(plan, rows, entity, t)
-    ranges: dict[tuple[int, ...], tuple[Ranges, Array | None, tuple[Array, Ranges] | None]] = {}
-    merged = {}
-    for measure, spans in plan.spans_of.items():
-        algebra, states = plan.measures[measure].algebra, rows.measures[measure]
-        if spans not in ranges:
-            # All spans of a measure in one sweep: what a call costs counts where a request has few rows.
-            lo, hi, zone = visible.over([plan.used_spans.index(span) for span in spans])
-            of = Ranges(lo, hi)
-            ranges[spans] = of, zone, of.coarse(len(rows))
-        of, zone, coarse = ranges[spans]
-        if coarse is None:
-            found = RangeIndex(algebra, states).over(of)
-        else:
-            cuts, of = coarse
-            found = RangeIndex(algebra, algebra.reduce(states, cuts)).over(of)
+    merged: dict[int, Merged] = {}
+    for spans, places, measures, together in plan.shared_spans:
+        # All spans of a measure in one sweep: what a call costs counts where a request has few rows.
+        lo, hi, zone = visible.over(places)
+        found = together.over([rows.measures[measure] for measure in measures], Ranges(lo, hi))
         if zones is not None and zone is not None:
-            found = add_zones(algebra, found, zones.merged(algebra, states), zone)
-        merged[measure] = Merged(spans, found)
+            for place, measure in enumerate(measures):
+                algebra = plan.measures[measure].algebra
+                behind = zones.merged(algebra, rows.measures[measure])
+                found[place] = add_zones(algebra, found[place], behind, zone)
+        merged.update((measure, Merged(spans, each)) for measure, each in zip(measures, found, strict=True))
     return merged
 
 
@@ -196,7 +181,7 @@ class _Visible(NamedTuple):
 
     Attributes:
         lo: Where the range starts in which every row counts.
-        hi: Where it ends.
+        hi: Where it ends, perhaps before it starts.
         zone: The zone behind it, a place among the `Zones`, -1 for none; None where there is none at all.
     """
 
@@ -217,18 +202,17 @@ def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> tuple[_Visi
     rank, here = places.rank(entity)
     before_t = places.first(rank, t)
     spans = plan.used_spans
-    starts, ends = zip(*(edges(plan.spans[span], t, plan.zone) for span in spans), strict=True)
+    starts, ends = _edges(plan, t)
     shape = (len(spans), len(t))
-    lo = places.first(np.tile(rank, len(spans)), np.concatenate(starts)).reshape(shape)
+    lo = places.first(np.tile(rank, len(spans)), starts.reshape(-1)).reshape(shape)
     hi = np.broadcast_to(before_t, shape)
-    closed = [place for place, end in enumerate(ends) if end is not None]
-    if closed:
+    if ends:
         hi = hi.copy()
-        past = places.first(np.tile(rank, len(closed)), np.concatenate([ends[place] for place in closed]))
-        hi[closed] = np.minimum(before_t, past.reshape(len(closed), len(t)))
+        past = places.first(np.tile(rank, len(ends)), np.concatenate(list(ends.values())))
+        hi[list(ends)] = np.minimum(before_t, past.reshape(len(ends), len(t)))
     hi = np.where(here, hi, lo)
     if rows.known is None:
-        return _Visible(lo, np.maximum(lo, hi), None), None
+        return _Visible(lo, hi, None), None
     # Up to the first row whose known instant, or an earlier row's, is at or after t, everything is known.
     certain = np.minimum(before_t, Places(rows.entity, rows.known, running=True).first(rank, t))
     sure = np.maximum(lo, np.minimum(certain, hi))
@@ -237,6 +221,28 @@ def _visible(plan: ViewPlan, rows: Rows, entity: Array, t: Array) -> tuple[_Visi
     if not zoned.any:
         return _Visible(lo, sure, None), None
     return _Visible(lo, sure, zone), Zones(Knowledge(rows.known), *zoned.ranges(), t[zoned.queries()])
+
+
+def _edges(plan: ViewPlan, t: Array) -> tuple[Square, dict[int, Array]]:
+    """Where the spans the features read begin, for each query; and where those end that end before `t`.
+
+    Args:
+        plan: The view's plan.
+        t: The queries' instants.
+
+    Returns:
+        Spans by queries; place of a span among `used_spans` -> n ends.
+    """
+    n, spans = len(t), plan.used_spans
+    if n and np.count_nonzero(t == t[0]) == n:  # a request asks at one instant
+        of_one = [edges(plan.spans[span], int(t[0]), plan.zone) for span in spans]
+        starts = np.array([start for start, _ in of_one], dtype=np.int64).repeat(n).reshape(len(spans), n)
+        return starts, {
+            place: np.full(n, end, dtype=np.int64) for place, (_, end) in enumerate(of_one) if end is not None
+        }
+    found = [edges(plan.spans[span], t, plan.zone) for span in spans]
+    ends = {place: end for place, (_, end) in enumerate(found) if end is not None}
+    return np.stack([start for start, _ in found]), ends
 
 
 class _ZoneList:

@@ -45,25 +45,33 @@ class Ranges:
         """Rows `lo[i]` to `hi[i]` for each i; none where `hi <= lo`."""
         self.lo = lo
         self.hi = np.maximum(lo, hi)
+        self.lengths = self.hi - lo
+        """How many rows each has."""
+        self.total = int(self.lengths.sum())
+        """How many rows all have."""
 
     def __len__(self) -> int:
         """How many ranges."""
         return len(self.lo)
 
     @cached_property
-    def lengths(self) -> Array:
-        """How many rows each has."""
-        return self.hi - self.lo
-
-    @cached_property
-    def total(self) -> int:
-        """How many rows all have."""
-        return int(self.lengths.sum())
-
-    @cached_property
     def gathered(self) -> tuple[Array, Array]:
         """The rows of all ranges, one range after another, and where each range's begin."""
         return expand(self.lo, self.lengths), offsets_of(self.lengths)
+
+    def alternating(self, rows: int) -> Array:
+        """Where each range starts and ends, as `reduceat` wants it: every other result is a range's.
+
+        A range without rows starts and ends behind the last row, where its zero is expected to stand.
+
+        Args:
+            rows: How many rows there are.
+        """
+        at = np.empty(2 * len(self.lo), dtype=np.int64)
+        some = self.lo < self.hi
+        at[::2] = np.where(some, self.lo, rows)
+        at[1::2] = np.where(some, self.hi, rows)
+        return at
 
     def coarse(self, rows: int) -> tuple[Array, Ranges] | None:
         """The rows cut at every edge a range has, and the ranges as ranges of those pieces.

@@ -11,24 +11,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.aggregations.dictionary import Dictionary, SortedDictionary, order_within
+from headrace.aggregations.dictionary import Dictionary, OrderedWithin, SortedDictionary, order_within
 from headrace.aggregations.states import Array, Field, States, lengths_of, offsets_of
 from headrace.kernel.rows import Rows
 from headrace.kernel.sections import cut, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.kernel.plan import ViewPlan
 
 __all__ = ["RecordFormat"]
 
+_KINDS = {8: "i8", 4: "u4", 1: "u1"}
+"""What fields of a width are read as."""
 _NO_VALUE = 0xFFFFFFFF
 """The length written for a coded field that holds no value."""
 
@@ -48,6 +50,7 @@ class RecordFormat:
 
     @cached_property
     def _fixed(self) -> np.dtype[np.void]:
+        """The fixed-width fields of a row, the widest first: those of one width are read as one matrix."""
         columns: list[tuple[str, str]] = [("time", "<i8")]
         if self.pending:
             columns.append(("known", "<i8"))
@@ -55,7 +58,7 @@ class RecordFormat:
             columns.extend((f"{i}.{f.name}", "<u4" if f.coded else f.dtype) for f in measure.algebra.fixed)
             if measure.algebra.entries:
                 columns.append((f"{i}.n", "<u4"))
-        return np.dtype(columns)
+        return np.dtype(sorted(columns, key=lambda column: -np.dtype(column[1]).itemsize))
 
     @cached_property
     def _entries(self) -> dict[int, np.dtype[np.void]]:
@@ -95,24 +98,24 @@ class RecordFormat:
         return joined(sections)
 
     def _pack_fixed(self, rows: Rows, texts: dict[tuple[int, int], _Text], bounds: Array) -> list[bytes]:
-        columns = [rows.time]
+        columns = {"time": rows.time}
         if self.pending:
-            columns.append(rows.time if rows.known is None else rows.known)
+            columns["known"] = rows.time if rows.known is None else rows.known
         for i, (measure, states) in enumerate(zip(self.plan.measures, rows.measures, strict=True)):
             for place, (field, column) in enumerate(zip(measure.algebra.fixed, states.fixed, strict=True)):
-                columns.append(texts[i, place].lengths if field.coded else column)
+                columns[f"{i}.{field.name}"] = texts[i, place].lengths if field.coded else column
             if measure.algebra.entries:
-                columns.append(lengths_of(_offsets(states)))
+                columns[f"{i}.n"] = lengths_of(_offsets(states))
         return _cut(_filled(self._fixed, columns), bounds)
 
-    def _entry_columns(self, i: int, states: States, texts: dict[tuple[int, int], _Text]) -> list[Array]:
+    def _entry_columns(self, i: int, states: States, texts: dict[tuple[int, int], _Text]) -> dict[str, Array]:
         algebra = self.plan.measures[i].algebra
-        return [
-            texts[i, place].lengths if field.coded else column
+        return {
+            field.name: texts[i, place].lengths if field.coded else column
             for place, (field, column) in enumerate(
                 zip(algebra.entries, states.entries, strict=True), start=len(algebra.fixed)
             )
-        ]
+        }
 
     def unpack(
         self,
@@ -129,85 +132,141 @@ class RecordFormat:
         """
         parts_of = cut(records, 1 + len(self._entries) + len(self._texts))
         whole = [parts[0] if len(parts) == 1 else b"".join(parts) for parts in parts_of]
-        fixed = np.frombuffer(whole[0], self._fixed)
         counts = np.array([len(part) for part in parts_of[0]], dtype=np.int64) // self._fixed.itemsize
+        owner = np.repeat(entity, counts)
+        columns = self._columns(whole[0], len(owner))
         entries = {
             i: np.frombuffer(raw, dtype)
             for (i, dtype), raw in zip(self._entries.items(), whole[1:], strict=False)
         }
-        texts = dict(zip(((i, place) for i, place, _ in self._texts), whole[1 + len(entries) :], strict=True))
-        owner = np.repeat(entity, counts)
+        texts = whole[1 + len(entries) :]
+        # The tiles of one record follow each other in time, and so do the events they keep.
+        ascending = not self.pending and len(set(entity.tolist())) == len(entity)
         places = range(len(self.plan.measures)) if measures is None else measures
-        states = tuple(self._states(i, fixed, entries.get(i), texts, owner) for i in places)
-        time = np.ascontiguousarray(fixed["time"])
-        known = np.ascontiguousarray(fixed["known"]) if self.pending else None
-        return Rows(owner, time, known, states)
+        states = tuple(
+            [
+                _read(self._layouts[i], columns, entries.get(i), texts, owner, ascending=ascending)
+                for i in places
+            ]
+        )
+        return Rows(owner, columns[0], columns[1] if self.pending else None, states)
+
+    def _columns(self, raw: bytes | memoryview, n: int) -> list[Array]:
+        """The fixed-width fields of n rows, each a column of its own, in the order of `_fixed`."""
+        columns: list[Array] = []
+        step = self._fixed.itemsize
+        for dtype, first, count in self._matrices:
+            rows = np.empty((count, n), dtype)
+            if n:
+                rows[:] = np.ndarray((n, count), dtype, raw, first, (step, dtype.itemsize)).T
+            columns.extend(rows)
+        for place, dtype in self._views:
+            columns[place] = columns[place].view(dtype)
+        return columns
+
+    @cached_property
+    def _matrices(self) -> tuple[tuple[np.dtype[Any], int, int], ...]:
+        """The fixed-width fields by width: what they are read as, where in a row they begin, how many."""
+        found, first = [], 0
+        widths = [self._fixed[name].itemsize for name in self._fixed.names or ()]
+        for width, fields in groupby(widths):
+            count = len(list(fields))
+            found.append((np.dtype(f"<{_KINDS[width]}"), first, count))
+            first += width * count
+        return tuple(found)
+
+    @cached_property
+    def _views(self) -> tuple[tuple[int, np.dtype[Any]], ...]:
+        """The fields that are of another type than they are read as: their places, their types."""
+        read = [dtype for dtype, _, count in self._matrices for _ in range(count)]
+        return tuple(
+            (place, self._fixed[name])
+            for place, name in enumerate(self._fixed.names or ())
+            if self._fixed[name] != read[place]
+        )
 
     @cached_property
     def _layouts(self) -> tuple[_Layout, ...]:
         """How the fields of each measure are read."""
+        place = {name: at for at, name in enumerate(self._fixed.names or ())}
+        text = {(i, at): section for section, (i, at, _) in enumerate(self._texts)}
         layouts = []
         for i, measure in enumerate(self.plan.measures):
             algebra = measure.algebra
             zero = algebra.zero(1)
-            fixed = [
-                _Read(f"{i}.{field.name}", field, int(zero.fixed[place][0]) if field.coded else 0)
-                for place, field in enumerate(algebra.fixed)
-            ]
-            layouts.append(
-                _Layout(tuple(fixed), tuple(_Read(field.name, field, -1) for field in algebra.entries))
+            fixed = tuple(
+                _Read(
+                    field,
+                    place[f"{i}.{field.name}"],
+                    text.get((i, at), -1),
+                    int(zero.fixed[at][0]) if field.coded else 0,
+                )
+                for at, field in enumerate(algebra.fixed)
             )
+            entries = tuple(
+                _Read(field, at, text.get((i, len(fixed) + at), -1), -1)
+                for at, field in enumerate(algebra.entries)
+            )
+            layouts.append(_Layout(fixed, entries, place.get(f"{i}.n", -1)))
         return tuple(layouts)
 
-    def _states(
-        self,
-        i: int,
-        fixed: Array,
-        entries: Array | None,
-        texts: dict[tuple[int, int], bytes | memoryview],
-        owner: Array,
-    ) -> States:
-        layout = self._layouts[i]
-        columns: list[Array] = []
-        dictionaries: list[Dictionary | None] = []
 
-        def read(of: _Read, raw: Array, whose: Array) -> None:
-            """The next field."""
-            if of.field.coded:
-                data = texts[i, len(columns)]
-                dictionary, codes = _decode(raw, data, of.absent, whose if of.field.order else None)
-                columns.append(codes)
-                dictionaries.append(dictionary)
-            else:
-                columns.append(np.ascontiguousarray(raw))
-                dictionaries.append(None)
+def _read(
+    layout: _Layout,
+    columns: Sequence[Array],
+    entries: Array | None,
+    texts: Sequence[bytes | memoryview],
+    owner: Array,
+    *,
+    ascending: bool,
+) -> States:
+    """The states of one measure.
 
-        for each in layout.fixed:
-            read(each, fixed[each.name], owner)
-        width, offsets = len(columns), None
-        if entries is not None:
-            offsets = offsets_of(fixed[f"{i}.n"])
-            whose = np.repeat(owner, lengths_of(offsets))
-            for each in layout.entries:
-                read(each, entries[each.name], whose)
-        return States(
-            len(fixed), tuple(columns[:width]), offsets, tuple(columns[width:]), tuple(dictionaries)
-        )
+    Args:
+        layout: Its fields.
+        columns: The fixed-width fields of all measures.
+        entries: Its entries, a struct array; None where it has none.
+        texts: The bytes of the coded fields of all measures.
+        owner: The entity of each row.
+        ascending: Whether places in the order of events ascend with the rows.
+    """
+    fixed, dictionaries = [], []
+    for field, place, text, absent in layout.fixed:
+        column, dictionary = columns[place], None
+        if field.coded:
+            whose = owner if field.order else None
+            dictionary, column = _decode(column, texts[text], absent, whose, ascending=ascending)
+        fixed.append(column)
+        dictionaries.append(dictionary)
+    if entries is None:
+        return States(len(owner), tuple(fixed), None, (), tuple(dictionaries))
+    offsets = offsets_of(columns[layout.lengths])
+    listed = []
+    for field, _, text, absent in layout.entries:
+        column, dictionary = np.ascontiguousarray(entries[field.name]), None
+        if field.coded:
+            whose = owner.repeat(lengths_of(offsets)) if field.order else None
+            dictionary, column = _decode(column, texts[text], absent, whose, ascending=False)
+        listed.append(column)
+        dictionaries.append(dictionary)
+    return States(len(owner), tuple(fixed), offsets, tuple(listed), tuple(dictionaries))
 
 
 class _Read(NamedTuple):
-    """A field as it is read: its name in the record, the field, the code where it holds no value."""
+    """A field as it is read: where it lies, where its bytes lie if it is coded, the code of no value."""
 
-    name: str
     field: Field
+    place: int
+    text: int
     absent: int
 
 
 class _Layout(NamedTuple):
-    """The fields of a measure."""
+    """The fields of a measure; where the numbers of entries lie."""
 
     fixed: tuple[_Read, ...]
     entries: tuple[_Read, ...]
+    lengths: int
 
 
 class _Text:
@@ -242,19 +301,39 @@ class _Text:
 
 
 def _decode(
-    lengths: Array, data: bytes | memoryview, absent: int, owner: Array | None
+    lengths: Array, data: bytes | memoryview, absent: int, owner: Array | None, *, ascending: bool
 ) -> tuple[Dictionary | None, Array]:
-    """The dictionary and codes of a coded field; with owners, values are compared within an owner only."""
+    """The dictionary and codes of a coded field; with owners, values are compared within an owner only.
+
+    Args:
+        lengths: The length of each value, uint32.
+        data: Their bytes.
+        absent: The code of no value.
+        owner: Whose each is; None where values are more than places in an order.
+        ascending: Whether the values of an owner are known to ascend.
+    """
     present = lengths != _NO_VALUE
-    codes = np.full(len(lengths), absent, dtype=np.int64)
-    if not present.any():
-        return None, codes
-    sizes = lengths[present]
-    offsets = offsets_of(sizes).astype(np.int32)
-    values = pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    encoded = SortedDictionary.encode(values) if owner is None else order_within(values, owner[present])
-    codes[present] = encoded[1]
-    return encoded[0], codes
+    whole = np.count_nonzero(present) == len(present)
+    sizes = lengths if whole else lengths[present]
+    if not len(sizes):
+        return None, np.full(len(lengths), absent, dtype=np.int64)
+
+    def values() -> pa.Array:
+        buffers = [None, pa.py_buffer(offsets_of(sizes).astype(np.int32)), pa.py_buffer(data)]
+        return pa.Array.from_buffers(pa.binary(), len(sizes), buffers)
+
+    dictionary: Dictionary
+    if owner is None:
+        dictionary, codes = SortedDictionary.encode(values())
+    elif ascending:
+        dictionary, codes = OrderedWithin(len(sizes), values), np.arange(len(sizes), dtype=np.int64)
+    else:
+        dictionary, codes = order_within(values(), owner if whole else owner[present])
+    if whole:
+        return dictionary, codes
+    spread = np.full(len(lengths), absent, dtype=np.int64)
+    spread[present] = codes
+    return dictionary, spread
 
 
 def _offsets(states: States) -> Array:
@@ -262,9 +341,9 @@ def _offsets(states: States) -> Array:
     return states.offsets
 
 
-def _filled(dtype: np.dtype[np.void], columns: Sequence[Array]) -> Array:
-    packed = np.empty(len(columns[0]), dtype)
-    for name, column in zip(dtype.names or (), columns, strict=True):
+def _filled(dtype: np.dtype[np.void], columns: Mapping[str, Array]) -> Array:
+    packed = np.empty(len(next(iter(columns.values()))), dtype)
+    for name, column in columns.items():
         packed[name] = column
     return packed
 

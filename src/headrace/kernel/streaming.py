@@ -18,6 +18,8 @@ from headrace.kernel.rows import Rows
 from headrace.kernel.tiles import tile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
     from headrace.kernel.plan import ViewPlan
@@ -65,7 +67,7 @@ class StreamingKernel:
         self._plan = plan
         self._carried: Rows | None = None
 
-    def process(self, rows: Rows, entity: Array, t: Array) -> dict[str, Column]:
+    def process(self, rows: Rows, entity: Array, t: Array) -> Mapping[str, Column]:
         """Take one batch.
 
         Args:

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from headrace.aggregations.states import lengths_of
 from headrace.errors import ConflictError
-from headrace.kernel.columns import HeldColumns
 from headrace.kernel.events import rows_of_events
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
@@ -148,7 +147,7 @@ class AggregateStates:
         elif len(set(entity)) < len(entity):
             rows = rows.in_order()
         asked = np.arange(n, dtype=np.int64)
-        return HeldColumns(features_at(self._wanted, rows, asked, np.full(n, t, dtype=np.int64)))
+        return features_at(self._wanted, rows, asked, np.full(n, t, dtype=np.int64))
 
 
 def _newest_known(rows: Rows, groups: int) -> Array:

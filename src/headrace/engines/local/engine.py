@@ -28,7 +28,7 @@ from headrace.reading.schema import infer_schema
 from headrace.reading.source import Reading, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from headrace.definitions.source import Source
@@ -71,7 +71,7 @@ class _Work(NamedTuple):
     passed: list[str]
     size: int | None
     dense: float
-    answer: Callable[[Part], dict[str, Column]]
+    answer: Callable[[Part], Mapping[str, Column]]
 
 
 class LocalEngine:
@@ -199,7 +199,7 @@ class LocalEngine:
         plan = binding.plan.only(asked.names).trimmed()
         columns = binding.columns_read(plan)
 
-        def answer(part: Part) -> dict[str, Column]:
+        def answer(part: Part) -> Mapping[str, Column]:
             return features_of(binding, plan, part, numbers.asked, asked.t, binding.serving_delay)
 
         read_on = {*plan.inputs, binding.event_id}
@@ -209,7 +209,7 @@ class LocalEngine:
         binding = asked.binding
         assert isinstance(binding, LatestBinding)  # noqa: S101 - the two kinds there are
 
-        def answer(part: Part) -> dict[str, Column]:
+        def answer(part: Part) -> Mapping[str, Column]:
             rows, entity = without_copies(*part.events(), binding.schema, binding.event_id)
             asking, t = numbers.asked[part.questions], asked.t[part.questions]
             return LatestRows(binding, rows, entity).values(asked.names, asking, t, self._threads)

@@ -20,7 +20,7 @@ from headrace.kernel.parts import Part, Parts, numbered
 from headrace.ports.engine import AnsweredLabel, Extracted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
@@ -57,7 +57,7 @@ def answer_label(
         chunks = [stack.enter_context(side.chunks(read, budget // len(sides), threads)) for side in sides]
         parts = Parts(list(chain(*chunks)), numbers.asked, PART)
 
-        def answer(part: Part) -> dict[str, Column]:
+        def answer(part: Part) -> Mapping[str, Column]:
             own = [part._replace(chunks=each).read() for each in chunks]
             rows = part.questions
             questions = Questions(
