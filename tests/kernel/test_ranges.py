@@ -27,7 +27,7 @@ from headrace.aggregations.recency import Recent
 from headrace.aggregations.sessions import Intervals
 from headrace.aggregations.states import Events, States, Values
 from headrace.aggregations.sum import DoubleSum, ExactSum
-from headrace.kernel import pools, sliding
+from headrace.kernel import pools, sliding, together
 from headrace.kernel.ranges import BLOCK, RangeIndex, Ranges
 from headrace.schema import Type
 from headrace.testing.lifting import meaning
@@ -126,6 +126,31 @@ def test_events_that_do_not_count_leave_no_trace(algebra, seed):
     states = lifted(algebra, 9, np.random.default_rng(seed), share=0.0)
     whole = algebra.reduce(states, np.array([0, 9]))
     assert meaning(algebra, whole) == meaning(algebra, algebra.zero(1))
+
+
+@pytest.mark.parametrize("n", [0, 1, 40, 200])
+@pytest.mark.parametrize("order", range(4))
+def test_measures_merged_together_are_merged_one_by_one(order, n, seed):
+    shuffle = np.random.default_rng([seed, order, n])
+    algebras = [ALGEBRAS[place] for place in shuffle.permutation(len(ALGEBRAS))]
+    measures = [lifted(algebra, n, shuffle, some=order % 2 == 1) for algebra in algebras]
+    lo, hi = np.append(np.sort(shuffle.integers(0, n + 1, (2, 12)), axis=0), [[n, 0, n], [n, n, 0]], axis=1)
+    ranges = Ranges(lo, hi)
+    assert ranges.total <= together.FEW
+    found = together.Together(algebras).over(measures, ranges)
+    for algebra, states, own in zip(algebras, measures, found, strict=True):
+        assert own.n == len(lo)
+        same(algebra, own, by_hand(algebra, states, lo, hi))
+
+
+def test_many_rows_are_merged_as_few_are(monkeypatch, seed):
+    shuffle = np.random.default_rng(seed)
+    measures = [lifted(algebra, 300, shuffle) for algebra in ALGEBRAS]
+    lo, hi = np.sort(shuffle.integers(0, 301, (2, 12)), axis=0)
+    monkeypatch.setattr(together, "FEW", 0)
+    found = together.Together(ALGEBRAS).over(measures, Ranges(lo, hi))
+    for algebra, states, own in zip(ALGEBRAS, measures, found, strict=True):
+        same(algebra, own, by_hand(algebra, states, lo, hi))
 
 
 @pytest.mark.parametrize("algebra", ALGEBRAS, ids=repr)

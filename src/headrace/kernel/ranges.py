@@ -68,9 +68,9 @@ class Ranges:
             rows: How many rows there are.
         """
         at = np.empty(2 * len(self.lo), dtype=np.int64)
-        some = self.lo < self.hi
-        at[::2] = np.where(some, self.lo, rows)
-        at[1::2] = np.where(some, self.hi, rows)
+        at[::2], at[1::2] = self.lo, self.hi
+        if np.count_nonzero(self.lengths) < len(self.lo):
+            at[(self.lengths == 0).repeat(2)] = rows
         return at
 
     def coarse(self, rows: int) -> tuple[Array, Ranges] | None:

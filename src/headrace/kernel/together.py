@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Together"]
 
 Finish = Callable[[States, dict[int, Array], "Ranges"], States]
-"""States of n rows, those of their fields reduced over some ranges, the ranges -> the states of the ranges."""
+"""States of n rows, such of their fields as are reduced, the ranges -> the states of the ranges."""
 
 FEW = 1 << 12
 """Up to how many rows all ranges may have together: from there on measures are better merged one by one."""
