@@ -7,6 +7,7 @@ but the last, which ends with the record. So a reader cuts records without looki
 from __future__ import annotations
 
 import struct
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def cut(records: Sequence[bytes | memoryview], count: int) -> list[list[bytes | 
     return sections
 
 
+@cache
 def _tables(count: int) -> dict[int, struct.Struct]:
     return {width: struct.Struct(f"<{count - 1}{form}") for width, form in _WIDTHS.items()}
 
