@@ -329,7 +329,7 @@ def test_a_serving_delay_is_told_and_shifts_history() -> None:
         ({"events": {"clicks": [{"kin": 1}]}}, UnknownNameError, "of source 'clicks' named 'kin'.*'kind'"),
         ({"expected": {"users:m_1d": 1}}, UnknownNameError, "'m_1d'"),
         ({"expected": {"usrs:n_1d": 1}}, UnknownNameError, "'usrs'"),
-        ({"expected": {"n_1d": 1}}, UnknownNameError, "no feature named"),
+        ({"expected": {"n_1d": 1}}, UnknownNameError, "no feature or label named"),
         ({"view": "users", "expected": {"m_1d": 1, "n_1d": 1}}, UnknownNameError, "named 'm_1d'.*'n_1d'"),
         ({"view": "usrs", "expected": {"n_1d": 1}}, UnknownNameError, "usrs"),
         ({"service": "modl", "expected": {"n_1d": 1}}, UnknownNameError, "modl"),

@@ -24,6 +24,7 @@ def assert_features(  # noqa: PLR0913 - the fields of a FeatureTest, by keyword
     events: Mapping[str, Sequence[Mapping[str, Any]]],
     expected: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     at: str | int | dt.datetime | Sequence[str | int | dt.datetime] | None = None,
+    as_of: str | int | dt.datetime | None = None,
     entity: Mapping[str, Any] | None = None,
     context: Mapping[str, Any] | None = None,
     view: str = "",
@@ -35,12 +36,13 @@ def assert_features(  # noqa: PLR0913 - the fields of a FeatureTest, by keyword
     """Assert that literal events make the expected features, in history and online.
 
     Args:
-        definitions: A project's directory; or views, services and on-demand features.
+        definitions: A project's directory; or views, services, on-demand features and labels.
         events: Source -> its rows; a column that a row leaves out is null there.
         expected: Feature -> its value at `at`, or a list of values where `at` is a list; or rows, each with
             the entity's keys, `at` and features. A value is the value itself, or a mapping with `value`,
-            `status` and `tolerance`, each of which may be left out.
+            `status` and `tolerance`, each of which may be left out. Labels stand there as features do.
         at: The instant, or instants, of the question.
+        as_of: What was not known before this instant counts for no label; by default all counts.
         entity: The entity's keys.
         context: Request fields of on-demand features.
         view: Features without a view are this one's.
@@ -58,6 +60,7 @@ def assert_features(  # noqa: PLR0913 - the fields of a FeatureTest, by keyword
         events=events,
         expected=expected,
         at=at,
+        as_of=as_of,
         entity=entity or {},
         context=context or {},
         view=view,

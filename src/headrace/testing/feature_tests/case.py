@@ -21,6 +21,9 @@ __all__ = ["AT", "FeatureTest", "Wanted", "located"]
 AT = "at"
 """Where a row of what is expected holds its instant."""
 
+_NEVER = 1 << 61
+"""An instant by which all is known and every label mature."""
+
 _LONG = {"value", "status", "tolerance"}
 
 
@@ -71,8 +74,10 @@ class FeatureTest:
             hold nothing.
         expected: Feature -> its value at `at`, or a list of values where `at` is a list; or rows, each with
             the entity's keys, `at` and features. A value is the value itself, or a mapping with `value`,
-            `status` and `tolerance`, each of which may be left out.
+            `status` and `tolerance`, each of which may be left out. Labels stand there as features do, in the
+            columns of a training set.
         at: The instant, or instants, of the question.
+        as_of: What was not known before this instant counts for no label; by default all counts.
         entity: The entity's keys.
         context: Request fields of on-demand features.
         view: Features without a view are this one's.
@@ -87,6 +92,7 @@ class FeatureTest:
     events: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     expected: Mapping[str, Any] | Sequence[Mapping[str, Any]] = ()
     at: str | int | dt.datetime | Sequence[str | int | dt.datetime] | None = None
+    as_of: str | int | dt.datetime | None = None
     entity: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)
     view: str = ""
@@ -110,6 +116,7 @@ class FeatureTest:
             else:
                 self._check_rows()
             self.asked()
+            self.until()
 
     @classmethod
     def read(cls, given: Mapping[str, Any], written: str) -> FeatureTest:
@@ -151,6 +158,14 @@ class FeatureTest:
             {**self.entity, **self.context, AT: t, **{name: values[row] for name, values in columns.items()}}
             for row, t in enumerate(instants)
         ]
+
+    def until(self) -> int:
+        """What was not known before this instant counts for no label, microseconds UTC.
+
+        Raises:
+            DataError: `as_of` is no instant.
+        """
+        return _NEVER if self.as_of is None else instant(self.as_of)
 
     def _listed(self, name: str, value: Any, n: int) -> Sequence[Any]:
         if isinstance(value, (list, tuple)) and len(value) == n:

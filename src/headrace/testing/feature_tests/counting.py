@@ -18,7 +18,7 @@ from headrace.testing.feature_tests.outcome import Counted
 from headrace.windows import edges, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headrace.kernel.binding import Binding
     from headrace.kernel.plan import FeaturePlan
@@ -103,40 +103,51 @@ class Log:
 
     def counted(self, feature: str, entity: Mapping[str, Any], t: int) -> list[Counted]:
         """Every event and whether it counts for a feature of an entity at an instant."""
+        return self.judged(entity, lambda cells: self._why(cells, feature, entity, t))
+
+    def judged(
+        self, entity: Mapping[str, Any], why: Callable[[Mapping[str, Any]], tuple[bool, str]]
+    ) -> list[Counted]:
+        """Every event and whether it counts.
+
+        Args:
+            entity: Whose events may count.
+            why: Judges the columns of a clean event of the entity, no copy of another.
+        """
         clean = {each.number: each for each in self._events}
         found = []
         for number, row in enumerate(self._rows):
             event = clean.get(number)
             if event is None:
-                counts, why = False, f"left out: {self._spoiled.get(number, 'it cannot be used')}"
+                verdict = False, f"left out: {self._spoiled.get(number, 'it cannot be used')}"
+            elif other := [name for name in self._binding.keys if event.cells[name] != entity[name]]:
+                verdict = False, f"another {', '.join(other)}"
+            elif event.is_copy:
+                verdict = False, f"another copy of this {self._binding.event_id} counts"
             else:
-                counts, why = self._why(event, feature, entity, t)
-            found.append(Counted(self._binding.source.name, number + 1, row, counts, why))
+                verdict = why(event.cells)
+            found.append(Counted(self._binding.source.name, number + 1, row, *verdict))
         return found
 
-    def _why(self, event: _Event, feature: str, entity: Mapping[str, Any], t: int) -> tuple[bool, str]:
-        binding = self._binding
-        other = [name for name in binding.keys if event.cells[name] != entity[name]]
-        known = event.cells[KNOWN]
-        if other:
-            return False, f"another {', '.join(other)}"
-        if event.is_copy:
-            return False, f"another copy of this {binding.event_id} counts"
+    def _why(
+        self, cells: Mapping[str, Any], feature: str, entity: Mapping[str, Any], t: int
+    ) -> tuple[bool, str]:
+        binding, known = self._binding, cells[KNOWN]
         if known + binding.serving_delay >= t:
             late = f" and served {format_instant(known + binding.serving_delay)}" * bool(
                 binding.serving_delay
             )
             return False, f"known {format_instant(known)}{late}, not before the instant"
         if isinstance(binding, LatestBinding):
-            return self._latest(binding, event, entity, t)
+            return self._latest(binding, cells[TIME], entity, t)
         assert isinstance(binding, AggregateBinding)  # the two kinds there are
         (plan,) = [each for each in binding.plan.features if feature in each.names]
-        return self._windowed(binding, plan, event, t)
+        return self._windowed(binding, plan, cells, t)
 
     def _windowed(
-        self, binding: AggregateBinding, plan: FeaturePlan, event: _Event, t: int
+        self, binding: AggregateBinding, plan: FeaturePlan, cells: Mapping[str, Any], t: int
     ) -> tuple[bool, str]:
-        time = event.cells[TIME]
+        time = cells[TIME]
         spans = [edges(part, t, binding.zone) for part in parts(plan.window)]
         if not any(begin <= time and (end is None or time < end) for begin, end in spans):
             first = min(int(begin) for begin, _ in spans)
@@ -145,15 +156,14 @@ class Log:
             return False, "after the window's end"
         measures = [binding.plan.measures[each] for each in plan.measures]
         wheres = dict.fromkeys(each.where for each in measures if each != PRESENCE)
-        true = [each for each in wheres if each is None or event.cells[condition_column(each)]]
+        true = [each for each in wheres if each is None or cells[condition_column(each)]]
         if wheres and not true:
             return False, f"not {' and not '.join(str(each) for each in wheres)}"
         return True, ", ".join(each for each in true if each) if len(wheres) > 1 else ""
 
     def _latest(
-        self, binding: LatestBinding, event: _Event, entity: Mapping[str, Any], t: int
+        self, binding: LatestBinding, time: int, entity: Mapping[str, Any], t: int
     ) -> tuple[bool, str]:
-        time = event.cells[TIME]
         rivals = [
             each.cells[TIME]
             for each in self._events

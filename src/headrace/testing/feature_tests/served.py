@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["served"]
 
 
-def served(question: Question, engine: Engine, logs: Mapping[str, Log]) -> list[list[Answer]]:
+def served(question: Question, engine: Engine, logs: Mapping[str, Log]) -> dict[str, list[Answer]]:
     """What serving answers: one request for each instant, each to a store of its own.
 
     Args:
@@ -37,12 +37,12 @@ def served(question: Question, engine: Engine, logs: Mapping[str, Log]) -> list[
         logs: The events as each view, by its id, sees them.
 
     Returns:
-        For each member of the plan, one answer for each row.
+        For each feature, one answer for each row.
     """
     answers: list[list[Any]] = [[None] * len(question.rows) for _ in question.plan.members]
     for t in dict.fromkeys(row[AT] for row in question.rows):
         numbers = [number for number, row in enumerate(question.rows) if row[AT] == t]
-        entities = [question.asking(question.rows[number]) for number in numbers]
+        entities = [question.serving(question.rows[number]) for number in numbers]
         if not question.fields:
             del entities[1:]  # whoever asks of the world as a whole asks the same
         found = _read(question, engine, logs, t, entities)
@@ -54,7 +54,7 @@ def served(question: Question, engine: Engine, logs: Mapping[str, Log]) -> list[
             ]
             for at, number in enumerate(numbers):
                 answers[place][number] = given[at % len(given)]
-    return answers
+    return {name: answers[place] for name, place in question.features.items()}
 
 
 def _read(

@@ -8,8 +8,9 @@ from headrace.clock import SystemClock
 from headrace.errors import HeadraceError, UnknownNameError
 from headrace.intake.raw_rows import raw_table
 from headrace.kernel.columns import STATUS_NAMES
-from headrace.offline.historical import Making, historical
+from headrace.offline.historical import Making
 from headrace.offline.spine import Spine
+from headrace.offline.training import training_set
 from headrace.registry.registry import Registry
 from headrace.resolution import Resolution
 from headrace.retrieval.settle import settle
@@ -17,18 +18,21 @@ from headrace.schema import TIMESTAMP, Schema
 from headrace.testing.feature_tests.case import AT, Wanted, located
 from headrace.testing.feature_tests.comparing import agree, expected_value, plain
 from headrace.testing.feature_tests.counting import Log
+from headrace.testing.feature_tests.labels import behind
 from headrace.testing.feature_tests.outcome import Answer, Counted, Failure, Outcome
-from headrace.testing.feature_tests.question import question_of
+from headrace.testing.feature_tests.question import Known, question_of
 from headrace.testing.feature_tests.served import served
 from headrace.wiring import open_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
+    import pyarrow as pa
+
     from headrace.definitions.base import Definition
-    from headrace.retrieval.plan import RetrievalPlan
+    from headrace.schema import Type
     from headrace.testing.feature_tests.case import FeatureTest
     from headrace.testing.feature_tests.question import Question
 
@@ -66,7 +70,11 @@ class Trial:
         registry.apply(registry.plan(settled.documents, settled.features))
         self._names = Resolution(registry, zone, lambda: given)
         self._sources = [each.name for each in registry.list("source")]
-        self._functions = [each.name for each in registry.list("on_demand")]
+        self._known = Known(
+            [each.name for each in registry.list("on_demand")],
+            [each.name for each in registry.list("label")],
+            self._engine.infer_schema,
+        )
 
     def __enter__(self) -> Self:
         """The trial itself."""
@@ -88,61 +96,64 @@ class Trial:
         for name in test.events:
             if name not in self._sources:
                 raise UnknownNameError.of("source", name, self._sources)
-        question = question_of(test, self._names, self._functions)
+        question = question_of(test, self._names, self._known)
         views = [each.binding for each in question.plan.views]
         logs = {each.id: Log(each, test.events.get(each.source.name, ())) for each in views}
-        reason = _offline_only(test, question.plan)
+        reason = _offline_only(test, question)
         past = self._history(question)
-        present = None if reason else served(question, self._engine, logs)
+        present = {} if reason else served(question, self._engine, logs)
         failures, values = [], 0
         for number, row in enumerate(question.rows):
-            for feature in [each for each in question.features if each in row]:
-                place = question.features[feature]
-                wanted = _wanted(test, question, feature, row)
-                offline = past[place][number]
-                online = None if present is None else present[place][number]
+            for name in [each for each in past if each in row]:
+                wanted = Wanted.of(row[name], test.tolerance)
+                wanted = wanted._replace(value=expected_value(wanted.value, question.type_of(name), name))
+                offline = past[name][number]
+                online = present[name][number] if name in present else None
                 values += 1
                 if not _holds(wanted, offline, online):
                     entity = question.asking(row)
-                    events = _counted(question.plan, logs, place, entity, row[AT])
-                    failures.append(Failure(feature, entity, row[AT], wanted, offline, online, events))
+                    events = _behind(question, logs, name, entity, row[AT])
+                    failures.append(Failure(name, entity, row[AT], wanted, offline, online, events))
         return Outcome(test, values, failures, reason)
 
-    def _history(self, question: Question) -> list[list[Answer]]:
-        """What history answers: for each member of the plan, one answer for each row."""
-        plan = question.plan
-        types = {**plan.keys, **plan.request}
+    def _history(self, question: Question) -> dict[str, list[Answer]]:
+        """What history answers: for each feature and column of a label, one answer for each row."""
+        plan, types = question.plan, question.types
         rows = [{**question.asking(row), AT: row[AT]} for row in question.rows]
         spine = Spine.read(raw_table(rows, Schema({**types, AT: TIMESTAMP}), "rows asked for"), AT, types)
         prints = self._names.fingerprints(member.reference.definition for member in plan.members)
         made = Making(self._engine, "local", SystemClock().now(), None, prints, self._directory)
-        found = historical(plan, spine, made, lambda _what, _share: None)
-        answers = []
-        for member in plan.members:
-            values = found.to_arrow()[member.output].to_pylist(maps_as_pydicts="strict")
-            statuses = found.origin.statuses[member.output]
-            answers.append(
-                [
-                    Answer(plain(value, member.type), STATUS_NAMES[status])
-                    for value, status in zip(values, statuses, strict=True)
-                ]
-            )
+        found = training_set(plan, spine, question.labels, made, _silent)
+        table = found.to_arrow()
+        answers = {}
+        for name, place in question.features.items():
+            member = plan.members[place]
+            statuses = [STATUS_NAMES[each] for each in found.origin.statuses[member.output]]
+            answers[name] = _answers(table[member.output], member.type, statuses)
+        for name, column in question.columns.items():
+            statuses = ["PRESENT" if each else "NULL_VALUE" for each in table[name].is_valid().to_pylist()]
+            answers[name] = _answers(table[name], column.type, statuses)
         return answers
 
 
-def _offline_only(test: FeatureTest, plan: RetrievalPlan) -> str:
+def _answers(values: pa.ChunkedArray, of: Type, statuses: Sequence[str]) -> list[Answer]:
+    written = [plain(value, of) for value in values.to_pylist(maps_as_pydicts="strict")]
+    return [Answer(value, status) for value, status in zip(written, statuses, strict=True)]
+
+
+def _silent(what: str, share: float) -> None:
+    """Nobody watches."""
+
+
+def _offline_only(test: FeatureTest, question: Question) -> str:
     """Why serving cannot be asked for the same answer; empty where it can."""
+    plan = question.plan
     if not test.online:
         return "the test says so"
+    if not plan.members:
+        return "labels are of training sets alone"
     delayed = [each.binding.source.name for each in plan.views if each.binding.serving_delay]
     return f"source {delayed[0]!r} has a serving_delay, which shifts history only" if delayed else ""
-
-
-def _wanted(test: FeatureTest, question: Question, feature: str, row: Mapping[str, Any]) -> Wanted:
-    """What a row expects of a feature, in plain words."""
-    written = Wanted.of(row[feature], test.tolerance)
-    of = question.plan.members[question.features[feature]].type
-    return written._replace(value=expected_value(written.value, of, feature))
 
 
 def _holds(wanted: Wanted, offline: Answer, online: Answer | None) -> bool:
@@ -157,11 +168,15 @@ def _holds(wanted: Wanted, offline: Answer, online: Answer | None) -> bool:
     )
 
 
-def _counted(
-    plan: RetrievalPlan, logs: Mapping[str, Log], place: int, entity: Mapping[str, Any], t: int
+def _behind(
+    question: Question, logs: Mapping[str, Log], name: str, entity: Mapping[str, Any], t: int
 ) -> list[Counted]:
-    """The events behind a member of the plan, those behind what a function reads included."""
-    member = plan.members[place]
+    """The events behind a feature, those behind what a function reads included; or behind a label."""
+    if name in question.columns:
+        label = question.columns[name].label
+        return behind(label, question.events, entity, t, question.labels.as_of)
+    plan = question.plan
+    member = plan.members[question.features[name]]
     waiting = [(member.view, member.reference.feature if member.view >= 0 else str(member.reference))]
     read: dict[tuple[int, str], None] = {}
     while waiting:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_yaml"]
 
-_SHARED = {"view", "service", "events", "entity", "context", "at", "tolerance", "online"}
+_SHARED = {"view", "service", "events", "entity", "context", "at", "as_of", "tolerance", "online"}
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
