@@ -16,6 +16,7 @@ from headrace.definitions.source import EventSource
 from headrace.engines.local.engine import LocalEngine
 from headrace.kernel.parts import BUCKETS
 from headrace.ports.engine import Extent, Held
+from headrace.reading.database import BATCH_ROWS
 from headrace.retrieval.bind import bind
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ def test_a_file_is_read_once_and_a_new_one_whole(files: Files) -> None:
     second, held = files.load(11, held)
     assert (first, second) == ([0, 1], [-5, 2])
     assert held.files["log/b.parquet"] == Extent(NOON + 9 * HOUR, NOON + 12 * HOUR)
+
+
+def test_a_file_reaches_as_far_as_its_newest_row_wherever_that_lies(files: Files) -> None:
+    files.write("a", ("0", 40, 45), *((str(n), 0, 0) for n in range(1, BATCH_ROWS + 1)))
+    _, held = files.load(10)
+    assert held.files == {"log/a.parquet": Extent(NOON + 40 * HOUR, NOON + 45 * HOUR)}
 
 
 def test_the_cache_of_ids_may_be_deleted(tmp_path: Path) -> None:

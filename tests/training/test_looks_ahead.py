@@ -108,6 +108,7 @@ def test_columns_of_the_spine_that_are_later_or_tell_the_label(tmp_path: Path) -
         "ordered_at", pa.array([row["ts"] + DAY if n % 2 else None for n, row in enumerate(ROWS)])
     )
     spine = spine.append_column("seen_at", pa.array([row["ts"] - DAY for row in ROWS]))
+    spine = spine.append_column("shown_at", spine["ts"])
     spine = spine.append_column("page", pa.array(["thanks" if each else "home" for each in outcome]))
     spine = spine.append_column("shelf", pa.array(["a" if n % 2 else "b" for n in range(len(ROWS))]))
     found = store.looks_ahead(dataset(store, spine))

@@ -45,8 +45,9 @@ def made(directory: Path, **how: Any) -> Path:
     """A training set in a file, its spine in another."""
     store = shop(directory, ROWS, ORDERED)
     pq.write_table(spine_of(ROWS), directory / "spine.parquet")
-    given = {"service": "model", "labels": ["bought", "revenue"], "negatives": 0.5, "seed": 7, **how}
-    dataset = store.get_training_set(directory / "spine.parquet", as_of="2026-03-25T00:00:00Z", **given)
+    asked = {"as_of": "2026-03-25T00:00:00Z", "negatives": 0.5, "seed": 7, **how}
+    spine, labels = directory / "spine.parquet", ["bought", "revenue"]
+    dataset = store.get_training_set(spine, service="model", labels=labels, **asked)
     store.close()
     return dataset.to_parquet(directory / "train.parquet")
 
@@ -75,6 +76,12 @@ def test_later_on_another_day_with_other_versions_of_the_features(tmp_path: Path
         store.apply([more])
         found = store.rebuild_training_set(train)
         assert found.to_parquet(tmp_path / "again.parquet").read_bytes() == train.read_bytes()
+
+
+def test_what_was_not_mature_is_not_mature_again(tmp_path: Path) -> None:
+    train = made(tmp_path, as_of="2026-03-12T00:00:00Z", negatives=None)
+    assert set(pq.read_table(train)["bought_mature"].to_pylist()) == {True, False}
+    assert rebuilt(tmp_path, train) == train.read_bytes()
 
 
 def test_a_spine_in_memory_is_given_again(tmp_path: Path) -> None:
@@ -115,6 +122,9 @@ def test_what_has_changed_is_named(tmp_path: Path) -> None:
         rebuilt(tmp_path, train)
     write(tmp_path / "orders.parquet", ORDERED, ORDERS)
     assert rebuilt(tmp_path, train) == train.read_bytes()
+    pq.write_table(spine_of([*ROWS[1:], ROWS[0]]), tmp_path / "spine.parquet")
+    with pytest.raises(DataError, match=r"spine .*spine.parquet \(60 rows then, 60 now\) has changed"):
+        rebuilt(tmp_path, train)
     pq.write_table(spine_of(ROWS[1:]), tmp_path / "spine.parquet")
     with pytest.raises(DataError, match=r"spine .*spine.parquet \(60 rows then, 59 now\) has changed"):
         rebuilt(tmp_path, train)

@@ -104,14 +104,18 @@ class EngineSuite:
             assert differences(case.expected(), answers_of(answered.columns)) == []
 
     def test_some_features_are_answered_as_all_are(self, engine: Engine, seed: int) -> None:
-        """What is left out mixes nothing up."""
+        """What is left out mixes nothing up.
+
+        They are held to the oracle, not to the answers of all: an engine may add up doubles in another order
+        each time it is asked.
+        """
         (case,) = many_cases(seed, 1, 2)
         binding = _bound(case, case.table())
         names = list(binding.feature_types)[::5]
-        whole = answers_of(_ask(engine, binding, case.spine).columns)
+        expected = [{name: row[name] for name in names} for row in case.expected()]
         some = answers_of(_ask(engine, binding, case.spine, names).columns)
         assert list(some) == names
-        assert some == {name: whole[name] for name in names}
+        assert differences(expected, some) == []
 
     def test_an_entity_with_half_of_all_events(self, engine: Engine, seed: int, tmp_path: Path) -> None:
         """Its windows are those of any other; what is known at the instant of a question does not count."""
