@@ -45,8 +45,11 @@ _CACHE = ".headrace/cache/ids"
 """Where hashes of event ids are kept, a directory for each source."""
 
 _DEFAULT_MEMORY = 4 << 30
+_PROCESS = 192 << 20
+"""What the process takes whatever it works on: Python, libraries, DuckDB's threads, chunks in the making."""
+
 _SHARE = 4
-"""Events may fill one part in this many of the budget: states need as much again, answers take their part."""
+"""Events may fill one part in this many of the rest: states need as much again, answers take their part."""
 
 _READING = 2
 """DuckDB may use one part in this many of the budget while it reads."""
@@ -132,7 +135,8 @@ class LocalEngine:
 
     @property
     def _budget(self) -> int:
-        return (self._memory or _DEFAULT_MEMORY) // _SHARE
+        memory = self._memory or _DEFAULT_MEMORY
+        return max(memory - _PROCESS, memory // _SHARE) // _SHARE
 
     def files(self, source: Source) -> Sequence[ports.File] | None:
         """The files of a source's batch, as they lie there now; None for a table in memory."""
