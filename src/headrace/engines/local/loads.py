@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from headrace.reading.source import Reading
 
 __all__ = ["LoadParts", "named", "stamped"]
+
+_LEAST = PART // 4
+"""Fewer events are not cut further: a part costs something whatever it holds."""
 
 
 def stamped(files: Mapping[str, Path]) -> list[File]:
@@ -94,7 +98,7 @@ class LoadParts:
         """
         with gathered(self._events(), self._chunk, budget, threads) as chunks:
             copies, reach = self._copies(chunks), self._reach()
-            for first, last in _cuts(chunks, done):
+            for first, last in _cuts(chunks, done, threads):
                 each = zip(chunks, copies, strict=True)
                 events = pa.concat_tables([_without(chunk, first, last, out) for chunk, out in each])
                 yield Part(events, self._left_out(), last, reach, dict(self._beyond), dict(self._warned))
@@ -200,7 +204,9 @@ def _without(chunk: Events, first: int, last: int, out: Array) -> pa.Table:
     return events.filter(pa.array(kept))
 
 
-def _cuts(chunks: Sequence[Events], done: int) -> list[tuple[int, int]]:
-    """Runs of buckets of about the same size, from one on; the last may be empty."""
+def _cuts(chunks: Sequence[Events], done: int, threads: int) -> list[tuple[int, int]]:
+    """Runs of buckets of about the same size, so many for each thread, from one on; the last may be empty."""
     left = np.sum([lengths_of(chunk.ends) for chunk in chunks], axis=0)[done:]
-    return [(done + first, done + last) for first, last in bucket_runs(left, PART)] or [(BUCKETS, BUCKETS)]
+    rounds = math.ceil(left.sum() / (PART * threads))
+    size = max(math.ceil(left.sum() / max(rounds * threads, 1)), _LEAST)
+    return [(done + first, done + last) for first, last in bucket_runs(left, size)] or [(BUCKETS, BUCKETS)]
