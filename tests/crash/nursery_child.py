@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.clock import DAY
-from tests.crash import ledger
+from tests.crash import ledger, mended
 from tests.crash.deadly import FOR_EVER, DeadlyRegistry, DeadlyStore, Steps
 from tests.project import harvest
 
@@ -51,8 +51,9 @@ class Child:
     def opened(self, of: Any = ledger) -> Any:
         """The project, its store and registry counting steps from here on."""
         store = of.opened(self.directory)
-        store.online = DeadlyStore(store.online, self.steps)
-        store.registry = DeadlyRegistry(store.registry, self.steps)
+        parts = store._parts  # noqa: SLF001 - where the facade keeps what is counted here
+        parts.online = DeadlyStore(parts.online, self.steps)
+        parts.registry = DeadlyRegistry(parts.registry, self.steps)
         self.say("begin")
         return store
 
@@ -107,6 +108,13 @@ def harvest_days(child: Child, seed: int) -> None:
             child.say("loaded", [day, full])
 
 
+def replay(child: Child) -> None:
+    """Push again what is in quarantine."""
+    with child.opened(mended) as store:
+        store.replay("orders")
+        child.say("steps", child.steps.names)
+
+
 def look(child: Child, store: hr.FeatureStore) -> None:
     child.say("served", ledger.served(store))
     child.say("answers", ledger.answers(store))
@@ -115,7 +123,8 @@ def look(child: Child, store: hr.FeatureStore) -> None:
 
 
 VERBS = {
-    each.__name__: each for each in (build, history, materialize, push, load_again, send_again, harvest_days)
+    each.__name__: each
+    for each in (build, history, materialize, push, load_again, send_again, harvest_days, replay)
 }
 
 

@@ -167,6 +167,29 @@ def test_a_rule_in_python_is_refused_before_anything_is_read(engine: SparkEngine
     assert "SQL" in caught.value.remedy
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_what_repeats_in_any_file_is_left_out_as_it_is_here(
+    engine: SparkEngine, tmp_path: Path, *, in_memory: bool
+) -> None:
+    asked = _hot(2_000, tmp_path)
+    log = pq.read_table(tmp_path / "log.parquet")
+    # Of every value but one, rows in both files; some break another rule, and are first for nobody.
+    word = pa.array(np.random.default_rng(5).integers(0, 700, log.num_rows)).cast(pa.string())
+    log = log.set_column(log.column_names.index("word"), "word", word)
+    for place in range(2):
+        pq.write_table(log.slice(place * 1_000, 1_000), tmp_path / f"part{place}.parquet")
+    rules = (hr.rules.unique("word"), hr.rules.range("price", max=0.9))
+    batch = log if in_memory else str(tmp_path / "part*.parquet")
+    source = EventSource("log", timestamp="ts", available_at="received", batch=batch, rules=rules)
+    binding = dataclasses.replace(asked.binding, source=source)
+    names = [name for name in asked.names if not name.startswith("spent")]  # sums of doubles agree nearly
+    asked = asked._replace(binding=binding, names=names)
+    here, there = LocalEngine(tmp_path).features(asked, _quiet), engine.features(asked, _quiet)
+    assert here.left_out == there.left_out
+    assert here.left_out["unique(word)"] > 900
+    assert answers_of(there.columns) == answers_of(here.columns)
+
+
 def test_a_worker_that_fails_is_a_store_error_that_says_why(spark) -> None:
     class Failing:
         def run(self, batches):

@@ -16,7 +16,7 @@ from headrace.intake.numbers import data_of, valid_of
 from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
-from headrace.schema import parse_type
+from headrace.schema import DOUBLE, parse_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +208,8 @@ def _enum(rule: Rule, of: Type) -> tuple[Failing, str]:
         found = pc.is_in(values, value_set=allowed)
         if found.true_count == len(found):
             return None
+        if of == DOUBLE:  # -0.0 is 0.0
+            found = pc.is_in(pc.add(values, 0.0), value_set=allowed)
         return _valid_only(~_truth(found), values)
 
     return other, f"is not one of {named}{more}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from headrace.config.values import size
 from headrace.intake.casts import cast_all
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.doubles import settle_array
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
     from headrace.intake.rejects import Fault
     from headrace.reading.piece import Batch, Piece
 
-__all__ = ["Repeats", "find_repeats"]
+__all__ = ["Hashes", "Repeats", "find_repeats"]
 
 _HELD = 1 << 26
-"""How many hashes are held in memory, eight bytes each."""
+"""How many hashes are held in memory at most."""
+
+_OF_A_HASH = 64
+"""Bytes that a hash takes while it is looked through: itself, its place, and both sorted."""
 
 _DRAWERS = 64
 """Into how many files they are dealt beyond that."""
@@ -114,18 +118,19 @@ def find_repeats(
         table: Its batch, if it is a table in memory.
         paths: All files of its batch else.
         zone: The IANA zone of `local(ts)`.
-        memory: The most that DuckDB may hold.
+        memory: The most that DuckDB may hold, and hashes: bytes, or a size such as "2GB".
         threads: How many threads read.
 
     Raises:
         DataError: The data cannot be read.
     """
     repeats = Repeats()
+    held = _HELD if memory is None else min(_HELD, size(memory) // _OF_A_HASH)
     unique = [rule for rule in source.rules if rule.kind == "unique"]
     rules = RowRules(source, schema, zone) if source.on_invalid != "warn" else None
     for number, rule in enumerate(unique):
         with tempfile.TemporaryDirectory(prefix="headrace-") as directory:
-            hashes = _Hashes(Path(directory))
+            hashes = Hashes(Path(directory), held)
             with opened_pieces(table, paths, schema, memory, threads) as pieces:
                 for piece in pieces:
                     for batch in piece.batches([rule.column]):
@@ -150,11 +155,18 @@ def _hashed(batch: Batch, column: str, schema: Schema) -> tuple[Array, Array]:
     return hash_texts(words), batch.at(at)
 
 
-class _Hashes:
+class Hashes:
     """Hashes of values and where they are, in memory or on disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, held: int = _HELD) -> None:
+        """None yet.
+
+        Args:
+            directory: Where they go beyond what is held.
+            held: How many are held in memory.
+        """
         self._directory = directory
+        self._limit = held
         self._hashes: list[Array] = []
         self._places: list[Array] = []
         self._held = 0
@@ -171,7 +183,7 @@ class _Hashes:
         # The piece in the upper bits: places of a piece are rows of files, never so many.
         self._places.append(places | (self._piece << _PIECE))
         self._held += len(hashes)
-        if self._held > _HELD:
+        if self._held > self._limit:
             self._spill()
 
     def _spill(self) -> None:
@@ -189,7 +201,8 @@ class _Hashes:
             parts = [(np.concatenate(self._hashes), np.concatenate(self._places))] if self._hashes else []
             yield from (found for part in parts if len(found := _twice(*part)))
             return
-        self._spill()
+        if self._hashes:
+            self._spill()
         for each in range(_DRAWERS):
             rows = np.fromfile(self._directory / str(each), dtype=np.int64).reshape(-1, 2)
             if len(found := _twice(np.ascontiguousarray(rows[:, 0]).view(np.uint64), rows[:, 1])):
