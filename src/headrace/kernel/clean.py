@@ -10,10 +10,13 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
 
-__all__ = ["ENTITY", "KNOWN", "TIME", "condition_column", "instants"]
+__all__ = ["COUNTS", "ENTITY", "KNOWN", "TIME", "condition_column", "instants"]
 
 TIME, KNOWN = "__time", "__known"
 """Columns of clean events: event time and known instant, int64 microseconds."""
+
+COUNTS = "__counts"
+"""The column of whether a pushed event counts for a view; not there where all of them do."""
 
 ENTITY = "__entity"
 """The column of an event's entity's number, int64, where somebody has numbered the entities."""

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from headrace.kernel.clean import COUNTS
 from headrace.online import log
 from headrace.online.earlier import stored_states
 from headrace.online.earlier_layouts import streamed_earlier
@@ -43,7 +44,7 @@ It returns how many rows it has put into quarantine.
 """
 
 Evaluate = Callable[[pa.Table], pa.Table]
-"""Adds a view's expressions to clean events; where one fails it is null."""
+"""Adds a view's expressions to clean events; where one fails it is null. And `COUNTS`, where some do not."""
 
 
 class Pushed(NamedTuple):
@@ -178,7 +179,7 @@ class Ingest:
         incoming, fresh_rows = [], 0
         for view, own in prepared:
             fresh = self._fresh(view.binding, own.filter(kept))
-            incoming.append(Incoming(view.binding, view.states, fresh, self._epoch_length))
+            incoming.append(Incoming(view.binding, view.states, _counted(fresh), self._epoch_length))
             fresh_rows = max(fresh_rows, fresh.num_rows)
         if not fresh_rows:
             if rejected:
@@ -232,7 +233,7 @@ class Ingest:
         binding, states, evaluate = found
 
         def incoming(events: pa.Table) -> Incoming:
-            return Incoming(binding, states, evaluate(events), self._epoch_length)
+            return Incoming(binding, states, _counted(evaluate(events)), self._epoch_length)
 
         return Replay(self._source, incoming, _seen_ids(binding), known, stream, self._partition)
 
@@ -249,6 +250,13 @@ class Ingest:
         log.trim(store, self._source, min(loaded, now - horizon))
         if self._views:
             forget_covered(store, self._source, loaded)
+
+
+def _counted(events: pa.Table) -> pa.Table:
+    """The events that count for a view."""
+    if COUNTS not in events.column_names:
+        return events
+    return events.filter(events.column(COUNTS)).drop_columns([COUNTS])
 
 
 def _seen_ids(binding: Binding) -> SeenIds | None:

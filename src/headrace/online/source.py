@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.definitions.canonical import semantic_hash
 from headrace.errors import DataError
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
 from headrace.intake.raw_rows import raw_table
 from headrace.intake.rejects import EXPRESSION, merged, rejected, rejects_of, row_texts
 from headrace.intake.row_rules import RowRules, repeated_value
+from headrace.kernel.clean import COUNTS, TIME
 from headrace.online.ingest import Evaluate, Ingest, Pushed
 from headrace.online.pushed_rows import PushedRows
 from headrace.online.seen import SeenIds
@@ -32,6 +35,37 @@ if TYPE_CHECKING:
     from headrace.ports.key_value import Transactional, Writer
 
 __all__ = ["SourceStream"]
+
+_JUDGED = b"headrace.judged"
+"""Where the schema of clean events says by which rules they were judged."""
+
+
+class _Verdicts:
+    """Judges clean events by the rules of one version of a source, once for all its views."""
+
+    def __init__(self, mark: bytes, source: Source, schema: Schema, zone: str) -> None:
+        self._mark = mark
+        # A function that is not at hand judges nothing here: pushes go on, and loads of its views say so.
+        known = [rule for rule in source.rules if rule.function or not rule.arguments.get("function")]
+        self._rules = RowRules(replace(source, rules=tuple(known)), schema, zone)
+        self._last: tuple[pa.Table, pa.Table] | None = None
+
+    def on(self, events: pa.Table) -> pa.Table:
+        """The events, with `COUNTS` where some break a rule that does not only warn."""
+        if not self._rules or self._rules.warns or (events.schema.metadata or {}).get(_JUDGED) == self._mark:
+            return events
+        last = self._last
+        if last is None or last[0] is not events:
+            self._last = last = (events, self._judged(events))
+        return last[1]
+
+    def _judged(self, events: pa.Table) -> pa.Table:
+        values = {name: events.column(name).combine_chunks() for name in self._rules.inputs}
+        faults = self._rules.faults(values or {TIME: events.column(TIME).combine_chunks()}, ())
+        if not faults:
+            return events
+        broken = np.logical_or.reduce([fault.mask for fault in faults])
+        return events.append_column(COUNTS, pa.array(~broken))
 
 
 class SourceStream:
@@ -68,6 +102,8 @@ class SourceStream:
         self._name = source.name
         self._schema = source.schema
         self._rules = RowRules(source, source.schema, zone)
+        self._mark = _mark(source, zone)
+        self._verdicts: dict[bytes, _Verdicts] = {}
         self._unique = [
             rule for rule in source.rules if rule.kind == "unique" and source.on_invalid != "warn"
         ]
@@ -102,9 +138,11 @@ class SourceStream:
             binding.schema, binding.expressions, binding.zone, allow_infinite=binding.source.allow_infinite
         )
 
+        verdicts = self._verdicts_for(binding)
+
         def evaluate(events: pa.Table) -> pa.Table:
             found = evaluator.evaluate(events)
-            whole = events
+            whole = verdicts.on(events)
             for name, column in zip(found.columns.column_names, found.columns.columns, strict=True):
                 whole = whole.append_column(name, column)
             if found.failed is None:
@@ -114,6 +152,18 @@ class SourceStream:
             return whole
 
         return evaluate
+
+    def _verdicts_for(self, binding: Binding) -> _Verdicts:
+        """What judges events for a view by the version of the source that it reads, as its loads do.
+
+        A push is judged by the source as it is now, and what it takes is in the log: for a view of an earlier
+        version, or one of a later version that is built from the log, that may be more than its rules let
+        through. What the source rejects now is in no view; that of an earlier version has it by a load.
+        """
+        mark = _mark(binding.source, binding.zone)
+        if mark not in self._verdicts:
+            self._verdicts[mark] = _Verdicts(mark, binding.source, binding.schema, binding.zone)
+        return self._verdicts[mark]
 
     def push_rows(self, store: Transactional, rows: Any, now: int) -> Pushed:
         """Take raw rows.
@@ -161,7 +211,8 @@ class SourceStream:
             failed = [_failures(pushed.raw, places, each) for each in self._failed]
             return pushed.write(tx, merged([*found, *repeated, *failed]), counted, offset, now)
 
-        done = self.ingest.push(store, events, now, beside)
+        judged = events.replace_schema_metadata({_JUDGED: self._mark})
+        done = self.ingest.push(store, judged, now, beside)
         return done._replace(warned=cleaned.warned.get("", 0))
 
     @staticmethod
@@ -191,6 +242,11 @@ class SourceStream:
             rejects = cleaner.clean(raw).rejected
             keyless.append(rejects.filter(pc.equal(rejects.column("rule"), "no_key")))
         return (rows if useful.all() else rows.filter(pa.array(useful))), keyless, useful
+
+
+def _mark(source: Source, zone: str) -> bytes:
+    """What events carry that were judged by a version of a source; the log keeps it."""
+    return f"{semantic_hash(source)} {zone}".encode()
 
 
 def _failures(raw: pa.Table, places: Array, failed: pa.Table) -> pa.Table:
