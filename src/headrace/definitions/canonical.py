@@ -56,7 +56,6 @@ __all__ = [
     "semantic_hash",
 ]
 
-AnyDefinition = TypeVar("AnyDefinition", bound=Definition)
 AnySource = TypeVar("AnySource", bound=Source)
 
 _NAMING = {"windows", "suffix"}

@@ -2,7 +2,7 @@
 
 A rule speaks of clean values, so a value that cannot be read breaks no rule besides. Conditions and derived
 columns are judged on rows of which every value could be read. What `unique` says is no matter of one batch;
-see `headrace.intake.repeats`.
+see `headrace.reading.repeats`.
 """
 
 from __future__ import annotations
