@@ -15,7 +15,19 @@ from headrace.online.manifest import read_manifest
 from headrace.online.materialize import Load, materialize
 from headrace.ports.engine import Extent, File, Part
 from headrace.stores.memory import MemoryStore
-from tests.online.small import DAY, EPOCH, HOUR, MIDNIGHT, Click, clicks, counting, load, newest, values
+from tests.online.small import (
+    COUNTS,
+    DAY,
+    EPOCH,
+    HOUR,
+    MIDNIGHT,
+    Click,
+    clicks,
+    counting,
+    load,
+    newest,
+    values,
+)
 
 NOTHING = no_rejects()
 VIEWS = [counting(), newest()]
@@ -160,3 +172,27 @@ def test_a_load_of_something_else_begins_anew(store, seed):
     add(store, VIEWS[0], engine, MIDNIGHT)
     assert engine.asked == [(["0", "1"], 0)]
     assert sum(values(store, VIEWS[0], [f"u{n}" for n in range(40)], as_of=MIDNIGHT)["n_all"]) == 208
+
+
+@pytest.mark.parametrize(
+    ("died", "end"),
+    [(counting(), MIDNIGHT - DAY), (counting(COUNTS[:2]), MIDNIGHT), (counting(event_id=None), MIDNIGHT)],
+    ids=["another end", "another definition", "another source"],
+)
+def test_what_a_dead_load_wrote_for_something_else_is_not_gone_on_with(store, died, end, seed):
+    (file,) = history(seed, 1)
+    with pytest.raises(OSError, match="gone"):
+        add(store, died, Arriving(file, parts=4, dies_after=3), end)
+    engine = Arriving(file, parts=4)
+    loaded = add(store, VIEWS[0], engine, MIDNIGHT)
+    assert engine.asked == [(["0"], 0)]
+    assert loaded.events == 200
+
+
+def test_segments_of_another_source_are_not_added_to(store, seed):
+    first, second = history(seed, 2)
+    add(store, counting(event_id=None), Arriving(first), MIDNIGHT)
+    engine = Arriving(first, second)
+    loaded = add(store, VIEWS[0], engine, MIDNIGHT)
+    assert loaded.full == "its source has changed"
+    assert engine.asked == [(["0", "1"], 0)]
