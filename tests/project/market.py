@@ -112,7 +112,7 @@ def refused(error: type[HeadraceError], work: Callable[[], object], *words: str)
     assert caught.value.remedy
 
 
-CLAIMS = tuple(encode_key((kind,)) for kind in ("loading 2", "next segment"))
+CLAIMS = tuple(encode_key((kind,)) for kind in ("loading 3", "next segment"))
 
 
 def state(directory: Path) -> list[tuple[bytes, bytes]]:
