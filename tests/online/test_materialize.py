@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import pytest
 
@@ -12,6 +13,7 @@ from headrace.errors import ConflictError, DataError
 from headrace.intake.rejects import rejects_of
 from headrace.kernel.parts import BUCKETS
 from headrace.keys import decode_key
+from headrace.online import aggregate_states
 from headrace.online.layout import segment_prefix
 from headrace.online.manifest import read_manifest
 from headrace.online.materialize import Load, default_end, nearest_edges
@@ -19,6 +21,7 @@ from headrace.online.quarantine import quarantined
 from headrace.ports.engine import Part
 from headrace.stores.memory import MemoryStore
 from tests.online.small import (
+    COUNTS,
     DAY,
     EPOCH,
     HOUR,
@@ -84,6 +87,27 @@ def test_more_entities_than_are_written_at_once(store):
     users = [f"user {n}" for n in range(1300)]
     load(store, VIEW, MIDNIGHT, *(Click(MIDNIGHT - HOUR - n, user, n) for n, user in enumerate(users)))
     assert values(store, VIEW, users, now=NOON)["total_7d"] == list(range(1300))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_entity_of_more_events_than_are_lifted_at_once(seed, monkeypatch):
+    draw = random.Random(seed)
+    features = (agg.distinct("items", "item", windows=["7d"]), agg.first("oldest", "amount", windows=["all"]))
+    view = counting([*COUNTS, *features])
+    events = []
+    for _ in range(40):
+        time = MIDNIGHT - draw.randrange(1, 8 * DAY)
+        known = max(time, MIDNIGHT - draw.randrange(1, DAY))
+        event = draw.choice([None, f"e{draw.randrange(15)}"])
+        events.append(Click(time, draw.choice("uv"), draw.randrange(5), event, known, draw.choice("abc")))
+    stores = [MemoryStore(FixedClock(NOON)) for _ in range(2)]
+    load(stores[0], view, MIDNIGHT, *events)
+    monkeypatch.setattr(aggregate_states, "_PIECE", 7)
+    load(stores[1], view, MIDNIGHT, *events)
+    whole, pieces = (list(store.scan(segment_prefix(0))) for store in stores)
+    assert len(whole) == 2
+    assert [key for key, _ in whole] == [key for key, _ in pieces]
+    assert values(stores[0], view, ["u", "v"], now=NOON) == values(stores[1], view, ["u", "v"], now=NOON)
 
 
 def test_nobody_sees_a_load_before_its_end_nor_one_that_died(store):

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from headrace.aggregations.states import lengths_of
 from headrace.errors import ConflictError
+from headrace.kernel.duplicates import without_copies
 from headrace.kernel.events import rows_of_events
+from headrace.kernel.history import PART
 from headrace.kernel.point_in_time import features_at
 from headrace.kernel.records import RecordFormat
 from headrace.kernel.rows import Rows
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AggregateStates", "apply_to", "refuse_newer"]
 
+_PIECE = PART
+"""How many events are lifted at once, where one entity has many more."""
+
 
 class AggregateStates:
     """The states of one view of aggregations; see `ViewStates`."""
@@ -58,8 +63,20 @@ class AggregateStates:
 
     def load(self, events: pa.Table, group: Array, groups: int, known: int) -> list[bytes | None]:
         """The records of a segment."""
-        rows = rows_of_events(self._plan, events, group, self._binding.schema, self._binding.event_id)
-        return self._loaded(rows, groups, known)
+        return self._loaded(self._rows_of(events, group, known), groups, known)
+
+    def _rows_of(self, events: pa.Table, group: Array, known: int) -> Rows:
+        """Events as rows; very many events piece by piece, as tiles: one entity may have them all."""
+        schema, event_id = self._binding.schema, self._binding.event_id
+        if len(group) <= 2 * _PIECE:
+            return rows_of_events(self._plan, events, group, schema, event_id)
+        events, group = without_copies(events, group, schema, event_id)
+        pieces = []
+        for start in range(0, len(group), _PIECE):
+            some, whose = events.slice(start, _PIECE), group[start : start + _PIECE]
+            rows = rows_of_events(self._plan, some, whose, schema, event_id, deduplicated=True)
+            pieces.append(tile(self._plan, rows, known))
+        return Rows.merged(pieces)
 
     def merge(self, records: Sequence[bytes], entity: Array, n: int, known: int) -> list[bytes | None]:
         """The records of several segments as one for each entity."""

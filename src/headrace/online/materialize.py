@@ -264,7 +264,7 @@ def _made(
             clean = clean.filter(pa.array(~found.keyless))
         records = states.load(clean, found.group, len(found.keys), load.known)
         items = [(key, data) for key, data in zip(found.keys, records, strict=True) if data is not None]
-        items.sort()  # neighbours in the store are written together
+        items.sort(key=itemgetter(0))  # neighbours in the store are written together
         return _Made(items, clean.num_rows)
 
     return ahead(make, parts, threads)
