@@ -14,6 +14,7 @@ from headrace.intake.rejects import rejects_of
 from headrace.kernel.parts import BUCKETS
 from headrace.keys import decode_key
 from headrace.online import aggregate_states
+from headrace.online.generations import Pace
 from headrace.online.layout import segment_prefix
 from headrace.online.manifest import read_manifest
 from headrace.online.materialize import Load, default_end, nearest_edges
@@ -87,6 +88,21 @@ def test_more_entities_than_are_written_at_once(store):
     users = [f"user {n}" for n in range(1300)]
     load(store, VIEW, MIDNIGHT, *(Click(MIDNIGHT - HOUR - n, user, n) for n, user in enumerate(users)))
     assert values(store, VIEW, users, now=NOON)["total_7d"] == list(range(1300))
+
+
+def test_transactions_follow_the_pace_of_the_machine():
+    pace = Pace()
+    first = pace.records
+    pace.took(first, 2.0)
+    slow = pace.records
+    assert 0 < slow <= first / 10
+    pace.took(slow, 0.0)
+    assert pace.records == 2 * slow
+    pace.took(1, 0.001)
+    assert pace.records == 2 * slow, "one record tells nothing of many"
+    for _ in range(20):
+        pace.took(pace.records, 0.0)
+    assert pace.records < 10_000
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -45,8 +45,9 @@ class Pace:
 
     def took(self, records: int, seconds: float) -> None:
         """So many were written in so long a time."""
-        fit = int(records * _SECONDS / max(seconds, 1e-6))
-        self.records = min(max(fit, _FEWEST), 2 * self.records, _MOST)
+        if seconds > _SECONDS or 2 * records > self.records:  # a few records' time tells nothing of many
+            fit = int(records * _SECONDS / max(seconds, 1e-6))
+            self.records = min(max(fit, _FEWEST), 2 * self.records, _MOST)
 
 
 class Written(msgspec.Struct, frozen=True):
