@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from headrace.definitions.base import Definition
     from headrace.definitions.rules import Rule
     from headrace.kernel.binding import Binding
-    from headrace.kernel.labels import LabelBinding
+    from headrace.kernel.label_binding import LabelBinding
     from headrace.online.ingest import Ingest
     from headrace.registry.registry import Registry
     from headrace.schema import Schema, Type

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headrace.config import Settings
-    from headrace.kernel.labels import LabelBinding
+    from headrace.kernel.label_binding import LabelBinding
     from headrace.offline.dataset import HistoricalFeatures
     from headrace.offline.looks_ahead import LooksAhead
     from headrace.offline.training import TrainingSet

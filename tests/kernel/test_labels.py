@@ -20,7 +20,7 @@ from tests.effort import cases as effort
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headrace.kernel.labels import EventsBinding
+    from headrace.kernel.label_binding import EventsBinding
 
 pytestmark = pytest.mark.soak
 

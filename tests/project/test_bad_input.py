@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -46,23 +45,6 @@ if TYPE_CHECKING:
 FEATURES = ["activity:events_7d", "newest:price"]
 AT = dt.datetime.fromtimestamp(NOW / 1e6, tz=dt.UTC)
 SPINE = [{"user_id": "u0", "ts": AT}]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that is applied, loaded and pushed to; tests work on copies."""
-    directory = tmp_path_factory.mktemp("loaded") / "market"
-    with project(directory, events(0, 10)) as store:
-        store.apply([activity(), newest()])
-        store.materialize(end=K)
-        store.push("clicks", events(10, 11))
-    return directory
-
-
-@pytest.fixture
-def market(loaded: Path, tmp_path: Path) -> Path:
-    directory: Path = shutil.copytree(loaded, tmp_path / "market")
-    return directory
 
 
 @pytest.fixture

@@ -24,9 +24,7 @@ from tests.project.market import (
     again,
     event,
     events,
-    newest,
     online,
-    project,
     refused,
     state,
     write,
@@ -39,23 +37,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ["activity:events_7d", "newest:price"]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that is applied, loaded and pushed to; tests work on copies."""
-    directory = tmp_path_factory.mktemp("loaded") / "market"
-    with project(directory, events(0, 10)) as store:
-        store.apply([activity(), newest()])
-        store.materialize(end=K)
-        store.push("clicks", events(10, 11))
-    return directory
-
-
-@pytest.fixture
-def market(loaded: Path, tmp_path: Path) -> Path:
-    directory: Path = shutil.copytree(loaded, tmp_path / "market")
-    return directory
 
 
 def foreign(path: Path) -> None:

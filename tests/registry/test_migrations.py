@@ -21,7 +21,7 @@ from headrace.catalogs.opening import WRITES, open_engine
 from headrace.catalogs.sql import SqlCatalog
 from headrace.errors import StoreError
 from headrace.ports.catalog import Change, Key, Revision, Run
-from headrace.registry.reading import definition_of
+from headrace.registry.documents import definition_of
 from tests.registry.first_layout import FIRST_LAYOUT, TABLES
 from tests.registry.shop import shop
 from tests.registry.test_opening import execute, refused

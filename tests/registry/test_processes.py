@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,44 +14,23 @@ from headrace.catalogs.sql import SqlCatalog
 from headrace.clock import FixedClock
 from headrace.errors import ConflictError
 from headrace.registry.registry import Registry
+from tests.children import started
 from tests.registry.registry_child import VIEWS, number_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.children import Child
 
 CHILD = Path(__file__).with_name("registry_child.py")
-ROOT = Path(__file__).parents[2]
 THREADS = 8
 ROUNDS = 6
 
 
-class Child:
-    """A process that runs one verb of registry_child.py; talks by lines."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def hear(self) -> str:
-        assert self.process.stdout
-        return self.process.stdout.readline().rstrip("\n")
-
-    def go_on(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-
-@contextlib.contextmanager
-def child(verb: str, url: str, number: int = 0) -> Iterator[Child]:
-    command = [sys.executable, str(CHILD), verb, url, str(number)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            yield Child(process)
-        finally:
-            process.kill()
+def child(verb: str, url: str, number: int = 0) -> AbstractContextManager[Child]:
+    """A process that runs one verb of registry_child.py."""
+    return started(CHILD, verb, url, number)
 
 
 @contextlib.contextmanager

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headrace.stores.lmdb import LmdbStore
+from tests.children import started
 from tests.stores.lmdb_child import KEYS, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.children import Child
 
 CHILD = Path(__file__).with_name("lmdb_child.py")
 
 
-class Child:
-    """A process that runs one verb of lmdb_child.py; talks by lines."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def hear(self) -> str:
-        assert self.process.stdout
-        return self.process.stdout.readline().rstrip("\n")
-
-    def go_on(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-
-@contextmanager
-def child(verb: str, path: Path, number: int = 0) -> Iterator[Child]:
-    command = [sys.executable, str(CHILD), verb, str(path), str(number)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Child(process)
-        finally:
-            process.kill()
+def child(verb: str, path: Path, number: int = 0) -> AbstractContextManager[Child]:
+    """A process that runs one verb of lmdb_child.py."""
+    return started(CHILD, verb, path, number)
 
 
 def finish(verb: str, path: Path, number: int = 0) -> list[str]:

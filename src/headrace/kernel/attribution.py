@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headrace.kernel.columns import Column
-    from headrace.kernel.labels import EventsBinding, LabelBinding
+    from headrace.kernel.label_binding import EventsBinding, LabelBinding
 
 __all__ = ["DELAY", "VALUE", "Questions", "labels_of"]
 

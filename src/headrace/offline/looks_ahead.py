@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
-    from headrace.kernel.labels import LabelBinding
+    from headrace.kernel.label_binding import LabelBinding
     from headrace.offline.dataset import HistoricalFeatures
     from headrace.offline.historical import Making
     from headrace.offline.spine import Spine

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.labels import LabelBinding
+    from headrace.kernel.label_binding import LabelBinding
     from headrace.offline.dataset import Origin
     from headrace.offline.historical import Making
     from headrace.offline.spine import Spine

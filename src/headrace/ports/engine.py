@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
-    from headrace.kernel.labels import LabelBinding
+    from headrace.kernel.label_binding import LabelBinding
     from headrace.schema import Schema
 
 __all__ = [

@@ -17,7 +17,7 @@ from headrace.errors import DataError
 from headrace.intake.locked import quoted, selection
 from headrace.intake.rejects import rejects_of
 from headrace.reading.database import BATCH_ROWS, literal, reading_of
-from headrace.reading.opened import first_line_of
+from headrace.reading.lines import first_line_of
 from headrace.reading.piece import Batch, Place
 from headrace.reading.suggested import SAMPLE, of_texts
 

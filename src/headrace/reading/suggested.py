@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.intake.casts import cast_all
-from headrace.reading.opened import lines_of
+from headrace.reading.lines import lines_of
 from headrace.schema import BOOL, DATE, DOUBLE, INT64, STRING, TIMESTAMP, Type
 
 if TYPE_CHECKING:

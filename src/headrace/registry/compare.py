@@ -15,7 +15,7 @@ from headrace.registry.changes import (
     SemanticChange,
     Unchanged,
 )
-from headrace.registry.reading import LOADED
+from headrace.registry.documents import LOADED
 from headrace.registry.versions import next_version
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from headrace.ports.catalog import Key
 from headrace.registry.activation import activations
 from headrace.registry.changes import Plan, Removed, Restored, Retired, SemanticChange, Unchanged, Write
 from headrace.registry.compare import carried, compare, told
+from headrace.registry.documents import LOADED
 from headrace.registry.order import dependency_order
-from headrace.registry.reading import LOADED
 from headrace.registry.resolve import resolve
 from headrace.registry.state import live
 from headrace.registry.versions import natural, next_version
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from headrace.definitions.references import Reference
     from headrace.registry.activation import Activations
     from headrace.registry.changes import ObjectChange
+    from headrace.registry.documents import Wanted
     from headrace.registry.entry import Content
-    from headrace.registry.reading import Wanted
     from headrace.registry.state import State
 
 __all__ = ["plan"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from headrace.definitions.references import Reference, parse_reference
 from headrace.errors import UnknownNameError
 from headrace.ports.catalog import Key
+from headrace.registry.documents import LOADED, definition_of, revived
 from headrace.registry.entry import Entry
 from headrace.registry.lineage import Lineage, Node, lineage
 from headrace.registry.order import dependency_order
-from headrace.registry.reading import LOADED, definition_of, revived
 from headrace.registry.search import FeatureEntry, Query, features_of
 from headrace.registry.state import State, closure
 from headrace.registry.versions import natural

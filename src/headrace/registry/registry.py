@@ -11,9 +11,9 @@ from headrace.ports.backoff import pauses
 from headrace.ports.catalog import Activation, Change, Event, Run, Stack
 from headrace.registry.applying import admit, change_of
 from headrace.registry.changes import Plan
+from headrace.registry.documents import read
 from headrace.registry.plan import plan
 from headrace.registry.reader import RegistryReader, found
-from headrace.registry.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headrace.intake.expressions import check_condition, derived_types
-from headrace.kernel.labels import EventsBinding, LabelBinding
+from headrace.kernel.label_binding import EventsBinding, LabelBinding
 from headrace.schema import Schema
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.kernel.columns import Column
-    from headrace.kernel.labels import EventsBinding
+    from headrace.kernel.label_binding import EventsBinding
     from headrace.ports import engine as ports
     from headrace.ports.engine import AnsweredLabel, Asked, AskedLabel, Progress
     from headrace.schema import Schema

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column
-    from headrace.kernel.labels import EventsBinding
+    from headrace.kernel.label_binding import EventsBinding
     from headrace.kernel.parts import Chunk, Events
     from headrace.ports.engine import AskedLabel, Progress
     from headrace.reading.source import Reading

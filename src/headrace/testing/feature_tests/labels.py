@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from headrace.definitions.source import Source
-    from headrace.kernel.labels import EventsBinding, LabelBinding
+    from headrace.kernel.label_binding import EventsBinding, LabelBinding
     from headrace.resolution import Resolution
     from headrace.schema import Schema
     from headrace.testing.feature_tests.case import FeatureTest
