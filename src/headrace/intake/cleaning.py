@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headrace.aggregations.states import Array
-    from headrace.intake.row_rules import RowRules
+    from headrace.intake.row_rules import RowRules, Suspects
     from headrace.schema import Schema
 
 __all__ = ["KNOWN", "TIME", "Cleaned", "Cleaner", "RawSource", "clean"]
@@ -142,6 +142,7 @@ class Cleaner:
         first: int = 0,
         *,
         others: Sequence[Fault] = (),
+        suspects: Suspects | None = None,
         described: bool = True,
     ) -> Cleaned:
         """Clean rows.
@@ -150,6 +151,7 @@ class Cleaner:
             raw: n rows.
             first: The place of the first of them.
             others: What else is known to be wrong with them.
+            suspects: Which of them alone may break some of the rules; None where nobody asked.
             described: Whether to write out rejected rows and their reasons.
 
         Raises:
@@ -165,7 +167,8 @@ class Cleaner:
         for batch in _batches(raw):
             start, stop = counts["rows"], counts["rows"] + batch.num_rows
             here = [each._replace(mask=each.mask[start:stop]) for each in others]
-            rows, faults, nans = self._judged(batch, here, warned)
+            few = suspects and suspects._replace(mask=suspects.mask[start:stop])
+            rows, faults, nans = self._judged(batch, here, few, warned)
             counts.update(rows=batch.num_rows, nan=nans)
             if faults:
                 spoiled = rejected(batch, faults, first + start, described=described)
@@ -216,7 +219,11 @@ class Cleaner:
                 )
 
     def _judged(
-        self, raw: pa.RecordBatch, others: Sequence[Fault], warned: Counter[str]
+        self,
+        raw: pa.RecordBatch,
+        others: Sequence[Fault],
+        suspects: Suspects | None,
+        warned: Counter[str],
     ) -> tuple[pa.RecordBatch, list[Fault], int]:
         """All rows as if they were good, what is wrong with them, and how many values were NaN."""
         faults: list[Fault] = []
@@ -246,7 +253,7 @@ class Cleaner:
         ]
         faults.sort(key=lambda fault: RULES.index(fault.rule))
         faults = self._first_of_column(faults)
-        broken = [*(self._rules.faults(values, faults) if self._rules else ()), *others]
+        broken = [*(self._rules.faults(values, faults, suspects) if self._rules else ()), *others]
         if self._warns:
             none = np.zeros(raw.num_rows, dtype=bool)
             good = ~np.logical_or.reduce([none, *(each.mask for each in faults)])

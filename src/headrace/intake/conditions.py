@@ -121,6 +121,8 @@ class Conditions:
                 failing, reason = value_rule.failing(whole[rule.column]), value_rule.reason
             else:
                 holds = whole[f"__rule{place}"] if f"__rule{place}" in whole else _asked(rule, whole)
+                if holds.true_count == len(holds):
+                    continue
                 failing, reason = _not_true(holds), _reason(rule)
                 valid = valid_of(whole[rule.column]) if rule.column else None
                 failing = failing if valid is None else failing & valid

@@ -7,11 +7,12 @@ see `headrace.reading.repeats`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headrace.intake.conditions import Conditions
 from headrace.intake.rejects import Fault
-from headrace.intake.value_rules import ValueRule, rule_name
+from headrace.intake.screen import suspicion
+from headrace.intake.value_rules import ValueRule, bounds_of, rule_name
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from headrace.definitions.rules import Rule
     from headrace.schema import Type
 
-__all__ = ["RowRules", "RuledSource", "repeated_value"]
+__all__ = ["RowRules", "RuledSource", "Screen", "Suspects", "repeated_value"]
 
 
 _UNREAD = {"uncastable", "infinite"}
@@ -46,6 +47,30 @@ class RuledSource(Protocol):
     def columns(self) -> Mapping[str, str]:
         """Derived columns."""
         ...
+
+
+class Screen(NamedTuple):
+    """What raw rows are asked where they are read.
+
+    Attributes:
+        sql: True for every row that breaks one of the rules, and perhaps for others; empty without any.
+        rules: Their places among the rules that look at one value at a time.
+    """
+
+    sql: str = ""
+    rules: frozenset[int] = frozenset()
+
+
+class Suspects(NamedTuple):
+    """What a screen said of some rows.
+
+    Attributes:
+        screen: The screen.
+        mask: Which rows may break one of its rules, n bool.
+    """
+
+    screen: Screen
+    mask: Array
 
 
 class RowRules:
@@ -89,20 +114,43 @@ class RowRules:
         """Whether there is any."""
         return bool(self._plain or self._conditions)
 
-    def faults(self, values: Mapping[str, pa.Array], faults: Sequence[Fault]) -> list[Fault]:
+    def screen(self, columns: pa.Schema) -> Screen:
+        """What can be asked of raw rows where they are read.
+
+        Args:
+            columns: Their columns; only those that hold values as clean rows do can be asked.
+        """
+        found: dict[int, str] = {}
+        for place, each in enumerate(self._plain):
+            name, of = each.rule.column, each.of
+            if name in columns.names and columns.field(name).type == of.arrow():
+                bounds = bounds_of(each.rule, of) if each.rule.kind == "range" else None
+                sql = suspicion(each.rule, of, bounds)
+                if sql is not None:
+                    found[place] = sql
+        return Screen(" OR ".join(found.values()), frozenset(found))
+
+    def faults(
+        self, values: Mapping[str, pa.Array], faults: Sequence[Fault], suspects: Suspects | None = None
+    ) -> list[Fault]:
         """What the rows of a batch break.
 
         Args:
             values: The clean columns, null where a value cannot be read.
             faults: What is wrong with the rows already.
+            suspects: Which rows alone may break some of the rules; None where nobody asked.
         """
         unread: dict[str, Array] = {}
         for fault in faults:
             if fault.rule in _UNREAD:
                 unread[fault.column] = fault.mask | unread.get(fault.column, False)
         found: list[Fault] = []
-        for each in self._plain:
-            failing = each.failing(values[each.rule.column])
+        among = None if suspects is None else np.flatnonzero(suspects.mask)
+        for place, each in enumerate(self._plain):
+            if among is None or suspects is None or place not in suspects.screen.rules:
+                failing = each.failing(values[each.rule.column])
+            else:
+                failing = _failing_among(each, values[each.rule.column], among)
             if failing is not None:
                 failing = failing & ~unread[each.rule.column] if each.rule.column in unread else failing
                 found.append(Fault(each.name, each.rule.column, failing, each.reason))
@@ -124,6 +172,18 @@ class RowRules:
             mask[at] = fault.mask
             found.append(fault._replace(mask=mask))
         return found
+
+
+def _failing_among(rule: ValueRule, values: pa.Array, among: Array) -> Array | None:
+    """Which values break a rule, looking at some only."""
+    if not len(among):
+        return None
+    failing = rule.failing(values.take(pa.array(among)))
+    if failing is None:
+        return None
+    whole = np.zeros(len(values), dtype=bool)
+    whole[among[failing]] = True
+    return whole
 
 
 def repeated_value(rule: Rule, mask: Array) -> Fault:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Failing = Callable[[pa.Array], Array | None]
 
-__all__ = ["ValueRule", "rule_name"]
+__all__ = ["ValueRule", "bounds_of", "rule_name"]
 
 _SHOWN = 5
 """How many of an enum's values a reason names."""
@@ -45,6 +45,7 @@ class ValueRule:
 
     Attributes:
         rule: The rule.
+        of: The type of the values.
         name: What it is called.
         reason: Why a value breaks it, with `{value}` where the value stands.
     """
@@ -60,7 +61,7 @@ class ValueRule:
         Raises:
             DefinitionError: The rule does not fit the type.
         """
-        self.rule = rule
+        self.rule, self.of = rule, of
         self.name = rule_name(rule)
         self._failing, complaint = _MAKERS[rule.kind](rule, of)
         words = f" ({rule.description})" if rule.description else ""
@@ -109,6 +110,7 @@ def _blank(values: pa.Array) -> Array | None:
 
 def _range(rule: Rule, of: Type) -> tuple[Failing, str]:
     low, high = rule.arguments.get("min"), rule.arguments.get("max")
+    lowest, highest = bounds_of(rule, of)
     match (low, high):
         case (_, None):
             complaint = f"is not at least {low}"
@@ -116,8 +118,6 @@ def _range(rule: Rule, of: Type) -> tuple[Failing, str]:
             complaint = f"is not at most {high}"
         case _:
             complaint = f"is not between {low} and {high}"
-    lowest = None if low is None else _bound(rule, of, low, ROUND_CEILING)
-    highest = None if high is None else _bound(rule, of, high, ROUND_FLOOR)
     if of.name == "decimal":
         return _decimals_outside(lowest, highest, of), complaint
     bits = {"double": np.float64, "date": np.int32}.get(of.name, np.int64)
@@ -130,6 +130,17 @@ def _range(rule: Rule, of: Type) -> tuple[Failing, str]:
         return _valid_only(~inside, values) if not inside.all() else None
 
     return outside, complaint
+
+
+def bounds_of(rule: Rule, of: Type) -> tuple[Any, Any]:
+    """The least and the greatest value of a range as values lie in memory, decimals as such; None for none.
+
+    Raises:
+        DefinitionError: A bound is none for values of the type.
+    """
+    low, high = rule.arguments.get("min"), rule.arguments.get("max")
+    lowest = None if low is None else _bound(rule, of, low, ROUND_CEILING)
+    return lowest, None if high is None else _bound(rule, of, high, ROUND_FLOOR)
 
 
 def _bound(rule: Rule, of: Type, bound: Any, rounding: str) -> Any:

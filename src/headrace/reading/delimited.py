@@ -62,7 +62,7 @@ class DelimitedPiece:
         del allow_infinite
         return list(schema)
 
-    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, names: Sequence[str], screen: str = "") -> Iterator[Batch]:
         """The lines that are rows, in their order."""
         columns = ", ".join(quoted(name) for name in names if name in self.columns.names)
         first = 0

@@ -32,9 +32,9 @@ class InMemoryPiece:
         del allow_infinite
         return list(schema)
 
-    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, names: Sequence[str], screen: str = "") -> Iterator[Batch]:
         """Slices of the table, without a copy, all its columns."""
-        del names
+        del names, screen
         first = 0
         chunks = max((column.num_chunks for column in self._table.columns), default=1)
         table = self._table

@@ -60,9 +60,9 @@ class JsonLinesPiece:
         del allow_infinite
         return list(schema)
 
-    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, names: Sequence[str], screen: str = "") -> Iterator[Batch]:
         """The objects in their order; those without any of the columns are left to `unreadable`."""
-        del names
+        del names, screen
         first = 0
         columns = ", ".join(quoted(name) for name in self.columns.names)
         with reading_of(self._path):

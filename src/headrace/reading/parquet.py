@@ -127,14 +127,19 @@ class ParquetPiece:
             sure[name] = sure.get(name, True) and (bounded or values == nulls)
         return [name for name in names if not sure.get(name, False)]
 
-    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, names: Sequence[str], screen: str = "") -> Iterator[Batch]:
         """The rows in the order of the files."""
         present = [name for name in names if name in self.columns.names]
-        columns = ", ".join(quoted(name) for name in present)
+        asked = [f"coalesce({screen}, false)"] if screen else []
+        columns = ", ".join([*map(quoted, present), *asked])
         first = 0
         with reading_of(self._paths[0] if len(self._paths) == 1 else f"{self._paths[0]} and others"):
             for rows in self._database.sql(selection(columns, self._rows())).to_arrow_reader(BATCH_ROWS):
-                yield Batch(rows, first)
+                suspects = None
+                if screen:
+                    suspects = rows.column(len(present)).to_numpy(zero_copy_only=False)
+                    rows = rows.select(range(len(present)))  # noqa: PLW2901 - without what was asked besides
+                yield Batch(rows, first, suspects=suspects)
                 first += rows.num_rows
 
     def _rows(self) -> str:

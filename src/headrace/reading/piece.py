@@ -22,11 +22,13 @@ class Batch(NamedTuple):
         rows: The rows.
         first: The place in its piece of the first of them.
         places: The place of each, int64; None where one follows the other.
+        suspects: For which rows the screen is true, bool; None where nobody asked.
     """
 
     rows: pa.RecordBatch
     first: int
     places: Array | None = None
+    suspects: Array | None = None
 
     def at(self, rows: Array) -> Array:
         """The places of some of the rows."""
@@ -65,8 +67,13 @@ class Piece(Protocol):
         """The schema's columns whose values may spoil a row, or that are part of every batch anyway."""
         ...
 
-    def batches(self, names: Sequence[str]) -> Iterator[Batch]:
-        """The rows in their order, with at least these columns."""
+    def batches(self, names: Sequence[str], screen: str = "") -> Iterator[Batch]:
+        """The rows in their order, with at least these columns.
+
+        Args:
+            names: The columns.
+            screen: SQL that may be asked of each row; see `Batch.suspects`.
+        """
         ...
 
     @property

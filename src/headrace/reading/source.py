@@ -14,7 +14,7 @@ from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
 from headrace.intake.refusing import Refusal
 from headrace.intake.rejects import EXPRESSION
-from headrace.intake.row_rules import RowRules
+from headrace.intake.row_rules import RowRules, Suspects
 from headrace.reading.batch import batch_files, batch_table
 from headrace.reading.pieces import opened_pieces
 from headrace.reading.repeats import Repeats, find_repeats
@@ -210,9 +210,11 @@ class _Run:
         cleaner = self.cleaning.cleaner(piece, [*self.wanted, *self.evaluator.inputs], checked)
         whole = self.cleaning.cleaner(piece)
         report = Report(piece, whole, self.on_rejected, repeats.faults, self.limit, self.beyond)
-        for batch in piece.batches(cleaner.reads):
+        screen = self.cleaning.rules.screen(piece.columns)
+        for batch in piece.batches(cleaner.reads, screen.sql):
             others = repeats.faults(piece, batch.at(np.arange(batch.rows.num_rows)))
-            cleaned = cleaner.clean(batch.rows, others=others, described=report.described)
+            suspects = None if batch.suspects is None else Suspects(screen, batch.suspects)
+            cleaned = cleaner.clean(batch.rows, others=others, suspects=suspects, described=report.described)
             self.counts.update(cleaned.counts)
             self.warned.update(cleaned.warned)
             spoiled = cleaned.rejected.column("ordinal").to_numpy()
