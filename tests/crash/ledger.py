@@ -214,10 +214,11 @@ def contents(store: hr.FeatureStore) -> dict[str, Any]:
         }
         for key, value in snapshot.scan(b""):
             kind, *rest = decode_key(key)
-            if isinstance(kind, int):
-                if kind in dead:
+            if isinstance(kind, bytes):
+                number = int.from_bytes(kind)
+                if number in dead:
                     continue
-                kind, rest = ("segment", [owners[kind], *rest]) if kind in owners else ("orphan", rest)
+                kind, rest = ("segment", [owners[number], *rest]) if number in owners else ("orphan", rest)
             if kind == "epoch 3":
                 alive = rest[1] == streams[str(rest[0])].number
                 kind, rest = ("epoch", [rest[0], *rest[2:]]) if alive else ("orphan", rest)

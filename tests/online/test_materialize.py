@@ -59,7 +59,8 @@ def load_in_parts(store, parts, end=MIDNIGHT, *, view=VIEW, progress=lambda *_: 
 
 def segments(store):
     """The numbers of the segments that have records."""
-    return sorted({parts[0] for key, _ in store.scan(b"") if isinstance((parts := decode_key(key))[0], int)})
+    found = {decode_key(key)[0] for key, _ in store.scan(b"")}
+    return sorted(int.from_bytes(first) for first in found if isinstance(first, bytes))
 
 
 def served_segments(store, view=VIEW):

@@ -74,7 +74,7 @@ def inputs_key(view: str) -> bytes:
 
 def segment_prefix(segment: int) -> bytes:
     """The records of a segment; the entity's key follows."""
-    return encode_key((segment,))
+    return encode_key((segment.to_bytes((segment.bit_length() + 7) // 8),))
 
 
 def stream_prefix(view: str, *stream: int) -> bytes:
