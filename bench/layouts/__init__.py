@@ -1,0 +1,1 @@
+"""How the tiles of an entity lie in a store: the layouts that were compared, and what compares them."""
