@@ -34,6 +34,8 @@ SCHEMA: Final = Schema(
         "user_id": "int64",
     }
 )
+ORDER: Final = Schema({name: of for name, of in SCHEMA.items() if name not in {"ts", "user_id"}})
+"""What settles ties between a user's events, as a binding has it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ def lifted(view: View, of: Entities, seed: int = 7) -> Rows:
         }
     ).take(pa.array(order))
     event_id = "event_id" if view.event_id else None
-    return rows_of_events(view.plan(), table, entity, SCHEMA, event_id, deduplicated=True)
+    return rows_of_events(view.plan(), table, entity, ORDER, event_id, deduplicated=True)
 
 
 def tiled(plan: ViewPlan, rows: Rows, *, cascade: bool = True) -> Rows:

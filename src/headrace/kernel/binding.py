@@ -59,8 +59,11 @@ class Binding:
 
     @cached_property
     def order_schema(self) -> Schema:
-        """The columns that settle ties between an entity's events: not its key, unless it names an event."""
-        settled = set(self.keys) - {self.event_id}
+        """The columns that settle ties between an entity's events of one time.
+
+        Its key and its timestamp are equal there: they would only lengthen the order keys that states carry.
+        """
+        settled = {*self.keys, self.source.timestamp} - {self.event_id}
         return Schema({name: of for name, of in self.schema.items() if name not in settled})
 
     @property

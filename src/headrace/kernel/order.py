@@ -62,7 +62,8 @@ def _settling(schema: Schema, event_id: str | None) -> list[Schema | None]:
     This is the one place where the order of ties is written.
     """
     named = [] if event_id is None else [Schema({event_id: schema[event_id]})]
-    return [*named, None, schema]
+    rest = Schema({name: of for name, of in schema.items() if name != event_id})  # the id is equal by then
+    return [*named, None, *([rest] if rest else [])]
 
 
 def order_keys(

@@ -67,7 +67,7 @@ class AggregateStates:
 
     def _rows_of(self, events: pa.Table, group: Array, known: int) -> Rows:
         """Events as rows; very many events piece by piece, as tiles: one entity may have them all."""
-        schema, event_id = self._binding.schema, self._binding.event_id
+        schema, event_id = self._binding.order_schema, self._binding.event_id
         if len(group) <= 2 * _PIECE:
             return rows_of_events(self._plan, events, group, schema, event_id)
         events, group = without_copies(events, group, schema, event_id)
@@ -101,7 +101,7 @@ class AggregateStates:
         before = [Record() if data is None else decode_record(data) for data in existing]
         refuse_newer(before, stamp.writer)
         events, group = apply_to(before, events, group, stamp.offset)
-        schema, event_id = self._binding.schema, self._binding.event_id
+        schema, event_id = self._binding.order_schema, self._binding.event_id
         rows = rows_of_events(self._plan, events, group, schema, event_id, deduplicated=True)
         groups = np.arange(len(before), dtype=np.int64)
         waiting = self._rows(self._waiting, [record.pending for record in before], groups)
