@@ -42,8 +42,8 @@ def cases() -> Iterator[tuple[str, View, Entities, tuple[str, ...] | None, bool]
         for events in (1, 3, 10):
             yield f"sparse: {events} of {view.name}", view, Entities("sparse", 2_000, events, 30), None, True
     for view in VIEWS:
-        yield f"dense: {view.name}", view, Entities("dense", 100, 10_080, 35), None, True
-    dense = Entities("dense", 20, 10_080, 35)
+        yield f"dense: {view.name}", view, Entities("dense", 100, 5_040, 35), None, True
+    dense = Entities("dense", 20, 5_040, 35)
     for view in (VIEWS[0], VIEWS[1], VIEWS[2]):
         yield f"dense, finest tiles only: {view.name}", view, dense, PACKED, False
     for span in SPANS:

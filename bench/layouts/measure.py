@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 MAP_BYTES = 1 << 32
-CALL_SECONDS = 0.1
+CALL_SECONDS = 0.02
 """How long one layout is read before the next has its turn."""
 MANY = 100
 
