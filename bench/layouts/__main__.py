@@ -1,7 +1,7 @@
-"""The command: `python -m bench.layouts [NAME ..]`, the cases whose names hold one of the words; all without.
+"""The command: `python -m bench.layouts [WORD ..]`: the cases whose names hold one of the words, or all.
 
-Writes `bench/layouts.md` where all are run. Takes some minutes. Every layout that keeps tiles has to answer as
-the others do.
+Writes `bench/layouts.md` where all are run, which takes some minutes. Every layout that keeps tiles has to
+answer as the others do.
 """
 
 from __future__ import annotations
@@ -25,14 +25,25 @@ VIEWS = (
 SPANS = ("1d", "7d", "30d", "90d", "365d")
 PACKED = ("packed, rows", "packed, columns", "packed, narrow columns", "packed, rows, zstd")
 
+COLUMNS = (
+    "keys",
+    "bytes an entity",
+    "with keys",
+    "an event",
+    "x raw",
+    "pages",
+    "write us",
+    "read 1 us",
+    "read 100 us",
+)
 HEAD = """\
 # Layouts, measured
 
-Written by `python -m bench.layouts`; [record 0027](../docs/adr/0027-packed-records.md) says what follows from it. Times are
-processor time, the least of three turns. An entity's events are drawn evenly over days before K. The *lifted raw
-event* is its time and the fields of all measures, unframed. `x raw` is the bytes of keys and values, for an event,
-in lifted raw events. Pages are LMDB's, with what is free in them. A read gets and unpacks; what comes after (*answer*:
-from tiles to all features) is the same for all.
+Written by `python -m bench.layouts`; [record 0027](../docs/adr/0027-packed-records.md) says what follows from
+it. Times are processor time, the least of three turns. An entity's events are drawn evenly over days before K.
+A *lifted raw event* is its time and the fields of all measures, unframed. `x raw` is the bytes of keys and
+values, for an event, in lifted raw events. Pages are LMDB's, with what is free in them. A read gets and
+unpacks; what comes after (*answer*: from tiles to all features) is the same for all.
 """
 
 
@@ -55,18 +66,28 @@ def told(case: Case) -> str:
     """A case as Markdown."""
     lines = [
         f"\n## {case.name}\n",
-        f"{case.events:,} events and {case.tiles:.4g} tiles an entity; a lifted raw event has {case.raw:.4g} bytes; order "
-        f"keys are {case.order:.0%} of the packed rows; answer: {case.answer:.4g} us for 1, "
-        f"{case.answer_many:,.0f} us for 100.\n",
-        "| layout | keys | bytes an entity | with keys | an event | x raw | pages | write us | read 1 us | read 100 us |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        (
+            f"{case.events:,} events and {case.tiles:.4g} tiles an entity; a lifted raw event has "
+            f"{case.raw:.4g} bytes; order keys are {case.order:.0%} of the packed rows; answer: {case.answer:.4g} us for 1, "
+            f"{case.answer_many:,.0f} us for 100.\n"
+        ),
+        f"| layout | {' | '.join(COLUMNS)} |",
+        "|---|" + "---:|" * len(COLUMNS),
     ]
     for name, cost in case.costs.items():
         event = cost.stored / case.events
-        lines.append(
-            f"| {name} | {cost.keys:,.4g} | {cost.values:,.0f} | {cost.stored:,.0f} | {event:,.4g} | "
-            f"{event / case.raw:.3g} | {cost.pages:,.0f} | {cost.write:,.4g} | {cost.one:,.4g} | {cost.many:,.0f} |"
+        figures = (
+            f"{cost.keys:,.4g}",
+            f"{cost.values:,.0f}",
+            f"{cost.stored:,.0f}",
+            f"{event:,.4g}",
+            f"{event / case.raw:.3g}",
+            f"{cost.pages:,.0f}",
+            f"{cost.write:,.4g}",
+            f"{cost.one:,.4g}",
+            f"{cost.many:,.0f}",
         )
+        lines.append(f"| {name} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
 

@@ -36,7 +36,8 @@ class Columns(NamedTuple):
 
 def fields_of(plan: ViewPlan) -> list[tuple[int, int, Field]]:
     """(measure, place, field) of all fields, in the order of `Columns.numbers`."""
-    assert not any(m.algebra.entries for m in plan.measures), "the prototypes know no ragged states"
+    if any(measure.algebra.entries for measure in plan.measures):
+        raise NotImplementedError("the prototypes know no ragged states")
     return [
         (i, place, field)
         for i, measure in enumerate(plan.measures)

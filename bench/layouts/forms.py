@@ -93,7 +93,7 @@ class ByColumn(Form):
 
 
 class Narrow(Form):
-    """As `ByColumn`; an integer is its distance from the column's least, in as few bytes as the farthest takes.
+    """As `ByColumn`; an integer is its distance from the least, in as few bytes as the farthest takes.
 
     A column is led by a byte: the width of the distances (0 where all values are equal) and the width of the
     least. Doubles are written once where all are equal, else as they are. Times are distances too.
@@ -127,7 +127,9 @@ class Narrow(Form):
         cast = {width: distance.astype(f"<u{width}").tobytes() for width in (1, 2, 4, 8)}
         made = []
         for start, stop, base, most in zip(starts, stops, least.tolist(), farthest.tolist(), strict=True):
-            width = 0 if not most else 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
+            width = (
+                0 if not most else 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
+            )
             if raw and width:
                 made.append(bytes([self._WIDE]) + column[start:stop].tobytes())
                 continue

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace import agg
-from headrace.aggregations.base import Aggregation
 from headrace.clock import DAY
 from headrace.kernel.clean import KNOWN, TIME, condition_column
 from headrace.kernel.events import rows_of_events
-from headrace.kernel.plan import ViewPlan, compile_view
-from headrace.kernel.rows import Rows
+from headrace.kernel.plan import compile_view
 from headrace.kernel.tiles import tile, tile_starts
 from headrace.schema import Schema
+
+if TYPE_CHECKING:
+    from headrace.aggregations.base import Aggregation
+    from headrace.kernel.plan import ViewPlan
+    from headrace.kernel.rows import Rows
 
 K: Final = 20_500 * DAY
 """The end of the load: an epoch's edge."""

@@ -113,7 +113,7 @@ class KeyPerState(Layout):
         return found
 
     def rows(self, txn: Transaction[bytes], entities: Sequence[int]) -> Rows:
-        """A walk over the states of each entity; those of one measure stand together, in the order of time."""
+        """A walk over the states of each entity; those of one measure together, in the order of time."""
         by_measure: list[tuple[list[int], list[bytes], list[bytes]]] = [([], [], []) for _ in self._rows]
         for place, entity in enumerate(entities):
             key = key_of(entity)
@@ -132,7 +132,7 @@ class KeyPerState(Layout):
 
 
 class KeyPerValue(Layout):
-    """A number for each (entity, feature, window), as stores of ready values keep them: it is of one instant only."""
+    """A number for each (entity, feature, window), as stores of ready values keep it: of one instant only."""
 
     _VALUE = struct.Struct("<d")
     _FIELD = struct.Struct(">I")
@@ -199,9 +199,7 @@ def _read(values: Sequence[bytes], dtype: np.dtype[np.void]) -> tuple[list[Array
     return columns, [b"".join(own) for own in texts]
 
 
-def _walked(
-    txn: Transaction[bytes], entities: Sequence[int]
-) -> tuple[list[int], list[bytes], list[bytes]]:
+def _walked(txn: Transaction[bytes], entities: Sequence[int]) -> tuple[list[int], list[bytes], list[bytes]]:
     """The owner, the encoded time and the value of every record of some entities."""
     owner: list[int] = []
     times: list[bytes] = []

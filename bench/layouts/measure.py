@@ -13,7 +13,7 @@ import lmdb
 import numpy as np
 
 from bench.layouts.columns import columns_of, names_of
-from bench.layouts.inputs import K, Entities, View, lifted, tiled
+from bench.layouts.inputs import Entities, K, View, lifted, tiled
 from bench.layouts.layouts import LAYOUTS
 from headrace.kernel.point_in_time import features_at
 
@@ -111,9 +111,7 @@ def compare(
         for name, own in items.items()
     }
     order = _order_bytes(plan, tiles) / sum(len(value) for _, value in items["packed, rows"])
-    return Case(
-        name, of.events, raw, order, len(tiles) / of.count, answers[0] * 1e6, answers[1] * 1e6, costs
-    )
+    return Case(name, of.events, raw, order, len(tiles) / of.count, answers[0] * 1e6, answers[1] * 1e6, costs)
 
 
 def _opened(stack: ExitStack) -> lmdb.Environment[bytes]:
@@ -143,14 +141,17 @@ def _read(
 ) -> dict[str, float]:
     """The least mean seconds of a read, each layout's turns apart from each other."""
     asked = [
-        sorted((start + i) % count for i in range(min(together, count))) for start in range(0, count, together)
+        sorted((start + i) % count for i in range(min(together, count)))
+        for start in range(0, count, together)
     ]
     least = dict.fromkeys(layouts, float("inf"))
     for _ in range(ROUNDS):
         for name, layout in layouts.items():
             turns = itertools.cycle(asked)
 
-            def read(layout: Layout = layout, name: str = name, turns: itertools.cycle[list[int]] = turns) -> None:
+            def read(
+                layout: Layout = layout, name: str = name, turns: itertools.cycle[list[int]] = turns
+            ) -> None:
                 with stores[name].begin() as tx:
                     layout.rows(tx, next(turns))
 
