@@ -40,8 +40,8 @@ HEAD = """\
 # Layouts, measured
 
 Written by `python -m bench.layouts`; [record 0027](../docs/adr/0027-packed-records.md) says what follows from
-it. Times are processor time, the least of three turns. An entity's events are drawn evenly over days before K.
-A *lifted raw event* is its time and the fields of all measures, unframed. `x raw` is the bytes of keys and
+it. Times are processor time, the least of three turns. An entity's events are drawn evenly over days before
+K. A *lifted raw event* is its time and the fields of all measures, unframed. `x raw` is the bytes of keys and
 values, for an event, in lifted raw events. Pages are LMDB's, with what is free in them. A read gets and
 unpacks; what comes after (*answer*: from tiles to all features) is the same for all.
 """
@@ -54,7 +54,7 @@ def cases() -> Iterator[tuple[str, View, Entities, tuple[str, ...] | None, bool]
             yield f"sparse: {events} of {view.name}", view, Entities("sparse", 2_000, events, 30), None, True
     for view in VIEWS:
         yield f"dense: {view.name}", view, Entities("dense", 100, 5_040, 35), None, True
-    dense = Entities("dense", 20, 5_040, 35)
+    dense = Entities("dense", 100, 5_040, 35)
     for view in (VIEWS[0], VIEWS[1], VIEWS[2]):
         yield f"dense, finest tiles only: {view.name}", view, dense, PACKED, False
     for span in SPANS:
@@ -68,8 +68,8 @@ def told(case: Case) -> str:
         f"\n## {case.name}\n",
         (
             f"{case.events:,} events and {case.tiles:.4g} tiles an entity; a lifted raw event has "
-            f"{case.raw:.4g} bytes; order keys are {case.order:.0%} of the packed rows; answer: {case.answer:.4g} us for 1, "
-            f"{case.answer_many:,.0f} us for 100.\n"
+            f"{case.raw:.4g} bytes; order keys are {case.order:.0%} of the packed rows; answer: "
+            f"{case.answer:.4g} us for 1, {case.answer_many:,.0f} us for 100.\n"
         ),
         f"| layout | {' | '.join(COLUMNS)} |",
         "|---|" + "---:|" * len(COLUMNS),

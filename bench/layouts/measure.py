@@ -161,10 +161,11 @@ def _read(
 
 def _mean(call: Callable[[], object]) -> float:
     call()
-    calls, start = 0, time.process_time()
-    while (spent := time.process_time() - start) < CALL_SECONDS:
+    calls, start, spent = 0, time.process_time(), 0.0
+    while not calls or spent < CALL_SECONDS:
         call()
         calls += 1
+        spent = time.process_time() - start
     return spent / calls
 
 
