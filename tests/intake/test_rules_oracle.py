@@ -133,7 +133,7 @@ def failures(source: hr.EventSource, given: Any, directory: Path, count: int) ->
     return found
 
 
-@settings(max_examples=cases(150), deadline=None)
+@settings(max_examples=cases(40), deadline=None)
 @given(drawn=rows(), rules=st.lists(st.sampled_from(RULES), max_size=7, unique_by=str))
 def test_rules_over_columns_judge_as_the_oracle_does(drawn: list[dict[str, Any]], rules: list[Rule]) -> None:
     source = hr.EventSource(
