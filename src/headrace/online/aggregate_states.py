@@ -88,10 +88,12 @@ class AggregateStates:
         tiles = tile(self._plan, rows, known)
         bounds = np.searchsorted(tiles.entity, np.arange(n + 1))
         held = np.flatnonzero(bounds[1:] > bounds[:-1])
-        packed = self._tiles.pack(tiles, np.append(bounds[held], len(tiles)))
+        packed = map(encode_loaded, self._tiles.pack(tiles, np.append(bounds[held], len(tiles))))
+        if len(held) == n:
+            return list(packed)
         found: list[bytes | None] = [None] * n
         for place, data in zip(held.tolist(), packed, strict=True):
-            found[place] = encode_loaded(data)
+            found[place] = data
         return found
 
     def fold(

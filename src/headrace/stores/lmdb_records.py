@@ -107,10 +107,11 @@ class Records:
 
     def put(self, items: list[tuple[bytes, bytes]], expire_at: int | None) -> None:
         """Write the items in their order."""
-        _refuse_empty([key for key, _ in items])
+        keys = [key for key, _ in items]
+        _refuse_empty(keys)
         long: list[tuple[bytes, bytes]] = []
         short = items
-        if max((len(key) for key, _ in items), default=0) > LONGEST:
+        if max(map(len, keys), default=0) > LONGEST:
             long = [item for item in items if len(item[0]) > LONGEST]
             short = [item for item in items if len(item[0]) <= LONGEST]
         if expire_at is None:
