@@ -62,6 +62,19 @@ def test_an_id_comes_before_the_known_instant_in_both_forms_of_the_order() -> No
     assert sort_latest(np.zeros(4, np.int64), time, None, known, table, schema).tolist() == [3, 0, 2, 1]
 
 
+def test_of_one_event_time_the_row_made_last_is_the_newest_however_late_it_was_known() -> None:
+    schema = Schema({"value": "int64"})
+    table = pa.table({"value": [3, 2, 1]})
+    entity, time, created, known = (
+        np.zeros(3, np.int64),
+        np.full(3, 7),
+        np.array([9, 8, 10]),
+        np.array([7, 9, 8]),
+    )
+    assert sort_latest(entity, time, created, known, table, schema).tolist() == [1, 0, 2]
+    assert sort_latest(entity, time, None, known, table, schema).tolist() == [0, 2, 1]
+
+
 def test_rows_of_nobody_are_left_out() -> None:
     entity, time = np.array([1, -1, 0, -1, 1]), np.array([4, 2, 3, 2, 1])
     table = pa.table({"value": [1, 2, 3, 4, 5]})

@@ -11,6 +11,7 @@ from headrace.clock import FixedClock
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.parts import BUCKETS
 from headrace.online import compaction
+from headrace.online.layout import segment_prefix
 from headrace.online.manifest import read_manifest
 from headrace.online.materialize import Load, materialize
 from headrace.ports.engine import Extent, File, Part
@@ -132,6 +133,18 @@ def test_a_large_segment_stays_as_it_is(store):
     assert read_manifest(store).of(view.id).segments[0].number == 0
     assert len(segments(store, view)) <= compaction._MOST  # noqa: SLF001 - the promise that is tested
     assert values(store, view, ["u0", "u1"], as_of=MIDNIGHT)["n_all"] == [1, 13]
+
+
+def test_a_segment_says_how_many_bytes_it_has_merged_or_not(store):
+    view = VIEWS[0]
+    engine = Arriving()
+    for n in range(compaction._MOST + 1):  # noqa: SLF001 - one more than there may be
+        engine.clicks.append([Click(MIDNIGHT - HOUR, f"u{n}", event=f"{n}")])
+        add(store, view, engine, MIDNIGHT)
+    held = read_manifest(store).of(view.id).segments
+    assert len(held) < len(engine.clicks)
+    found = [sum(len(data) for _, data in store.scan(segment_prefix(each.number))) for each in held]
+    assert [each.size for each in held] == found
 
 
 def test_merging_forgets_what_no_window_reaches(store):
