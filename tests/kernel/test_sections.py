@@ -10,6 +10,7 @@ SECTIONS = {
     "one": [[b"a", b"", b"bc"]],
     "short": [[b"a", b"x" * 255], [b"", b"y"], [b"last", b""]],
     "two bytes a length": [[b"a" * 256, b""], [b"b" * 65_535, b"c"], [b"z" * 100_000, b""]],
+    "one byte is too short": [[b"a" * 256], [b"b"]],
     "four bytes a length": [[b"a" * 65_536], [b"b"]],
     "none": [[], []],
 }
