@@ -10,6 +10,13 @@ BUDGET_MB = 512
 ROW_BYTES = 80
 """What a row of the log takes in memory, about: ten budgets are so many rows."""
 
+_DAY = (
+    "Profiled on 2026-11-23, a day of the first week (334,000 events, 77,000 records) took 1.09 s of processor "
+    "time on average: reading 0.15, telling copies 0.12, cutting by entity 0.08, making records 0.18, writing "
+    "them and merged ones 0.18, merging 0.10; a day without a merge 0.87 s, the one that merged seven 2.75 s."
+)
+"""The profile of a miss."""
+
 
 def experiments(size: Size) -> tuple[Experiment, ...]:
     """Thirty daily loads may cost three loads of the month; ten budgets of rows half as much again a row."""
@@ -25,6 +32,7 @@ def experiments(size: Size) -> tuple[Experiment, ...]:
             sides,
             (Goal("at first", sides[1].name, 3.0, (sides[0].name,)),),
             rounds=1,
+            note=_DAY,
         ),
         _budget(size),
     )
