@@ -11,9 +11,10 @@ ROW_BYTES = 80
 """What a row of the log takes in memory, about: ten budgets are so many rows."""
 
 _DAY = (
-    "Profiled on 2026-11-23, a day of the first week (334,000 events, 77,000 records) took 1.09 s of processor "
-    "time on average: reading 0.15, telling copies 0.12, cutting by entity 0.08, making records 0.18, writing "
-    "them and merged ones 0.18, merging 0.10; a day without a merge 0.87 s, the one that merged seven 2.75 s."
+    "Profiled on 2026-11-23, a day of the first week (334,000 events, 77,000 records) took 1.09 s of "
+    "processor time on average: reading 0.15, telling copies 0.12, cutting by entity 0.08, making records "
+    "0.18, writing them and merged ones 0.18, merging 0.10; a day without a merge 0.87 s, the one that "
+    "merged seven 2.75 s."
 )
 """The profile of a miss."""
 
