@@ -143,10 +143,11 @@ def test_measures_merged_together_are_merged_one_by_one(order, n, seed):
         same(algebra, own, by_hand(algebra, states, lo, hi))
 
 
-def test_many_rows_are_merged_as_few_are(monkeypatch, seed):
+@pytest.mark.parametrize("count", [4, 12], ids=["in pieces", "row by row"])
+def test_many_rows_are_merged_as_few_are(monkeypatch, count, seed):
     shuffle = np.random.default_rng(seed)
     measures = [lifted(algebra, 300, shuffle) for algebra in ALGEBRAS]
-    lo, hi = np.sort(shuffle.integers(0, 301, (2, 12)), axis=0)
+    lo, hi = np.sort(shuffle.integers(5, 301, (2, count)), axis=0)
     monkeypatch.setattr(together, "FEW", 0)
     found = together.Together(ALGEBRAS).over(measures, Ranges(lo, hi))
     for algebra, states, own in zip(ALGEBRAS, measures, found, strict=True):
