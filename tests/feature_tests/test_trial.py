@@ -153,7 +153,8 @@ def test_a_status_that_differs_between_the_paths_is_a_failure(monkeypatch: pytes
     really = served.served
 
     def odd(*given: Any) -> Any:
-        return [[each._replace(status="NULL_VALUE") for each in answers] for answers in really(*given)]
+        found = really(*given).items()
+        return {name: [each._replace(status="NULL_VALUE") for each in answers] for name, answers in found}
 
     monkeypatch.setattr(trial, "served", odd)
     outcome = run(entity=U1, at=T, expected={"profile:plan": None})
