@@ -24,7 +24,7 @@ def store():
 
 
 def load(store, *parts, at: int, beyond=None, full: bool = True) -> None:
-    batch = Batch("log", "view@1", {"a.csv": "as it is"}, at, full=full)
+    batch = Batch("log", "view@1", {"a.csv": "as it is"}, at, at, full=full)
     for part in parts:
         batch.put(store, part, beyond or {}, LIMIT)
     batch.supersede(store)

@@ -170,7 +170,10 @@ def test_a_push_comes_to_the_same_verdict_row_by_row(tmp_path: Path) -> None:
         assert offline(store) == answer
         store.materialize(end=K)
         assert online(store) == answer
-        assert len(kept(store)) == len(spoiled)  # the batch's copies are the same rows
+        assert kept(store) == sorted(2 * [(rule, row["id"]) for row, rule in spoiled.values()])
+        with hr.FeatureStore(tmp_path, clock=FixedClock(NOW + 3 * DAY), who="tester") as later:
+            later.materialize(end=NOW + 3 * DAY)  # which covers what was pushed: the batch's copies are left
+            assert kept(later) == sorted((rule, row["id"]) for row, rule in spoiled.values())
 
 
 @pytest.mark.parametrize("what", list(bad()))

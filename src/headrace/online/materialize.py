@@ -147,7 +147,7 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     clear_dead(store, generation)
     stream = _new_stream(store, load, generation.served, states.fingerprint)
     parts = engine.parts(binding, known, work.held, generation.written.done)
-    told = _Told(Batch.of(binding, work.files, load.now, full=work.held is None), Sample(binding))
+    told = _Told(Batch.of(binding, work.files, known, load.now, full=work.held is None), Sample(binding))
     written, extents = _write(store, load, generation, states, parts, progress, threads, told)
     if told.rejected and not written.events and work.held is None and generation.served.segments:
         raise _useless(binding, known, told.rejected, told.reason)

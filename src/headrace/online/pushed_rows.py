@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from headrace.ports.key_value import Writer
     from headrace.schema import Schema
 
-__all__ = ["PushedRows"]
+__all__ = ["PushedRows", "Rejects"]
+
+
+class Rejects(NamedTuple):
+    """Rejected rows of a push.
+
+    Attributes:
+        rows: Each once, see `rejects_of`; ordinals are places among the raw rows.
+        known: When each was known, microseconds UTC; None where that cannot be read.
+    """
+
+    rows: pa.Table
+    known: Sequence[int | None]
 
 
 class PushedRows:
@@ -61,12 +73,12 @@ class PushedRows:
             refusal.take(rejects)
         refusal.check()
 
-    def write(self, tx: Writer, rejects: pa.Table, counted: Container[int], offset: int, now: int) -> int:
+    def write(self, tx: Writer, rejects: Rejects, counted: Container[int], offset: int, now: int) -> int:
         """Put into quarantine what is rejected; take out what is not any more.
 
         Args:
             tx: The transaction of the push.
-            rejects: The rejected rows, each once; ordinals are places among the raw rows.
+            rejects: The rejected rows.
             counted: The places of rows that count all the same.
             offset: The offset of the push.
             now: The clock.
@@ -91,22 +103,26 @@ class PushedRows:
         return len(found)
 
     def _found(
-        self, rejects: pa.Table, counted: Container[int], offset: int, now: int
+        self, rejects: Rejects, counted: Container[int], offset: int, now: int
     ) -> dict[int, tuple[bytes, Rejected]]:
         """The rejected rows by their places, and where they are kept."""
         name, by_content = self._source.name, getattr(self._source, "event_id", None) is not None
         found = {}
-        places, texts = rejects.column("ordinal").to_pylist(), rejects.column("row").to_pylist()
-        for place, text, reasons in zip(places, texts, reasons_of(rejects), strict=True):
+        columns = (rejects.rows.column(name).to_pylist() for name in ("ordinal", "row"))
+        for place, text, reasons, known in zip(
+            *columns, reasons_of(rejects.rows), rejects.known, strict=True
+        ):
             told = tuple(Reason(rule, reason, "", now) for rule, reason in reasons)
             if self._again is not None:
                 key, before = self._again[place]
-                row = msgspec.structs.replace(before, rule=told[0].rule, reason=told[0].reason, reasons=told)
+                row = msgspec.structs.replace(
+                    before, rule=told[0].rule, reason=told[0].reason, reasons=told, known=known
+                )
             else:
                 key = pushed_key(name, text, offset, place, by_content=by_content)
                 row = Rejected(
                     name, text, told[0].rule, told[0].reason, now, told, f"{PUSH} {offset}", place,
-                    counted=place in counted, raw=self._whole(place),
+                    counted=place in counted, raw=self._whole(place), known=known,
                 )  # fmt: skip
             found[place] = key, row
         return found

@@ -92,6 +92,7 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
         counted: Whether it counts all the same: for other features, or other views.
         stamp: What the file and the source's definition were like.
         raw: The row as an Arrow stream, where JSON text does not hold it.
+        known: When a pushed row was known, microseconds UTC; None where that cannot be read.
     """
 
     source: str
@@ -106,6 +107,11 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
     counted: bool = False
     stamp: str = ""
     raw: bytes = b""
+    known: int | None = None
+
+    def known_before(self, known: int) -> bool:
+        """Whether a load up to K covers the pushed row; one without times was known when it came."""
+        return (self.at if self.known is None else self.known) < known
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -225,28 +231,32 @@ def pushed_key(source: str, row: str, offset: int, ordinal: int, *, by_content: 
 class Batch:
     """One load's look at a batch."""
 
-    def __init__(self, source: str, view: str, stamps: Mapping[str, str], now: int, *, full: bool) -> None:
+    def __init__(
+        self, source: str, view: str, stamps: Mapping[str, str], known: int, now: int, *, full: bool
+    ) -> None:
         """Begin to look.
 
         Args:
             source: The source.
             view: The view that is loaded, `name@version`.
             stamps: For each file what it and the source's definition are like; a table in memory is "".
+            known: K.
             now: The clock.
             full: Whether all of the batch is read.
         """
-        self.source, self.view, self.now = source, view, now
+        self.source, self.view, self.known, self.now = source, view, known, now
         self._stamps = stamps
         self._full = full
         self._beyond: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, binding: Binding, files: Sequence[File] | None, now: int, *, full: bool) -> Self:
+    def of(cls, binding: Binding, files: Sequence[File] | None, known: int, now: int, *, full: bool) -> Self:
         """The look that the load of a view takes.
 
         Args:
             binding: The view.
             files: The files of the batch; None for a table in memory.
+            known: K.
             now: The clock.
             full: Whether all of the batch is read.
         """
@@ -254,7 +264,7 @@ class Batch:
         stamps = {"": f"{means}:{now}"}
         if files is not None:
             stamps = {each.name: f"{means}:{each.size}:{each.changed}" for each in files}
-        return cls(binding.source.name, binding.id, stamps, now, full=full)
+        return cls(binding.source.name, binding.id, stamps, known, now, full=full)
 
     def put(self, store: OneHost, rejected: pa.Table, beyond: Mapping[str, int], limit: int = LIMIT) -> None:
         """Put what the load has found into quarantine, some rows at a time.
@@ -272,13 +282,21 @@ class Batch:
                 found[key] = self._merged(found.get(key), row)
             pushed = [pushed_key(self.source, row.row, 0, 0, by_content=True) for row in found.values()]
             with store.transaction() as tx:
-                remove(tx, self.source, pushed)  # the batch, which is the record, has them too
+                self._remove_covered(tx, pushed)
                 before = tx.multi_get(list(found))
                 rows = [
                     (key, self._merged(None if data is None else _ROW.decode(data), row))
                     for (key, row), data in zip(found.items(), before, strict=True)
                 ]
                 self._beyond.update(put(tx, self.source, rows, limit))
+
+    def _remove_covered(self, tx: Writer, pushed: Sequence[bytes]) -> None:
+        """Take out pushed rows that the batch, which is the record, has too: no others come in by a load."""
+        there = zip(pushed, tx.multi_get(pushed), strict=True)
+        covered = [
+            key for key, data in there if data is not None and _ROW.decode(data).known_before(self.known)
+        ]
+        remove(tx, self.source, covered)
 
     def _found(self, rejected: pa.Table) -> Iterator[tuple[bytes, Rejected]]:
         columns = (rejected.column(name).to_pylist() for name in ("row", "ordinal", "line", "origin"))
@@ -346,16 +364,15 @@ class Batch:
 
 
 def forget_covered(store: OneHost, source: str, known: int) -> None:
-    """Take out rows that were pushed before what every view has loaded: the batch holds them, mended or not.
+    """Take out rows that came before what every view has loaded: the batch holds them, mended or not.
 
     Args:
         store: The online store.
         source: The source.
         known: The K up to which all its views are loaded.
     """
-    covered = (
-        key for key, data in store.scan(quarantine_prefix(source, PUSH)) if _ROW.decode(data).at < known
-    )
+    rows = ((key, _ROW.decode(data)) for key, data in store.scan(quarantine_prefix(source, PUSH)))
+    covered = (key for key, row in rows if row.at < known and row.known_before(known))
     for keys in _some(covered):
         with store.transaction() as tx:
             remove(tx, source, keys)

@@ -17,9 +17,9 @@ from headrace.intake.evaluator import Evaluator
 from headrace.intake.raw_rows import raw_table
 from headrace.intake.rejects import EXPRESSION, merged, rejected, rejects_of, row_texts
 from headrace.intake.row_rules import RowRules, repeated_value
-from headrace.kernel.clean import COUNTS, TIME
+from headrace.kernel.clean import COUNTS, KNOWN, TIME
 from headrace.online.ingest import Evaluate, Ingest, Pushed
-from headrace.online.pushed_rows import PushedRows
+from headrace.online.pushed_rows import PushedRows, Rejects
 from headrace.online.seen import SeenIds
 from headrace.schema import Schema
 
@@ -108,6 +108,7 @@ class SourceStream:
             rule for rule in source.rules if rule.kind == "unique" and source.on_invalid != "warn"
         ]
         self._cleaner = self._cleaning((), self._rules)
+        self._times = Cleaner(source, source.schema, (), columns=(), checked=())
         keys = dict.fromkeys(tuple(each.keys) for each in views)
         self._keyed = [(names, self._cleaning(names)) for names in keys if names]
         self._always_keyed = all(keys)
@@ -209,11 +210,21 @@ class SourceStream:
                 row for mask in repeats.values() for row in places[mask].tolist()
             }
             failed = [_failures(pushed.raw, places, each) for each in self._failed]
-            return pushed.write(tx, merged([*found, *repeated, *failed]), counted, offset, now)
+            rejects = merged([*found, *repeated, *failed])
+            return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
         judged = events.replace_schema_metadata({_JUDGED: self._mark})
         done = self.ingest.push(store, judged, now, beside)
         return done._replace(warned=cleaned.warned.get("", 0))
+
+    def _known(self, raw: pa.Table, rejects: pa.Table) -> list[int | None]:
+        """When rejected rows were known, as far as their times can be read."""
+        if not rejects.num_rows:
+            return []
+        timed = self._times.clean(raw, described=False)
+        read = np.delete(np.arange(raw.num_rows), timed.rejected.column("ordinal").to_numpy())
+        known = dict(zip(read.tolist(), timed.rows.column(KNOWN).to_pylist(), strict=True))
+        return [known.get(place) for place in rejects.column("ordinal").to_pylist()]
 
     @staticmethod
     def _repeats(raw: pa.Table, places: Array, rule: Rule) -> pa.Table:
