@@ -40,7 +40,8 @@ def load(
     bindings = parts.names.live(views)
     if not bindings:
         raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
-    loads = loads_of(bindings, end, parts.clock.now(), EPOCH, parts.names.ingest, full=full)
+    live = parts.names.live()
+    loads = loads_of(bindings, end, parts.clock.now(), EPOCH, parts.names.ingest, full=full, live=live)
     done = []
     loaded = load_views(parts.online, parts.engine, loads, progress, os.cpu_count() or 1)
     for binding, each in zip(bindings, loaded, strict=True):

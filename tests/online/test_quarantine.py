@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from headrace.intake.rejects import rejects_of
-from headrace.online.quarantine import Batch, count_beyond, pushed_key, put, quarantined, remove, tally
 from headrace.online.quarantine import Rejected as Row
+from headrace.online.quarantine import count_beyond, pushed_key, put, quarantined, remove, tally
+from headrace.online.quarantined_batch import Batch, Look
 from headrace.stores.memory import MemoryStore
 
 LIMIT = 5
@@ -24,7 +25,7 @@ def store():
 
 
 def load(store, *parts, at: int, beyond=None, full: bool = True) -> None:
-    batch = Batch("log", "view@1", {"a.csv": "as it is"}, at, at, full=full)
+    batch = Batch(Look("log", "view@1", "r", frozenset("r"), at, at), {"a.csv": "as it is"}, full=full)
     for part in parts:
         batch.put(store, part, beyond or {}, LIMIT)
     batch.supersede(store)

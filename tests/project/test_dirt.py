@@ -140,5 +140,12 @@ def test_each_bad_row_is_kept_once_each_good_one_counts_once_and_mended_ones_ret
         store.apply([dataclasses.replace(clicks(mild), version="2")])
         store.materialize(end=K, views=["sums@2"])
         still = {place: rules - MENDED for place, rules in bad.items() if rules - MENDED}
-        assert kept(store) == (still, broken)
+        assert kept(store) == (bad, broken)  # the first version is there still
+        found = Counter(
+            (reason.rule in MENDED, len(reason.found))
+            for row in store.quarantine("clicks").rows
+            for reason in row.reasons
+            if not reason.view
+        )
+        assert set(found) == {(True, 1), (False, 2)}, found
         assert total(store, "2") == ROWS - len(still) - broken

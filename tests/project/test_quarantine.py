@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -93,3 +94,64 @@ def test_a_load_that_covers_a_pushed_row_takes_it_out(tmp_path: Path) -> None:
         write(tmp_path, 2, late)
         store.materialize(end="2026-01-02T00:00:00Z")
         assert places(store) == [("clicks/2.jsonl", 0)]
+
+
+def reasons(store: hr.FeatureStore) -> dict[str, list[str]]:
+    return {
+        json.loads(r.row)["id"]: [each.rule for each in r.reasons] for r in store.quarantine("clicks").rows
+    }
+
+
+def test_two_versions_of_a_source_keep_what_each_has_found(tmp_path: Path) -> None:
+    def day(number: int) -> None:
+        at = f"2026-01-0{number}T10:00:00Z"
+        write(tmp_path, number, click(f"c{number}", at, "c"), click(f"b{number}", at, "b"))
+
+    strict, mild = hr.rules.enum("kind", ["a"]), hr.rules.enum("kind", ["a", "b"])
+    both, one = ["enum(kind)", "enum(kind)"], ["enum(kind)"]  # in other words, for they allow other values
+    with opened(tmp_path, "2026-01-08T00:00:00Z") as store:
+        day(1)
+        store.apply([clicks("1", strict)])
+        store.materialize(end="2026-01-02T00:00:00Z")
+        store.apply([clicks("2", mild)])
+        day(2)
+        store.materialize(end="2026-01-03T00:00:00Z")
+        wanted = {"b1": one, "b2": one, "c1": both, "c2": both}
+        assert reasons(store) == wanted
+        day(3)
+        loads = store.materialize(end="2026-01-04T00:00:00Z")
+        assert [each.full for each in loads] == ["", ""]
+        assert reasons(store) == {**wanted, "b3": one, "c3": both}
+        write(tmp_path, 2, click("c2", "2026-01-02T10:00:00Z", "a"), click("b2", "2026-01-02T10:00:00Z", "b"))
+        store.materialize(end="2026-01-04T00:00:00Z", views=["sums@2"])
+        assert reasons(store) == {**wanted, "c2": one, "b3": one, "c3": both}
+        store.materialize(end="2026-01-04T00:00:00Z")
+        assert reasons(store) == {"b1": one, "b2": one, "c1": both, "b3": one, "c3": both}
+
+
+def test_versions_that_read_other_files_keep_what_each_has_found(tmp_path: Path) -> None:
+    rule = hr.rules.enum("kind", ["a"])
+    write(tmp_path, 1, click("b1", "2026-01-01T10:00:00Z", "b"))
+    (tmp_path / "old.jsonl").write_text(json.dumps(click("old", "2026-01-01T10:00:00Z", "b")) + "\n")
+    with opened(tmp_path, "2026-01-08T00:00:00Z") as store:
+        store.apply([clicks("1", rule, batch="old.jsonl")])
+        store.materialize(end="2026-01-02T00:00:00Z")
+        store.apply([clicks("2", rule, hr.rules.not_null("kind"))])
+        for _ in range(2):
+            store.materialize(end="2026-01-02T00:00:00Z")
+            assert reasons(store) == {"b1": ["enum(kind)"], "old": ["enum(kind)"]}
+
+
+def test_what_a_version_found_that_nobody_loads_any_more_is_forgotten(tmp_path: Path) -> None:
+    write(tmp_path, 1, click("b1", "2026-01-01T10:00:00Z", "b"))
+    with opened(tmp_path, "2026-01-08T00:00:00Z") as store:
+        store.apply([clicks("1", hr.rules.enum("kind", ["a"]))])
+        store.materialize(end="2026-01-02T00:00:00Z")
+        store.apply([clicks("2")])
+        store.materialize(end="2026-01-02T00:00:00Z")
+        assert reasons(store) == {"b1": ["enum(kind)"]}
+        gone = dataclasses.replace(clicks("1", hr.rules.enum("kind", ["a"])), is_active=False)
+        store.apply([gone])
+        loads = store.materialize(end="2026-01-03T00:00:00Z")
+        assert [each.view for each in loads] == ["sums@2"]
+        assert reasons(store) == {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headrace.online.earlier_layouts import clear_earlier
 from headrace.online.materialize import Load, Loaded, default_end, materialize
+from headrace.online.quarantined_batch import reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ def loads_of(
     ingest_of: Callable[[str], Ingest | None],
     *,
     full: bool = False,
+    live: Sequence[Binding] = (),
 ) -> Iterator[Load]:
     """What is to be loaded.
 
@@ -36,12 +38,14 @@ def loads_of(
         epoch_length: Microseconds of an epoch.
         ingest_of: The ingestion of a source, to replay its log; None for a source without a stream.
         full: Whether to load all, not only what is new.
+        live: All live views; those that are loaded if there are no others.
     """
+    readings = frozenset(reading_of(each.source) for each in live)
     for binding in bindings:
         known = default_end(binding.source, now, epoch_length) if end is None else end
         # Which of two rows with one value stays may change with what comes later: nothing can be added to.
         anew = full or any(rule.kind == "unique" for rule in binding.source.rules)
-        yield Load(binding, known, now, epoch_length, anew, ingest_of(binding.source.name))
+        yield Load(binding, known, now, epoch_length, anew, ingest_of(binding.source.name), readings)
 
 
 def load_views(

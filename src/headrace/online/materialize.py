@@ -26,7 +26,7 @@ from headrace.online.inputs import put_inputs, work_of
 from headrace.online.layout import stream_key, stream_prefix
 from headrace.online.log import complete_from
 from headrace.online.manifest import Segment, StreamState, ViewManifest, read_manifest, read_streams
-from headrace.online.quarantine import Batch
+from headrace.online.quarantined_batch import Batch, Look
 from headrace.online.sample import Sample
 from headrace.online.states import states_of
 
@@ -95,6 +95,7 @@ class Load(NamedTuple):
         full: Whether to load all, whatever is there.
         ingest: The ingestion of the source, to replay its log where the stream lacks events from K on, or
             holds states of another definition.
+        readings: What tells the readings of all live views from others, see `reading_of`.
     """
 
     binding: Binding
@@ -103,6 +104,7 @@ class Load(NamedTuple):
     epoch_length: int
     full: bool = False
     ingest: Ingest | None = None
+    readings: frozenset[str] = frozenset()
 
 
 def default_end(source: Source, now: int, epoch_length: int) -> int:
@@ -147,7 +149,8 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     clear_dead(store, generation)
     stream = _new_stream(store, load, generation.served, states.fingerprint)
     parts = engine.parts(binding, known, work.held, generation.written.done)
-    told = _Told(Batch.of(binding, work.files, known, load.now, full=work.held is None), Sample(binding))
+    look = Look.of(binding, load.readings, known, load.now)
+    told = _Told(Batch.of(look, work.files, full=work.held is None), Sample(binding))
     written, extents = _write(store, load, generation, states, parts, progress, threads, told)
     if told.rejected and not written.events and work.held is None and generation.served.segments:
         raise _useless(binding, known, told.rejected, told.reason)

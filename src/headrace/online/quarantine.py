@@ -11,29 +11,21 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from headrace.definitions.canonical import semantic_hash
-from headrace.intake.rejects import EXPRESSION, reasons_of
-from headrace.keys import decode_key
 from headrace.online.layout import quarantine_key, quarantine_prefix, tally_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
-
-    from headrace.kernel.binding import Binding
-    from headrace.ports.engine import File
     from headrace.ports.key_value import OneHost, Reader, Writer
 
 __all__ = [
     "FILE",
     "LIMIT",
     "PUSH",
-    "Batch",
     "Reason",
     "Rejected",
     "Tally",
@@ -45,7 +37,9 @@ __all__ = [
     "put",
     "quarantined",
     "remove",
+    "some_of",
     "tally",
+    "told",
 ]
 
 LIMIT = 1_000_000
@@ -53,9 +47,6 @@ LIMIT = 1_000_000
 
 FILE, LINE, PUSH = "file", "line", "push"
 """What a row in quarantine is known by: its place in a file or table, a line of a file, a push."""
-
-_OF_A_VIEW = {"no_key", EXPRESSION}
-"""What is wrong with a row for one view only."""
 
 _BATCH = 256
 
@@ -68,12 +59,14 @@ class Reason(msgspec.Struct, frozen=True, array_like=True):
         reason: Why, in words.
         view: The view, `name@version`, for which alone it is wrong; empty for all.
         at: When it was last found, microseconds UTC.
+        found: When it was last found in a batch by each reading of it, see `reading_of`.
     """
 
     rule: str
     reason: str
     view: str = ""
     at: int = 0
+    found: dict[str, int] = {}
 
 
 class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,7 +83,7 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
         ordinal: Its place there, counted from 0; None for a line that is no row.
         line: The line, counted from 1, of what is no row.
         counted: Whether it counts all the same: for other features, or other views.
-        stamp: What the file and the source's definition were like.
+        stamp: What the file was like.
         raw: The row as an Arrow stream, where JSON text does not hold it.
         known: When a pushed row was known, microseconds UTC; None where that cannot be read.
     """
@@ -220,147 +213,24 @@ def _put_tally(tx: Writer, source: str, counts: Tally) -> None:
     tx.multi_put([(tally_key(source), msgspec.json.encode(counts))])
 
 
+def told(row: Rejected, reasons: Sequence[Reason]) -> Rejected:
+    """The row with these reasons; what is wrong for all views comes first."""
+    ordered = tuple(sorted(reasons, key=lambda each: bool(each.view)))
+    return msgspec.structs.replace(
+        row,
+        reasons=ordered,
+        rule=ordered[0].rule,
+        reason=ordered[0].reason,
+        counted=all(each.view for each in ordered),
+    )
+
+
 def pushed_key(source: str, row: str, offset: int, ordinal: int, *, by_content: bool) -> bytes:
     """The key of a pushed row."""
     if by_content:
         digest = hashlib.sha256(row.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return quarantine_key(source, PUSH, digest, 0)
     return quarantine_key(source, PUSH, f"{offset:020}", ordinal)
-
-
-class Batch:
-    """One load's look at a batch."""
-
-    def __init__(
-        self, source: str, view: str, stamps: Mapping[str, str], known: int, now: int, *, full: bool
-    ) -> None:
-        """Begin to look.
-
-        Args:
-            source: The source.
-            view: The view that is loaded, `name@version`.
-            stamps: For each file what it and the source's definition are like; a table in memory is "".
-            known: K.
-            now: The clock.
-            full: Whether all of the batch is read.
-        """
-        self.source, self.view, self.known, self.now = source, view, known, now
-        self._stamps = stamps
-        self._full = full
-        self._beyond: Counter[str] = Counter()
-
-    @classmethod
-    def of(cls, binding: Binding, files: Sequence[File] | None, known: int, now: int, *, full: bool) -> Self:
-        """The look that the load of a view takes.
-
-        Args:
-            binding: The view.
-            files: The files of the batch; None for a table in memory.
-            known: K.
-            now: The clock.
-            full: Whether all of the batch is read.
-        """
-        means = semantic_hash(binding.source)
-        stamps = {"": f"{means}:{now}"}
-        if files is not None:
-            stamps = {each.name: f"{means}:{each.size}:{each.changed}" for each in files}
-        return cls(binding.source.name, binding.id, stamps, known, now, full=full)
-
-    def put(self, store: OneHost, rejected: pa.Table, beyond: Mapping[str, int], limit: int = LIMIT) -> None:
-        """Put what the load has found into quarantine, some rows at a time.
-
-        Args:
-            store: The online store.
-            rejected: Rows, see `rejects_of`.
-            beyond: How many more there were that nobody wrote down, by rule.
-            limit: How many rows of the source are kept.
-        """
-        self._beyond.update(beyond)
-        for some in _some(self._found(rejected)):
-            found: dict[bytes, Rejected] = {}
-            for key, row in some:
-                found[key] = self._merged(found.get(key), row)
-            pushed = [pushed_key(self.source, row.row, 0, 0, by_content=True) for row in found.values()]
-            with store.transaction() as tx:
-                self._remove_covered(tx, pushed)
-                before = tx.multi_get(list(found))
-                rows = [
-                    (key, self._merged(None if data is None else _ROW.decode(data), row))
-                    for (key, row), data in zip(found.items(), before, strict=True)
-                ]
-                self._beyond.update(put(tx, self.source, rows, limit))
-
-    def _remove_covered(self, tx: Writer, pushed: Sequence[bytes]) -> None:
-        """Take out pushed rows that the batch, which is the record, has too: no others come in by a load."""
-        there = zip(pushed, tx.multi_get(pushed), strict=True)
-        covered = [
-            key for key, data in there if data is not None and _ROW.decode(data).known_before(self.known)
-        ]
-        remove(tx, self.source, covered)
-
-    def _found(self, rejected: pa.Table) -> Iterator[tuple[bytes, Rejected]]:
-        columns = (rejected.column(name).to_pylist() for name in ("row", "ordinal", "line", "origin"))
-        for place, (row, ordinal, line, origin, reasons) in enumerate(
-            zip(*columns, reasons_of(rejected), strict=True)
-        ):
-            told = tuple(
-                Reason(rule, reason, self.view if rule in _OF_A_VIEW else "", self.now)
-                for rule, reason in reasons
-            )
-            if ordinal is not None:
-                key = quarantine_key(self.source, FILE, origin, ordinal)
-            else:
-                key = quarantine_key(self.source, LINE, origin, -1 - place if line is None else line)
-            stamp = self._stamps.get(origin, "")
-            made = Rejected(
-                self.source, row, "", "", self.now, origin=origin, ordinal=ordinal, line=line, stamp=stamp
-            )
-            yield key, _told(made, told)
-
-    def _merged(self, before: Rejected | None, row: Rejected) -> Rejected:
-        """The row with what else is wrong with it: for other views, or found in this load already."""
-        if before is None or before.stamp != row.stamp:
-            return row
-        others = [
-            each for each in before.reasons if (each.view and each.view != self.view) or each.at == self.now
-        ]
-        mine = {(each.rule, each.reason, each.view) for each in row.reasons}
-        reasons = (
-            *row.reasons,
-            *(each for each in others if (each.rule, each.reason, each.view) not in mine),
-        )
-        return _told(msgspec.structs.replace(row, at=before.at), reasons)
-
-    def supersede(self, store: OneHost) -> None:
-        """Take out what the load, which has ended, found mended: rows, and what was wrong for its view."""
-        with store.transaction() as tx:
-            count_beyond(tx, self.source, self.view, self._beyond, anew=self._full)
-        for some in _some(self._superseded(store)):
-            with store.transaction() as tx:
-                remove(tx, self.source, [key for key, row in some if row is None])
-                kept = [(key, row) for key, row in some if row is not None]
-                tx.multi_put([(key, msgspec.json.encode(row)) for key, row in kept])
-
-    def _superseded(self, store: OneHost) -> Iterator[tuple[bytes, Rejected | None]]:
-        """What changes: a row with fewer reasons, or None for one that goes."""
-        for kind in (FILE, LINE):
-            for key, data in store.scan(quarantine_prefix(self.source, kind)):
-                row = _ROW.decode(data)
-                file = decode_key(key)[3]
-                if self._stamps.get(str(file)) != row.stamp:
-                    yield key, None
-                    continue
-                if not self._full:
-                    continue
-                reasons = tuple(
-                    each
-                    for each in row.reasons
-                    if each.at == self.now or (each.view and each.view != self.view)
-                )
-                if not reasons:
-                    yield key, None
-                elif reasons != row.reasons:
-                    yield key, _told(row, reasons)
 
 
 def forget_covered(store: OneHost, source: str, known: int) -> None:
@@ -373,23 +243,12 @@ def forget_covered(store: OneHost, source: str, known: int) -> None:
     """
     rows = ((key, _ROW.decode(data)) for key, data in store.scan(quarantine_prefix(source, PUSH)))
     covered = (key for key, row in rows if row.at < known and row.known_before(known))
-    for keys in _some(covered):
+    for keys in some_of(covered):
         with store.transaction() as tx:
             remove(tx, source, keys)
 
 
-def _some(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+def some_of(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+    """The items, as many at a time as go into one transaction."""
     while some := list(islice(items, _BATCH)):
         yield some
-
-
-def _told(row: Rejected, reasons: tuple[Reason, ...]) -> Rejected:
-    """The row with these reasons; what is wrong for all views comes first."""
-    ordered = tuple(sorted(reasons, key=lambda each: bool(each.view)))
-    return msgspec.structs.replace(
-        row,
-        reasons=ordered,
-        rule=ordered[0].rule,
-        reason=ordered[0].reason,
-        counted=all(each.view for each in ordered),
-    )
