@@ -307,6 +307,38 @@ def test_an_enforced_rule_makes_null_and_invalid_of_a_value_in_serving_and_histo
         assert history.manifest["statuses"]["paid_all"] == {"INVALID": 2, "PRESENT": 1}
 
 
+@hr.on_demand(
+    inputs={"paid": "sums:paid_all"}, output="double",
+    rules=[hr.rules.range(max=10, enforce="serve"), hr.rules.not_null(enforce="serve")],
+)  # fmt: skip
+def per_two(paid):
+    if paid == 1:
+        raise ValueError("one")
+    return None if paid == 2 else paid
+
+
+def test_the_reason_of_a_value_is_true_of_the_value(tmp_path: Path) -> None:
+    prices = {"u0": 50, "u1": 2, "u2": 1}
+    write(tmp_path / "events.jsonl", [row(place, price=price) for place, price in enumerate(prices.values())])
+    strict = [hr.rules.range(max=10, enforce="serve"), hr.rules.enum(values=[2.0], enforce="serve")]
+    with opened(tmp_path) as store:
+        (view,) = definitions(rules=())
+        free = agg.sum("paid", "price", windows=["all"])
+        best = agg.sum("best", "price", windows=["all"], rules=strict)
+        store.apply([dataclasses.replace(view, features=(free, best)), per_two])
+        store.materialize(end=K)
+        answer = store.get_online_features(["sums:best_all", "per_two"], {"user_id": [*prices]}, as_of=NOW)
+        told = {(v.entity["user_id"], v.feature): v.metadata.get("reason") for v in answer.values()}
+        assert told == {
+            ("u0", "best_all"): "it breaks the rule range(best_all); it breaks the rule enum(best_all)",
+            ("u1", "best_all"): None,
+            ("u2", "best_all"): "it breaks the rule enum(best_all)",
+            ("u0", "per_two"): "it breaks the rule range(per_two)",
+            ("u1", "per_two"): "it breaks the rule not_null(per_two)",
+            ("u2", "per_two"): "per_two: ValueError: one; it breaks the rule not_null(per_two)",
+        }
+
+
 def test_the_command_line_finds_shows_and_replays(tmp_path: Path) -> None:
     write(tmp_path / "events.jsonl", [row(0)])
     write(tmp_path / "new.jsonl", [row(7), row(8, price=-1), row(9, price=-2)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "Columns",
     "HeldColumns",
     "python_values",
+    "reason_of",
     "statuses",
 ]
 
@@ -57,7 +59,7 @@ class Column(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why rows are INVALID."""
+        """Why rows are INVALID; of one row see `reason_of`."""
         ...
 
     def to_list(self) -> list[Any]:
@@ -66,16 +68,23 @@ class Column(Protocol):
 
 
 class ArrowColumn(NamedTuple):
-    """A column that is there."""
+    """A column that is there; `reasons` has those of rows that have one of their own."""
 
     values: pa.Array
     status: Array
     newest: Array
     reason: str = ""
+    reasons: Mapping[int, str] = MappingProxyType({})
 
     def to_list(self) -> list[Any]:
         """The values as Python has them."""
         return python_values(self.values)
+
+
+def reason_of(column: Column, row: int) -> str:
+    """Why a row is INVALID: the column's reason, unless the rows have several."""
+    reasons: Mapping[int, str] = getattr(column, "reasons", {})
+    return reasons.get(row, column.reason)
 
 
 class Columns(Mapping[str, Column]):

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import DataError
-from headrace.kernel.columns import INVALID, STATUS_NAMES, Column, Columns
+from headrace.kernel.columns import INVALID, STATUS_NAMES, Column, Columns, reason_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class OnlineFeatures:
                 status = STATUS_NAMES[column.status[row]]
                 about = {"as_of": self.as_of}
                 if column.status[row] == INVALID:
-                    about["reason"] = column.reason
+                    about["reason"] = reason_of(column, row)
                 yield FeatureValue(
                     entity,
                     member.output,

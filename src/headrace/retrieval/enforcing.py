@@ -6,13 +6,14 @@ see no value. In history the values that break any rule are counted besides.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.intake.feature_rules import FeatureRules
-from headrace.kernel.columns import INVALID, Column, Columns, python_values
+from headrace.kernel.columns import INVALID, Column, Columns, python_values, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureJudge", "Judged", "JudgedColumns", "Judges", "judges_of"]
 
+_BROKEN = "it breaks the rule {}"
+
 
 class Judged(NamedTuple):
     """A column without the values that break an enforced rule.
@@ -36,6 +39,7 @@ class Judged(NamedTuple):
         newest: int64.
         reason: Why rows are INVALID.
         broken: How many values break each rule.
+        reasons: Why a row is, where rows have several reasons.
     """
 
     values: pa.Array
@@ -43,6 +47,7 @@ class Judged(NamedTuple):
     newest: Array
     reason: str
     broken: Mapping[str, int]
+    reasons: Mapping[int, str] = MappingProxyType({})
 
     def to_list(self) -> list[Any]:
         """The values as Python has them."""
@@ -75,16 +80,27 @@ class FeatureJudge:
     def judge(self, column: Column) -> Judged:
         """The column without what breaks an enforced rule."""
         values, status, reason = column.values, column.status, column.reason
+        reasons: dict[int, str] = {}
         faults, told = self._enforced.faults(values), self._told.faults(values)
         counts = _counts(self, faults, told)
         if faults:
             spoiled = np.logical_or.reduce([fault.mask for fault in faults])
             values = values.take(pa.array(np.arange(len(values)), mask=spoiled))
             status = np.where(spoiled, np.uint8(INVALID), status)
-            reason = "; ".join(
-                [*filter(None, [reason]), *(f"it breaks the rule {fault.rule}" for fault in faults)]
-            )
-        return Judged(values, status, column.newest, reason, counts)
+            if len(faults) > 1 or (column.status == INVALID).any():
+                reasons = {
+                    row: _reason(column, faults, row) for row in np.flatnonzero(status == INVALID).tolist()
+                }
+            reason = "; ".join(filter(None, [reason, *(_BROKEN.format(fault.rule) for fault in faults)]))
+        return Judged(values, status, column.newest, reason, counts, reasons)
+
+
+def _reason(column: Column, faults: Sequence[Fault], row: int) -> str:
+    """Why one row is INVALID, as it was before or by what it breaks."""
+    before = reason_of(column, row) if column.status[row] == INVALID else ""
+    return "; ".join(
+        filter(None, [before, *(_BROKEN.format(each.rule) for each in faults if each.mask[row])])
+    )
 
 
 def _counts(judge: FeatureJudge, *found: Sequence[Fault]) -> dict[str, int]:

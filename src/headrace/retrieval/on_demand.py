@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column
+from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column, reason_of
 from headrace.retrieval.returned import fitting
 from headrace.windows import FOREVER_AGO
 
@@ -49,17 +49,16 @@ def run_functions(
     for function in plan.functions:
         own = str(function.reference)
         values: dict[str, Sequence[Any]] = {}
-        failed, reason = np.zeros(len(t), dtype=bool), ""
+        failed: dict[int, str] = {}
         for parameter, place in plan.inputs[own].items():
             column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
             if place not in read:
                 read[place] = column.to_list()
             values[parameter] = read[place]
-            spoiled = _spoiled(column)
-            if spoiled.any():
-                failed, reason = failed | spoiled, reason or column.reason
+            spoiled = np.flatnonzero(_spoiled(column)).tolist()
+            failed = {**{row: reason_of(column, row) for row in spoiled}, **failed}
         values.update({name: request[name] for name in function.request})
-        column = _run(function, values, t, failed, reason)
+        column = _run(function, values, t, failed)
         done[own] = judges[own].judge(column) if own in judges else column
     asked = (member.reference for member in plan.members if member.view < 0)
     return {each.name: done[str(each)] for each in asked}
@@ -72,13 +71,14 @@ def _spoiled(column: Column) -> Array:
 
 
 def _run(
-    function: OnDemandFeature, values: Mapping[str, Sequence[Any]], t: Array, failed: Array, reason: str
+    function: OnDemandFeature, values: Mapping[str, Sequence[Any]], t: Array, failed: dict[int, str]
 ) -> Column:
     """The function's results; a row that failed before, for the reason given, is not computed."""
+    reason = next(iter(failed.values()), "")
     results: list[Any] = []
     names = list(values)
     for row, at in enumerate(t.tolist()):
-        if failed[row]:
+        if row in failed:
             results.append(None)
             continue
         try:
@@ -86,10 +86,9 @@ def _run(
             results.append(fitting(result, function.output))
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises spoils its own value only
             results.append(None)
-            failed[row] = True
-            reason = f"{function.name}: {type(error).__name__}: {error}"
+            reason = failed[row] = f"{function.name}: {type(error).__name__}: {error}"
     array = pa.array(results, type=function.output.arrow())
     status = np.full(len(t), PRESENT, dtype=np.uint8)
     status[array.is_null().to_numpy(zero_copy_only=False)] = NULL_VALUE
-    status[failed] = INVALID
-    return ArrowColumn(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason)
+    status[list(failed)] = INVALID
+    return ArrowColumn(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason, failed)
