@@ -1,0 +1,271 @@
+"""A key-value store in Redis, Valkey or a Redis Cluster.
+
+A record is one Redis string, named by the project's prefix and the record's key. The value is led by the
+instant it expires at, by the clock this store was given; by one byte where it never does. Redis is told to
+forget it too, by its own clock and some time later.
+
+Redis keeps no order of keys: a scan walks all there are and sorts those it wants. It is for maintenance. A
+request is one `multi_get`: one round trip, in a cluster one to each node, all of them at once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.cluster import RedisCluster
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from headrace.clock import Clock, SystemClock
+from headrace.errors import DataError, StoreError
+from headrace.stores.redis_errors import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Self
+
+__all__ = ["Patience", "RedisStore"]
+
+_AT_ONCE = 1_000
+"""How many commands one pipeline holds, and keys one step of a scan looks at."""
+_GRACE_MS = 60_000
+"""How long after a record's expiry Redis keeps it: its clock is not the store's."""
+_FOREVER, _UNTIL = b"-", b"+"
+_INSTANT = 17
+"""Digits of an instant, microseconds: enough until the year 5138, and exact as a double of Lua."""
+
+_COMPARE_AND_SET = """
+local raw = redis.call('GET', KEYS[1])
+local value = nil
+if raw and string.sub(raw, 1, 1) == '-' then
+  value = string.sub(raw, 2)
+elseif raw and tonumber(string.sub(raw, 2, 18)) > tonumber(ARGV[1]) then
+  value = string.sub(raw, 19)
+end
+if ARGV[2] == '-' then
+  if value then return 0 end
+elseif value ~= string.sub(ARGV[2], 2) then
+  return 0
+end
+if ARGV[3] == '-' then
+  redis.call('DEL', KEYS[1])
+elseif ARGV[4] == '' then
+  redis.call('SET', KEYS[1], string.sub(ARGV[3], 2))
+else
+  redis.call('SET', KEYS[1], string.sub(ARGV[3], 2), 'PX', ARGV[4])
+end
+return 1
+"""
+
+
+class Patience(NamedTuple):
+    """How long Redis is waited for.
+
+    Attributes:
+        timeout: Seconds until a connection or an answer is given up.
+        attempts: How often a verb is tried again after a connection was lost or an answer given up; pauses
+            between grow, and are drawn, so that many clients do not come back at once.
+        connections: The most connections one process holds.
+    """
+
+    timeout: float = 2.0
+    attempts: int = 3
+    connections: int = 64
+
+
+class RedisStore:
+    """A `KeyValue` store in a Redis; safe to use from many threads."""
+
+    def __init__(
+        self, url: str, prefix: str, *, clock: Clock | None = None, patience: Patience | None = None
+    ) -> None:
+        """Connect when something is first asked for.
+
+        Args:
+            url: `redis://` or `rediss://` (TLS), `redis+cluster://` or `rediss+cluster://` for a cluster;
+                user and password before the host, TLS options as the driver names them behind `?`.
+            prefix: What stands before all keys: the project's name. Projects may share a Redis.
+            clock: Tells which records have expired; the machine's by default.
+            patience: How long Redis is waited for.
+        """
+        self._url = url
+        self._prefix = prefix.encode() + b"\x00"
+        self._clock = clock or SystemClock()
+        self._patience = patience or Patience()
+        self._closed = False
+        self._clients: dict[int, redis.Redis | RedisCluster] = {}
+        self._opening = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def place(self) -> str:
+        """The server's address, without user and password."""
+        parts = urlsplit(self._url)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of the keys, in their order; None where there is no record."""
+        now = self._clock.now()
+        with self._client() as client:
+            return [_value(raw, now) for raw in self._raw(client, [self._name(key) for key in keys])]
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The records whose key starts with `prefix`, as (key, value) in the order of their keys."""
+        with self._client() as client:
+            names = sorted(set(self._names(client, prefix)))
+        skip = len(self._prefix)
+        for some in _batches(names):
+            now = self._clock.now()
+            with self._client() as client:
+                found = self._raw(client, some)
+            for name, raw in zip(some, found, strict=True):
+                value = _value(raw, now)
+                if value is not None:
+                    yield name[skip:], value
+
+    def multi_put(self, items: Iterable[tuple[bytes, bytes]], *, expire_at: int | None = None) -> None:
+        """Write the items; of items with one key the last counts."""
+        head, ttl = self._expiry(expire_at)
+        named = {self._name(key): head + value for key, value in items}
+        with self._client() as client:
+            for some in _batches(named.items()):
+                with client.pipeline(transaction=False) as pipe:
+                    for name, raw in some:
+                        pipe.set(name, raw, px=ttl)
+                    pipe.execute()
+
+    def delete(self, keys: Iterable[bytes]) -> None:
+        """Delete the records of the keys."""
+        names = [self._name(key) for key in keys]
+        with self._client() as client:
+            self._unlink(client, names)
+
+    def delete_prefix(self, prefix: bytes) -> None:
+        """Delete every record whose key starts with `prefix`, some at a time."""
+        with self._client() as client:
+            self._unlink(client, self._names(client, prefix))
+
+    def compare_and_set(
+        self, key: bytes, expected: bytes | None, new: bytes | None, *, expire_at: int | None = None
+    ) -> bool:
+        """Write `new` if the record's value is `expected`; say whether it was.
+
+        It is one script of Redis. It is not tried again: whether a lost answer was yes nobody can tell.
+        """
+        head, ttl = self._expiry(expire_at)
+        with self._client(attempts=0) as client:
+            done = client.eval(
+                _COMPARE_AND_SET,
+                1,
+                self._name(key),
+                self._clock.now(),
+                b"-" if expected is None else b"=" + expected,
+                b"-" if new is None else b"=" + head + new,
+                "" if ttl is None else ttl,
+            )
+        return bool(done)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._closed = True
+        with self._opening:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    @contextmanager
+    def _client(self, attempts: int | None = None) -> Iterator[Any]:
+        """The driver, its errors explained; it tries again as often as patience says, or as is said here."""
+        if self._closed:
+            raise StoreError("The store is closed.", remedy="Open it again.")
+        often = self._patience.attempts if attempts is None else attempts
+        try:
+            if often not in self._clients:
+                with self._opening:
+                    self._clients[often] = self._connected(often)
+            yield self._clients[often]
+        except redis.RedisError as error:
+            raise explain(error, self.place) from None
+
+    def _connected(self, attempts: int) -> redis.Redis | RedisCluster:
+        scheme, _, rest = self._url.partition("://")
+        secure, _, kind = scheme.partition("+")
+        patience = self._patience
+        options: dict[str, Any] = {
+            "socket_timeout": patience.timeout,
+            "socket_connect_timeout": patience.timeout,
+            "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), attempts),
+            "max_connections": patience.connections,
+            "health_check_interval": 30,
+            # Of Redis Enterprise; the handlers of a cluster's first connection would keep it open.
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        }
+        of = RedisCluster if kind == "cluster" else redis.Redis
+        client: redis.Redis | RedisCluster = of.from_url(f"{secure}://{rest}", **options)
+        return client
+
+    def _name(self, key: bytes) -> bytes:
+        if not key:
+            raise DataError("A key has no bytes.", remedy="Give every record a key.")
+        return self._prefix + key
+
+    def _expiry(self, expire_at: int | None) -> tuple[bytes, int | None]:
+        """What leads a value, and how many milliseconds Redis is to keep it."""
+        if expire_at is None:
+            return _FOREVER, None
+        left = max(expire_at - self._clock.now(), 0)
+        return _UNTIL + b"%0*d" % (_INSTANT, expire_at), left // 1_000 + _GRACE_MS
+
+    def _raw(self, client: Any, names: Sequence[bytes]) -> list[bytes | None]:
+        if not names:
+            return []
+        found: list[bytes | None]
+        if isinstance(client, RedisCluster):
+            with client.pipeline() as pipe:  # type: ignore[no-untyped-call]
+                for name in names:
+                    pipe.get(name)
+                found = pipe.execute()
+        else:
+            found = client.mget(names)
+        return found
+
+    def _names(self, client: Any, prefix: bytes) -> Iterator[bytes]:
+        """The names of all records whose key starts with `prefix`; some perhaps twice."""
+        pattern = re.sub(rb"([*?\[\]\\])", rb"\\\1", self._prefix + prefix) + b"*"
+        names: Iterator[bytes] = client.scan_iter(match=pattern, count=_AT_ONCE)
+        return names
+
+    def _unlink(self, client: Any, names: Iterable[bytes]) -> None:
+        for some in _batches(names):
+            with client.pipeline(transaction=False) as pipe:
+                for name in some:
+                    pipe.unlink(name)
+                pipe.execute()
+
+
+def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    left = iter(items)
+    while some := list(islice(left, _AT_ONCE)):
+        yield some
+
+
+def _value(raw: bytes | None, now: int) -> bytes | None:
+    """The value of what Redis holds; None where it has expired."""
+    if raw is None:
+        return None
+    if raw[:1] == _FOREVER:
+        return raw[1:]
+    return raw[1 + _INSTANT :] if int(raw[1 : 1 + _INSTANT]) > now else None

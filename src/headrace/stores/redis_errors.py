@@ -1,0 +1,73 @@
+"""What Redis and its driver say, in words that name the cause and the way out."""
+
+from __future__ import annotations
+
+from redis import exceptions
+
+from headrace.errors import StoreError
+
+__all__ = ["explain"]
+
+_CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        exceptions.AuthenticationError,
+        "Redis at {place} refuses the user or password.",
+        "Correct the user and password in [online] url, or in HEADRACE_ONLINE__URL.",
+    ),
+    (
+        exceptions.NoPermissionError,
+        "Redis at {place} does not allow this user to do that: {text}.",
+        "Allow the user the keys of the project's prefix, and GET, MGET, SET, UNLINK, SCAN and EVALSHA.",
+    ),
+    (
+        exceptions.OutOfMemoryError,
+        "Redis at {place} is out of memory.",
+        "Give it more maxmemory, or keep fewer generations; nothing is lost, Redis is a copy.",
+    ),
+    (
+        exceptions.ReadOnlyError,
+        "Redis at {place} is a replica that cannot be written to.",
+        "Give the address of the primary.",
+    ),
+    (
+        exceptions.BusyLoadingError,
+        "Redis at {place} is loading its data set.",
+        "Wait until it has loaded it.",
+    ),
+    (
+        exceptions.TimeoutError,
+        "Redis at {place} did not answer in time.",
+        "See whether it is overloaded, or raise [online] timeout.",
+    ),
+    (
+        exceptions.ClusterDownError,
+        "The Redis cluster at {place} is down.",
+        "See `redis-cli cluster info`; every slot must be covered.",
+    ),
+    (
+        exceptions.RedisClusterException,
+        "The Redis cluster at {place} cannot be used: {text}.",
+        "See `redis-cli cluster info`; a server that is no cluster has the address redis://...",
+    ),
+    (
+        exceptions.ConnectionError,
+        "Redis at {place} cannot be reached.",
+        "Start it, or correct [online] url; what is served can be filled in again with one command.",
+    ),
+)
+
+
+def explain(error: exceptions.RedisError, place: str) -> StoreError:
+    """A StoreError that says what happened.
+
+    Args:
+        error: What the driver raised.
+        place: The server, without user and password.
+    """
+    text = " ".join(map(str, error.args)).strip().rstrip(".")
+    for kind, message, remedy in _CAUSES:
+        if isinstance(error, kind):
+            return StoreError(message.format(place=place, text=text), asked=place, remedy=remedy)
+    return StoreError(
+        f"Redis at {place} refuses: {text}.", asked=place, remedy="See the log of the Redis server."
+    )
