@@ -15,6 +15,8 @@ from headrace.online.layout import LAYOUT, MANIFEST, stream_key
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.ports.key_value import Reader
 
 __all__ = [
@@ -23,10 +25,11 @@ __all__ = [
     "StreamState",
     "ViewManifest",
     "decode_manifest",
+    "decode_served",
     "decoded",
     "read_manifest",
-    "read_served",
     "read_streams",
+    "served_keys",
 ]
 
 Kept = TypeVar("Kept")
@@ -151,9 +154,14 @@ def read_streams(store: Reader, views: list[str]) -> list[StreamState]:
     return [_decode_stream(data, view) for view, data in zip(views, found, strict=True)]
 
 
-def read_served(store: Reader, views: list[str]) -> tuple[Manifest, list[StreamState]]:
-    """The manifest, and what the stream has written for each of the views: one look into the store."""
-    manifest, *streams = store.multi_get([MANIFEST, *map(stream_key, views)])
+def served_keys(views: list[str]) -> list[bytes]:
+    """Where the manifest and the streams of some views are."""
+    return [MANIFEST, *map(stream_key, views)]
+
+
+def decode_served(values: Sequence[bytes | None], views: list[str]) -> tuple[Manifest, list[StreamState]]:
+    """The manifest and what the stream has written for each of the views, from what those keys hold."""
+    manifest, *streams = values
     return decode_manifest(manifest), [
         _decode_stream(data, view) for view, data in zip(views, streams, strict=True)
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,19 +13,21 @@ from headrace.errors import AsOfTooEarly, StoreError
 from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, segment_prefix
-from headrace.online.manifest import Manifest, StreamState, read_served
+from headrace.online.manifest import Manifest, StreamState, decode_served, served_keys
 from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column, Columns
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
 
-__all__ = ["TOO_EARLY", "Asked", "Read", "read"]
+__all__ = ["TOO_EARLY", "Asked", "LastSeen", "Read", "Reading", "driven", "read", "reading"]
+
+Got = TypeVar("Got")
 
 TOO_EARLY = "as_of too early"
 
@@ -79,22 +82,70 @@ class Read(NamedTuple):
     columns: tuple[Columns, ...]
 
 
+Reading = Generator[Sequence[bytes], "Sequence[bytes | None]", Read]
+"""A read that does not know of stores: it yields keys, is sent their values, and returns what it got."""
+
+
 def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = None) -> Read:
-    """The features of some views.
+    """The features of some views; see `reading`.
 
     Args:
         store: A snapshot of the store.
         asked: The views.
         now: The clock.
+        as_of: The instant to answer for.
+    """
+    return driven(reading(asked, now, as_of), store)
+
+
+def driven(steps: Generator[Sequence[bytes], Sequence[bytes | None], Got], store: Reader) -> Got:
+    """What a read returns, driven over a store."""
+    try:
+        keys = next(steps)
+        while True:
+            keys = steps.send(store.multi_get(keys))
+    except StopIteration as done:
+        got: Got = done.value
+        return got
+
+
+def reading(
+    asked: Sequence[Asked], now: int, as_of: int | None = None, last: LastSeen | None = None
+) -> Reading:
+    """The features of some views, in as few looks into the store as can be.
+
+    Which records there are the manifest tells, so that it takes two looks: the manifest, the records. Who
+    remembers the manifest of the last read asks for both at once, and looks again only where it changed.
+
+    Args:
+        asked: The views.
+        now: The clock.
         as_of: The instant to answer for; None for the present: the clock, but not before what is loaded, and
             after the newest event merged.
+        last: What the last read saw; it is renewed.
 
     Raises:
         AsOfTooEarly: `as_of` is before the state of every entity.
         StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
     """
-    manifest, streams = read_served(store, [each.view for each in asked])
-    found = [_records(store, each, manifest, stream) for each, stream in zip(asked, streams, strict=True)]
+    views = [each.view for each in asked]
+    about = served_keys(views)
+    seen = () if last is None else last.values
+    wanted = _wanted(asked, views, seen) if seen else []
+    values = yield [*about, *(key for each in wanted for key in each.keys)]
+    told = tuple(values[: len(about)])
+    values = values[len(about) :]
+    if told != seen:
+        wanted = _wanted(asked, views, told)
+        keys = [key for each in wanted for key in each.keys]
+        values = (yield keys) if keys else []
+        if last is not None:
+            last.values = told
+    manifest, _ = decode_served(told, views)
+    found, at = [], 0
+    for of_one in wanted:
+        found.append(of_one.found(values[at : at + len(of_one.keys)]))
+        at += len(of_one.keys)
     t = _instant(found, now, as_of, [manifest.of(each.view).known for each in asked])
     columns = []
     spoiled: Array | None = None
@@ -110,7 +161,39 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
     return Read(t, tuple(columns))
 
 
-def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamState) -> _Found:
+class LastSeen:
+    """What the manifest and the streams of some views were when they were last read."""
+
+    __slots__ = ("values",)
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.values: tuple[bytes | None, ...] = ()
+
+
+class _Wanted(NamedTuple):
+    """The records of one view to ask for: what reads them, their keys, the entity of each, ascending."""
+
+    states: ReadableStates
+    keys: list[bytes]
+    entity: list[int]
+
+    def found(self, values: Sequence[bytes | None]) -> _Found:
+        """Those that are there."""
+        records, owners = [], []
+        for value, owner in zip(values, self.entity, strict=True):
+            if value is not None:
+                records.append(value)
+                owners.append(owner)
+        return _Found(self.states, records, owners)
+
+
+def _wanted(asked: Sequence[Asked], views: list[str], told: Sequence[bytes | None]) -> list[_Wanted]:
+    manifest, streams = decode_served(told, views)
+    return [_records(each, manifest, stream) for each, stream in zip(asked, streams, strict=True)]
+
+
+def _records(asked: Asked, manifest: Manifest, stream: StreamState) -> _Wanted:
     loaded = manifest.of(asked.view)
     if loaded.generation < 0 and (asked.batch or not stream.epochs):
         raise StoreError(
@@ -134,12 +217,7 @@ def _records(store: Reader, asked: Asked, manifest: Manifest, stream: StreamStat
         if key is not None:
             keys += [prefix + key for prefix in prefixes]
             entity += [number] * len(prefixes)
-    records, owners = [], []
-    for value, owner in zip(store.multi_get(keys), entity, strict=True):
-        if value is not None:
-            records.append(value)
-            owners.append(owner)
-    return _Found(states, records, owners)
+    return _Wanted(states, keys, entity)
 
 
 def _states(asked: Asked, stored: str) -> ReadableStates:

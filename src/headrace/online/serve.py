@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from headrace.errors import DataError, UnknownNameError
 from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.earlier import EarlierStates
-from headrace.online.read import Asked, read
+from headrace.online.read import Asked, LastSeen, driven, reading
 from headrace.online.states import states_of
 from headrace.retrieval.enforcing import Judges
 from headrace.retrieval.on_demand import run_functions
@@ -49,6 +49,7 @@ class Served:
         self._epoch_length = epoch_length
         self._find_earlier = find_earlier
         self._earlier: dict[tuple[int, str], ReadableStates | None] = {}
+        self._last = LastSeen()
         self._views = [
             (
                 each.binding,
@@ -66,14 +67,30 @@ class Served:
     def answer(
         self, store: Reader, entities: Entities, context: Mapping[str, Any], now: int, as_of: int | None
     ) -> OnlineFeatures:
-        """The features of some entities.
+        """The features of some entities; see `answering`.
 
         Args:
             store: A snapshot of the store.
+            entities: Join key -> values, or rows.
+            context: Request fields with one value for all.
+            now: The clock.
+            as_of: The instant to answer for; None for the present.
+        """
+        return driven(self.answering(entities, context, now, as_of), store)
+
+    def answering(
+        self, entities: Entities, context: Mapping[str, Any], now: int, as_of: int | None
+    ) -> Generator[Sequence[bytes], Sequence[bytes | None], OnlineFeatures]:
+        """The features of some entities, for those who ask the store themselves.
+
+        Args:
             entities: Join key -> values, or rows; request fields that differ by entity beside them.
             context: Request fields with one value for all.
             now: The clock.
             as_of: The instant to answer for; None for the present.
+
+        Yields:
+            Keys, whose values the store has are to be sent; most often once.
 
         Raises:
             DataError: A join key or request field is missing, of another type, or columns differ in length.
@@ -89,7 +106,7 @@ class Served:
             Asked(binding.id, states, keys[tuple(binding.keys)], self._epoch_length, earlier, batch)
             for binding, states, earlier, batch in self._views
         ]
-        found = read(store, asked, now, as_of)
+        found = yield from reading(asked, now, as_of, self._last)
         columns = [self._judges.columns(place, each) for place, each in enumerate(found.columns)]
         functions: Mapping[str, Column] = {}
         if self._plan.functions:
