@@ -9,6 +9,7 @@
     ├── DestructiveChangeError   a change that would lose data, without permission
     ├── DataError                rows, files or spines that cannot be used
     ├── StoreError               a store, registry or directory that cannot be used
+    │   └── UnreachableError     a server that is away at the moment
     ├── AsOfTooEarly             an instant before the stored state begins
     └── AuthError                the caller may not do this
 
@@ -33,6 +34,7 @@ __all__ = [
     "HeadraceError",
     "StoreError",
     "UnknownNameError",
+    "UnreachableError",
 ]
 
 
@@ -100,6 +102,10 @@ class DataError(HeadraceError):
 
 class StoreError(HeadraceError):
     """A store, registry or directory that cannot be used."""
+
+
+class UnreachableError(StoreError):
+    """A server that cannot be reached, or does not answer, at the moment."""
 
 
 class AsOfTooEarly(HeadraceError):  # noqa: N818 - the public contract names it so

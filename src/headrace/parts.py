@@ -7,17 +7,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headrace.definitions.loading import load_definitions
-from headrace.wiring import open_catalog, open_engine, open_online
+from headrace.wiring import open_catalog, open_engine, open_online, open_serving
 
 if TYPE_CHECKING:
     from headrace.clock import Clock
     from headrace.config import Settings
     from headrace.definitions.base import Definition
+    from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
+    from headrace.ports.key_value import OneHost
     from headrace.registry.registry import Registry
     from headrace.resolution import Resolution
-    from headrace.stores.lmdb import LmdbStore
     from headrace.training import TrainingSets
 
 __all__ = ["Parts"]
@@ -61,9 +62,14 @@ class Parts:
         return open_engine(self.settings)
 
     @cached_property
-    def online(self) -> LmdbStore:
-        """Where features are served from."""
+    def online(self) -> OneHost:
+        """What loads and pushes write to."""
         return open_online(self.settings, self.clock)
+
+    @cached_property
+    def serving(self) -> Serving:
+        """What requests are answered from."""
+        return open_serving(self.settings, self.clock, lambda: self.online)
 
     @cached_property
     def names(self) -> Resolution:
@@ -91,7 +97,7 @@ class Parts:
 
     def close(self) -> None:
         """Let go of registry and online store."""
-        for name in ("online", "_catalog"):
+        for name in ("serving", "online", "_catalog"):
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
     from headrace.ports.engine import Progress
+    from headrace.ports.key_value import OneHost
     from headrace.registry.changes import Plan
     from headrace.registry.lineage import Lineage
     from headrace.registry.registry import Applied, Registry
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from headrace.retrieval.settle import Settled
     from headrace.retrieval.validation import Failure
     from headrace.schema import Schema
-    from headrace.stores.lmdb import LmdbStore
     from headrace.testing.feature_tests.outcome import Report
 
 __all__ = ["FeatureStore"]
@@ -82,7 +82,7 @@ class FeatureStore:
         return self._parts.registry
 
     @property
-    def online(self) -> LmdbStore:
+    def online(self) -> OneHost:
         """Where features are served from."""
         return self._parts.online
 
@@ -352,6 +352,18 @@ class FeatureStore:
 
         return load(self._parts, None if end is None else instant(end), views, progress, full=full)
 
+    def refill(self) -> int:
+        """Copy all that is served into a Redis that was lost or emptied; say how many records.
+
+        Where the embedded store is served from there is nothing to copy: 0.
+
+        Raises:
+            StoreError: The copy cannot be reached.
+        """
+        from headrace.online.copying import CopiedStore
+
+        return self.online.refill() if isinstance(self.online, CopiedStore) else 0
+
     def push(self, source: str, rows: Any) -> Pushed:
         """Add events to a source's stream; when this returns they are durable and visible.
 
@@ -469,8 +481,8 @@ class FeatureStore:
         given = entity_rows if entities is None else entities
         served = self._names.request(features, service, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
-        with self.online.snapshot() as snapshot:
-            return served.answer(snapshot, given or {}, context or {}, self._parts.clock.now(), at)
+        now = self._parts.clock.now()
+        return self._parts.serving.answer(lambda: served.answering(given or {}, context or {}, now, at))
 
     async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineFeatures:
         """`get_online_features` on a thread of its own."""

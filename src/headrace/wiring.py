@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.config import path_of
+from headrace.config import path_of, without_password
 from headrace.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from headrace.clock import Clock
     from headrace.config import Settings
+    from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
     from headrace.ports.key_value import OneHost
     from headrace.stores.lmdb import LmdbStore
+    from headrace.stores.redis import RedisStore
 
-__all__ = ["open_catalog", "open_engine", "open_online", "open_trial", "open_trial_store"]
+_ONLINE = {
+    "lmdb": "lmdb",
+    "redis": "redis",
+    "rediss": "redis",
+    "redis+cluster": "redis",
+    "rediss+cluster": "redis",
+}
+
+__all__ = ["open_catalog", "open_engine", "open_online", "open_serving", "open_trial", "open_trial_store"]
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -51,22 +62,84 @@ def open_engine(settings: Settings) -> Engine:
     )
 
 
-def open_online(settings: Settings, clock: Clock, *, readonly: bool = False) -> LmdbStore:
-    """Where features are served from.
+def open_online(settings: Settings, clock: Clock) -> OneHost:
+    """What loads and pushes write to: the embedded store, and the copy that is served from if there is one.
 
     Raises:
         StoreError: It cannot be opened.
     """
-    path = path_of(settings.online.url)
-    if not settings.online.url.startswith("lmdb:") or path is None:
+    online = settings.online
+    if _kind(online.url) == "lmdb":
+        return _embedded(online.url, clock)
+    from headrace.online.copying import CopiedStore
+    from headrace.stores.turn import Turn
+
+    store, path = _embedded(online.embedded, clock), path_of(online.embedded)
+    assert path is not None  # noqa: S101 - it could not have been opened
+    return CopiedStore(store, _copy(settings, clock), clock, Turn(path / "copying.lock"))
+
+
+def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]) -> Serving:
+    """What requests are answered from.
+
+    Args:
+        settings: The project's.
+        clock: Tells the time.
+        online: Opens what is written to; only asked where that is what is served from.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    from headrace.online.serving import CopyServing, EmbeddedServing
+
+    if _kind(settings.online.url) == "lmdb":
+        return EmbeddedServing(online())
+    fallback = settings.online.fallback
+    return CopyServing(
+        _copy(settings, clock),
+        clock,
+        None if fallback is None else EmbeddedServing(_embedded(fallback, clock)),
+    )
+
+
+def _copy(settings: Settings, clock: Clock) -> RedisStore:
+    try:
+        from headrace.stores.redis import Patience, RedisStore
+    except ModuleNotFoundError:
         raise StoreError(
-            "There is no online store of this kind yet.",
+            "The driver of Redis is not installed.", remedy="Run: pip install 'headrace[redis]'."
+        ) from None
+    online = settings.online
+    patience = Patience(timeout=online.timeout)
+    return RedisStore(online.url, settings.project.name, clock=clock, patience=patience)
+
+
+def _embedded(url: str, clock: Clock) -> LmdbStore:
+    path = path_of(url)
+    if not url.startswith("lmdb:") or path is None:
+        raise StoreError(
+            "This is no embedded store.",
+            asked=without_password(url),
             available=["lmdb:///path"],
-            remedy='Set [online] url = "lmdb:///.headrace/online".',
+            remedy='Set [online] embedded, and fallback, to a URL such as "lmdb:///.headrace/online".',
         )
     from headrace.stores.lmdb import LmdbStore
 
-    return LmdbStore(path, readonly=readonly, clock=clock)
+    return LmdbStore(path, clock=clock)
+
+
+def _kind(url: str) -> str:
+    """The kind of an online store."""
+    scheme = url.partition(":")[0]
+    kind = _ONLINE.get(scheme)
+    if kind is None:
+        raise StoreError(
+            "There is no online store of this kind.",
+            asked=without_password(url),
+            available=[f"{each}://" for each in _ONLINE],
+            remedy='Set [online] url to one of them, such as "lmdb:///.headrace/online".',
+        )
+    return kind
 
 
 def open_trial(directory: Path) -> tuple[Catalog, Engine]:

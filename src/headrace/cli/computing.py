@@ -26,8 +26,13 @@ __all__ = ["materialize", "push"]
 )
 @click.option("--view", "views", multiple=True, metavar="VIEW", help="Only this view; again for several.")
 @click.option("--full", is_flag=True, help="Load everything anew, not only what is new.")
-def materialize(*, project: Path, as_json: bool, end: str | None, views: Sequence[str], full: bool) -> int:
+@click.option("--refill", is_flag=True, help="Load nothing: fill a Redis that was lost or emptied again.")
+def materialize(
+    *, project: Path, as_json: bool, end: str | None, views: Sequence[str], full: bool, refill: bool
+) -> int:
     """Load features into the online store: what is new since the load before, switched to at once."""
+    if refill:
+        return _refill(project, as_json=as_json, alone=end is None and not views and not full)
     with opened(project) as store, output.progress() as progress:
         loads = store.materialize(end, views=views or None, full=full, progress=progress)
     loaded = [each.to_dict() for each in loads]
@@ -41,6 +46,19 @@ def materialize(*, project: Path, as_json: bool, end: str | None, views: Sequenc
     else:
         output.note("There is no view to load: run `headrace apply` first.")
     return FOUND if any(each["rejected"] for each in loaded) else DONE
+
+
+def _refill(project: Path, *, as_json: bool, alone: bool) -> int:
+    """Fill the copy that is served from."""
+    if not alone:
+        raise click.UsageError("--refill copies all that is served: it goes with no other option.")
+    with opened(project) as store:
+        records = store.refill()
+    if as_json:
+        output.document({"records": records})
+    else:
+        output.note(f"{records:,} records copied.")
+    return DONE
 
 
 def _tell(load: Mapping[str, Any]) -> None:

@@ -248,6 +248,10 @@ class Store(Protocol):
         """Load views; what was loaded of each."""
         ...
 
+    def refill(self) -> int:
+        """Fill the copy that is served from; how many records."""
+        ...
+
     def push(self, source: str, rows: Any) -> Pushed:
         """Push events."""
         ...

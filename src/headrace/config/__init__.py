@@ -20,8 +20,10 @@
     "spark.executor.memory" = "8g"
 
     [online]
-    url = "lmdb:///.headrace/online"            # default; the only kind of store there is yet
-    fallback = "lmdb:///copy"                   # default: none; nothing reads it yet
+    url = "lmdb:///.headrace/online"            # default; or a copy: redis://, rediss://, redis+cluster://
+    fallback = "lmdb:///.headrace/online"       # default: none; read while a copy cannot be reached
+    embedded = "lmdb:///.headrace/online"       # default; what is written, where url is a copy of it
+    timeout = 2                                 # default; seconds until an answer of Redis is given up
 
 `project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
 `HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the

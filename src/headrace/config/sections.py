@@ -47,7 +47,12 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
     ),
     "online": (
         Online,
-        {"url": Key(values.url, f"lmdb:///{_STATE}/online"), "fallback": Key(values.url, None)},
+        {
+            "url": Key(values.url, f"lmdb:///{_STATE}/online"),
+            "fallback": Key(values.url, None),
+            "embedded": Key(values.url, f"lmdb:///{_STATE}/online"),
+            "timeout": Key(values.seconds, "2"),
+        },
     ),
     "serving": (Serving, {}),
     "monitoring": (Monitoring, {}),

@@ -62,12 +62,17 @@ class Online:
     """Where features are served from.
 
     Attributes:
-        url: `lmdb:///path` (absolute); URLs of other kinds of store are kept, and refused when it is opened.
-        fallback: Where to read when `url` cannot be reached, None for nowhere; nothing reads it yet.
+        url: `lmdb:///path` (absolute), or a copy of the embedded store: `redis://`, `rediss://` (TLS),
+            `redis+cluster://` or `rediss+cluster://`.
+        fallback: Where to read while `url` cannot be reached, `lmdb:///path`; None for nowhere.
+        embedded: The store of this host that loads and pushes write to, where `url` is a copy of it.
+        timeout: Seconds until an answer of Redis is given up.
     """
 
     url: str = field(repr=False)
     fallback: str | None = field(default=None, repr=False)
+    embedded: str = field(default="", repr=False)
+    timeout: float = 2.0
 
 
 @dataclass(frozen=True)

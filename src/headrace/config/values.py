@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["count", "engine", "size", "table", "text", "texts", "timezone", "url"]
+__all__ = ["count", "engine", "seconds", "size", "table", "text", "texts", "timezone", "url"]
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_LONGEST = 3600.0
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -60,6 +61,17 @@ def count(value: Any) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}", str(value).strip()):
         raise ValueError("is a number from 1 on")
     return int(value)
+
+
+def seconds(value: Any) -> float:
+    """A time in seconds, from a number or a text."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = 0.0
+    if isinstance(value, bool) or not 0 < found < _LONGEST:
+        raise ValueError("is a number of seconds above 0")
+    return found
 
 
 def table(value: Any) -> dict[str, str]:

@@ -19,6 +19,7 @@ __all__ = [
     "LOG",
     "MANIFEST",
     "NUMBERS",
+    "RECORDS",
     "STREAMS",
     "epoch_prefix",
     "inputs_key",
@@ -54,6 +55,8 @@ MANIFEST = encode_key(("manifest 3",))
 STREAMS = encode_key(("stream 3",))
 NUMBERS = encode_key(("next segment",))
 """The number of the next segment, of whatever view."""
+RECORDS = (encode_key((b"",))[:1], encode_key(("epoch 3",)))
+"""What the keys of records begin with: of segments, whose first part is bytes, and of epochs."""
 LOG, LATE = "log", "late"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis import exceptions
 
-from headrace.errors import StoreError
+from headrace.errors import StoreError, UnreachableError
 
 __all__ = ["explain"]
 
@@ -57,6 +57,15 @@ _CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
+_AWAY = (
+    exceptions.BusyLoadingError,
+    exceptions.ClusterDownError,
+    exceptions.ConnectionError,
+    exceptions.RedisClusterException,
+    exceptions.TimeoutError,
+)
+
+
 def explain(error: exceptions.RedisError, place: str) -> StoreError:
     """A StoreError that says what happened.
 
@@ -67,7 +76,8 @@ def explain(error: exceptions.RedisError, place: str) -> StoreError:
     text = " ".join(map(str, error.args)).strip().rstrip(".")
     for kind, message, remedy in _CAUSES:
         if isinstance(error, kind):
-            return StoreError(message.format(place=place, text=text), asked=place, remedy=remedy)
+            of = UnreachableError if isinstance(error, _AWAY) else StoreError
+            return of(message.format(place=place, text=text), asked=place, remedy=remedy)
     return StoreError(
         f"Redis at {place} refuses: {text}.", asked=place, remedy="See the log of the Redis server."
     )

@@ -1,0 +1,286 @@
+"""The online store of a project that serves from a copy: the embedded store is the record, another a copy.
+
+Everything is written to the embedded store, in its transactions. What is served (segments, epochs, manifest,
+streams) is marked there in the same transaction, and copied after it: records first, then what names them, of
+one state. A mark is taken away once its copy is there, so a process that dies in between, or a copy that
+cannot be reached, leaves marks, and whoever comes next goes on with them. One process copies at a time.
+
+What is deleted is deleted in the copy some time later: a reader that saw the manifest before may still ask.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from headrace.clock import SECOND
+from headrace.errors import StoreError
+from headrace.keys import decode_key, encode_key
+from headrace.online.layout import MANIFEST, RECORDS, STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from headrace.clock import Clock
+    from headrace.ports.key_value import KeyValue, OneHost, Reader, Writer
+
+__all__ = ["CopiedStore"]
+
+GRACE = 60 * SECOND
+"""How long the copy keeps what is deleted."""
+_RETRY = SECOND
+"""How long a copy that cannot be reached is left alone."""
+_PAGE = 2_000
+
+_RECORD, _ABOUT, _GONE = "copy 1", "copy 2", "copy 3"
+_TOKEN = encode_key(("copy",))
+"""In both stores: of which embedded store this is a copy."""
+
+
+class CopiedStore:
+    """A `OneHost` store, the embedded one, that keeps a copy of what is served."""
+
+    def __init__(
+        self,
+        store: OneHost,
+        copy: KeyValue,
+        clock: Clock,
+        turn: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        """Over both.
+
+        Args:
+            store: The embedded store.
+            copy: The other.
+            clock: Tells when what is deleted may go.
+            turn: Entered while copying: no other process of the host is in it.
+        """
+        self._store = store
+        self._copy = copy
+        self._clock = clock
+        self._turn = turn
+        self._leave_until = 0
+        self.trouble: StoreError | None = None
+        """Why the copy is behind; None where it was reached the last time."""
+
+    @property
+    def copy(self) -> KeyValue:
+        """What is served from."""
+        return self._copy
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See `Reader`; of the embedded store."""
+        return self._store.multi_get(keys)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See `Reader`; of the embedded store."""
+        return self._store.scan(prefix)
+
+    def snapshot(self) -> AbstractContextManager[Reader]:
+        """See `Transactional`; of the embedded store."""
+        return self._store.snapshot()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Writer]:
+        """See `Transactional`; what is served is copied when it has ended."""
+        with self._store.transaction() as tx:
+            marking = _Marking(tx, self._clock.now())
+            yield marking
+        if marking.marked:
+            self.catch_up()
+
+    def multi_put(self, items: Iterable[tuple[bytes, bytes]], *, expire_at: int | None = None) -> None:
+        """See `Writer`."""
+        with self.transaction() as tx:
+            tx.multi_put(items, expire_at=expire_at)
+
+    def delete(self, keys: Iterable[bytes]) -> None:
+        """See `Writer`."""
+        with self.transaction() as tx:
+            tx.delete(keys)
+
+    def delete_prefix(self, prefix: bytes) -> None:
+        """See `Writer`."""
+        if prefix.startswith(RECORDS):
+            with self._store.transaction() as tx:
+                tx.multi_put([(encode_key((_GONE, prefix)), encode_key((self._clock.now(),)))])
+        self._store.delete_prefix(prefix)
+
+    def compare_and_set(
+        self, key: bytes, expected: bytes | None, new: bytes | None, *, expire_at: int | None = None
+    ) -> bool:
+        """See `KeyValue`."""
+        with self.transaction() as tx:
+            if tx.multi_get([key]) != [expected]:
+                return False
+            if new is None:
+                tx.delete([key])
+            else:
+                tx.multi_put([(key, new)], expire_at=expire_at)
+            return True
+
+    def close(self) -> None:
+        """Let go of both."""
+        self._copy.close()
+        self._store.close()
+
+    def catch_up(self, *, insist: bool = False) -> bool:
+        """Copy what is marked; say whether all is copied that may be.
+
+        Args:
+            insist: Raise what keeps it from being copied; without, it is left for later.
+
+        Raises:
+            StoreError: Only if insisted: the copy cannot be reached.
+        """
+        if not insist and self._clock.now() < self._leave_until:
+            return False
+        try:
+            with self._turn():
+                if self._copy.multi_get([_TOKEN]) != [self._token()]:
+                    self._fill()
+                self._copy_marked()
+        except StoreError as error:
+            self.trouble, self._leave_until = error, self._clock.now() + _RETRY
+            if insist:
+                raise
+            return False
+        self.trouble = None
+        return True
+
+    def refill(self) -> int:
+        """Copy all that is served, and take away what is not; say how many records are copied.
+
+        Raises:
+            StoreError: The copy cannot be reached.
+        """
+        with self._turn():
+            copied = self._fill()
+            self._copy_marked()
+        self.trouble = None
+        return copied
+
+    def behind(self) -> int:
+        """How many records wait to be copied."""
+        return sum(1 for kind in (_RECORD, _ABOUT) for _ in self._store.scan(encode_key((kind,))))
+
+    def _token(self) -> bytes:
+        """What tells this embedded store from any other."""
+        (token,) = self._store.multi_get([_TOKEN])
+        if token is None:
+            self._store.compare_and_set(_TOKEN, None, os.urandom(16))
+            (token,) = self._store.multi_get([_TOKEN])
+        assert token is not None  # noqa: S101 - nobody deletes it
+        return token
+
+    def _copy_marked(self) -> None:
+        while True:
+            with self._store.snapshot() as now:
+                marks = [mark for kind in (_RECORD, _ABOUT) for mark in now.scan(encode_key((kind,)))]
+                for some in _pages(iter(marks)):
+                    self._put(now, [_marked(mark) for mark, _ in some])
+            if not marks:
+                break
+            self._unmark(marks)
+        self._clear_gone()
+
+    def _put(self, now: Reader, keys: Sequence[bytes]) -> None:
+        """Copy some records; those that are no more will go with their prefix."""
+        found = zip(keys, now.multi_get(keys), strict=True)
+        self._copy.multi_put([(key, value) for key, value in found if value is not None])
+
+    def _unmark(self, marks: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take marks away that still say what they said when their records were copied."""
+        for some in _pages(iter(marks)):
+            with self._store.transaction() as tx:
+                held = tx.multi_get([mark for mark, _ in some])
+                tx.delete([mark for (mark, said), says in zip(some, held, strict=True) if says == said])
+
+    def _clear_gone(self) -> None:
+        """Delete in the copy what was deleted some time ago and has not come again."""
+        late = self._clock.now() - GRACE
+        for mark, since in list(self._store.scan(encode_key((_GONE,)))):
+            if decode_key(since)[0] > late:  # type: ignore[operator]
+                continue
+            self._delete_what_is_not_here(_marked(mark))
+            self._unmark([(mark, since)])
+
+    def _delete_what_is_not_here(self, prefix: bytes) -> None:
+        for some in _pages(key for key, _ in self._copy.scan(prefix)):
+            here = self._store.multi_get(some)
+            self._copy.delete(
+                [key for key, value in zip(some, here, strict=True) if value is None and key != _TOKEN]
+            )
+
+    def _fill(self) -> int:
+        """Copy everything that is served, of one state; what names records last."""
+        copied = 0
+        with self._store.snapshot() as now:
+            for prefix in (*RECORDS, STREAMS, MANIFEST):
+                for some in _pages(now.scan(prefix)):
+                    self._copy.multi_put(some)
+                    copied += len(some)
+        self._delete_what_is_not_here(b"")
+        self._copy.multi_put([(_TOKEN, self._token())])
+        return copied
+
+
+class _Marking:
+    """A transaction that marks what it writes of what is served."""
+
+    def __init__(self, tx: Writer, now: int) -> None:
+        self._tx = tx
+        self._now = now
+        self.marked = False
+
+    def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return self._tx.multi_get(keys)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return self._tx.scan(prefix)
+
+    def multi_put(self, items: Iterable[tuple[bytes, bytes]], *, expire_at: int | None = None) -> None:
+        items = list(items)
+        self._tx.multi_put(items, expire_at=expire_at)
+        self._mark([key for key, _ in items])
+
+    def delete(self, keys: Iterable[bytes]) -> None:
+        keys = list(keys)
+        self._tx.delete(keys)
+        gone = [key for key in keys if key.startswith(RECORDS)]
+        self._tx.multi_put([(encode_key((_GONE, key)), encode_key((self._now,))) for key in gone])
+
+    def delete_prefix(self, prefix: bytes) -> None:
+        self._tx.delete_prefix(prefix)
+        if prefix.startswith(RECORDS):
+            self._tx.multi_put([(encode_key((_GONE, prefix)), encode_key((self._now,)))])
+
+    def _mark(self, keys: Sequence[bytes]) -> None:
+        kinds = [(key, _kind(key)) for key in keys]
+        said = os.urandom(8)  # so that a mark made again is another mark
+        marks = [(encode_key((kind, key)), said) for key, kind in kinds if kind]
+        if marks:
+            self._tx.multi_put(marks)
+            self.marked = True
+
+
+def _kind(key: bytes) -> str:
+    """Which mark a written key gets; none where it is not served."""
+    if key.startswith(RECORDS):
+        return _RECORD
+    return _ABOUT if key == MANIFEST or key.startswith(STREAMS) else ""
+
+
+def _marked(mark: bytes) -> bytes:
+    """The key or prefix that a mark is for."""
+    key: Any = decode_key(mark)[1]
+    marked: bytes = key
+    return marked
+
+
+def _pages(items: Iterator[Any]) -> Iterator[list[Any]]:
+    while some := list(islice(items, _PAGE)):
+        yield some

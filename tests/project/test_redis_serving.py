@@ -1,0 +1,127 @@
+"""A project that serves from Redis answers as from its embedded store, whatever befalls Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import redis as driver
+
+from headrace.clock import DAY, FixedClock
+from headrace.errors import UnreachableError
+from headrace.stores.redis import RedisStore
+from tests.project.market import NOW, K, activity, again, event, events, newest, online, project
+from tests.services.redis import packaged_binary, redis, system_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import headrace as hr
+
+FEATURES = ["activity:events_7d", "activity:spend_7d", "newest:price"]
+
+
+def with_redis(directory: Path, url: str, *more: str) -> hr.FeatureStore:
+    """A project that serves from a Redis."""
+    project(directory, events(0, 10)).close()
+    lines = ['[project]\nname = "market"', f'[online]\nurl = "{url}"', "timeout = 1", *more]
+    (directory / "headrace.toml").write_text("\n".join(lines) + "\n")
+    return again(directory)
+
+
+@pytest.mark.parametrize("kind", ["redis_url", "redis_cluster_url"])
+def test_redis_answers_as_the_embedded_store_does(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(kind)
+    with project(tmp_path / "plain", events(0, 10)) as plain, with_redis(tmp_path / "copied", url) as copied:
+        for store in (plain, copied):
+            store.apply([activity(), newest()])
+            store.materialize(end=K)
+            store.push("clicks", events(10, 12))
+            store.materialize(end=K + DAY)
+            store.push("clicks", [event(900, NOW - DAY, user_id="nobody")])
+        assert online(copied, *FEATURES) == online(plain, *FEATURES)
+        assert online(plain, *FEATURES)["spend_7d"][3] == 900.0
+
+
+def test_a_request_is_one_round_trip(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with with_redis(tmp_path / "market", redis_url) as store:
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        online(store, *FEATURES)
+        asked: list[int] = []
+        get = RedisStore.multi_get
+
+        def counted(self: RedisStore, keys: Sequence[bytes]) -> list[bytes | None]:
+            asked.append(len(keys))
+            return get(self, keys)
+
+        monkeypatch.setattr(RedisStore, "multi_get", counted)
+        online(store, *FEATURES)
+        assert len(asked) == 1, "two views, four entities"
+
+
+def test_a_server_needs_nothing_but_registry_and_redis(tmp_path: Path, redis_url: str) -> None:
+    with with_redis(tmp_path / "market", redis_url) as store:
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        answer = online(store, *FEATURES)
+    (tmp_path / "market" / ".headrace" / "online").rename(tmp_path / "elsewhere")
+    with again(tmp_path / "market") as server:
+        assert online(server, *FEATURES) == answer
+    assert not (tmp_path / "market" / ".headrace" / "online").exists()
+
+
+def test_an_emptied_redis_is_refilled_with_one_command(tmp_path: Path, redis_url: str) -> None:
+    with with_redis(tmp_path / "market", redis_url) as store:
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        store.push("clicks", events(10, 12))
+        answer = online(store, *FEATURES)
+        with driver.Redis.from_url(redis_url) as client:
+            client.flushall()
+        with pytest.raises(Exception, match="never loaded"):
+            online(store, *FEATURES)
+        assert store.refill() > 0
+        assert online(store, *FEATURES) == answer
+
+
+def test_projects_share_a_redis(tmp_path: Path, redis_url: str) -> None:
+    with (
+        with_redis(tmp_path / "one", redis_url) as one,
+        RedisStore(redis_url, "other", clock=FixedClock(NOW)) as other,
+    ):
+        one.apply([activity()])
+        one.materialize(end=K)
+        assert list(other.scan(b"")) == []
+        other.multi_put([(b"k", b"v")])
+        one.refill()
+        assert other.multi_get([b"k"]) == [b"v"]
+
+
+def test_while_redis_is_away_the_fallback_answers_and_nothing_is_lost(tmp_path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    with redis(binary) as url:
+        fallback = 'fallback = "lmdb:///.headrace/online"'
+        store = with_redis(tmp_path / "market", url, fallback)
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+    with store:
+        answer = online(store, *FEATURES)
+        assert answer["events_7d"][0] > 0
+        assert store.push("clicks", [event(900, NOW - DAY, user_id="nobody")]).accepted == 1
+        assert online(store, *FEATURES)["spend_7d"][3] == 900.0
+
+
+def test_without_a_fallback_it_says_that_redis_is_away(tmp_path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    with redis(binary) as url:
+        store = with_redis(tmp_path / "market", url)
+        store.apply([activity()])
+        store.materialize(end=K)
+    with store, pytest.raises(UnreachableError, match="cannot be reached"):
+        online(store, "activity:events_7d")
