@@ -12,6 +12,7 @@ HEAVY = {
     "click",
     "confluent_kafka",
     "duckdb",
+    "httptools",
     "hypothesis",
     "lmdb",
     "numpy",
@@ -26,6 +27,7 @@ HEAVY = {
     "sqlalchemy",
     "starlette",
     "uvicorn",
+    "uvloop",
     "yaml",
 }
 REPORT = "import json, sys; print(json.dumps(sorted(sys.modules)))"

@@ -19,7 +19,7 @@ Each says what was asked, what exists, and what to do: `asked`, `available`, `re
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +57,17 @@ class HeadraceError(Exception):
         self.available = tuple(map(_printable, available))
         self.remedy = _printable(remedy)
         super().__init__(self._text())
+
+    def document(self) -> dict[str, Any]:
+        """The error as programs read it: under `error`, its type and what its attributes say."""
+        told = {
+            "type": type(self).__name__,
+            "message": self.message,
+            "asked": self.asked,
+            "available": list(self.available),
+            "remedy": self.remedy,
+        }
+        return {"error": told}
 
     def _text(self) -> str:
         parts = [self.message]

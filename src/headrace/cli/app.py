@@ -25,6 +25,7 @@ VERBS = {
     "materialize": "computing",
     "push": "computing",
     "get": "serving",
+    "serve": "http",
     "validate": "validating",
     "doctor": "checking",
 }

@@ -58,14 +58,7 @@ def verb(function: Callable[..., int]) -> Verb:
 def told(error: HeadraceError, *, as_json: bool) -> str:
     """An error as people or programs read it."""
     if as_json:
-        document = {
-            "type": type(error).__name__,
-            "message": error.message,
-            "asked": error.asked,
-            "available": list(error.available),
-            "remedy": error.remedy,
-        }
-        return json.dumps({"error": document}, ensure_ascii=False)
+        return json.dumps(error.document(), ensure_ascii=False)
     lines = [click.style("Error: ", fg="red", bold=True) + error.message]
     details = {"asked": error.asked, "available": ", ".join(error.available), "remedy": error.remedy}
     indent = " " * 13

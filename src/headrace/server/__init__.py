@@ -1,0 +1,1 @@
+"""The HTTP server: features by POST, in Feast's wire format; one face of `FeatureStore`."""

@@ -1,0 +1,89 @@
+"""The application: which address is answered by what."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from headrace.errors import HeadraceError, UnknownNameError
+from headrace.project import FeatureStore
+from headrace.server.asking import ask, is_there
+from headrace.server.edge import Endpoint, Incoming
+from headrace.server.questions import decoded
+from headrace.server.replies import Reply, json_reply, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+__all__ = ["application"]
+
+
+def application(project: Path) -> Starlette:
+    """The application that serves a project.
+
+    Args:
+        project: Its directory.
+
+    Raises:
+        HeadraceError: Its settings cannot be used.
+    """
+    store = FeatureStore(project)
+    answers = Answers(store)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            store.close()
+
+    routes = [
+        Route("/get-online-features", Endpoint(answers.online), methods=["POST"]),
+        Route("/health", Endpoint(answers.health), methods=["GET"]),
+        Route("/ready", Endpoint(answers.ready), methods=["GET"]),
+    ]
+    known = [route.path for route in routes]
+
+    async def not_served(request: Request, error: Exception) -> Response:
+        """What Starlette refuses: an address or method there is not."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            told: HeadraceError = UnknownNameError.of("address", request.url.path, known)
+        else:
+            told = HeadraceError(f"{request.method} {request.url.path}: {error.detail}.")
+        reply = refusal(told, error.status_code)
+        return Response(reply.body, reply.status, error.headers, media_type="application/json")
+
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: not_served})
+
+
+class Answers:
+    """The answers of each address, from one store."""
+
+    def __init__(self, store: FeatureStore) -> None:
+        """Over a store."""
+        self._store = store
+
+    async def online(self, incoming: Incoming) -> Reply:
+        """`POST /get-online-features`."""
+        answer = await ask(self._store, decoded(incoming.body))
+        return Reply(msgspec.json.encode(answer.document()))
+
+    async def health(self, _: Incoming) -> Reply:
+        """`GET /health`: the process is there."""
+        return json_reply({"status": "ok"})
+
+    async def ready(self, _: Incoming) -> Reply:
+        """`GET /ready`: registry and online store answer."""
+        is_there(self._store)
+        return json_reply({"status": "ready"})

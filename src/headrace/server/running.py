@@ -1,0 +1,77 @@
+"""Running the server: one port, some worker processes, an end that loses no request."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from headrace.errors import StoreError
+from headrace.server.app import application
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["run"]
+
+_BACKLOG = 2_048
+_KEEP_ALIVE = 75
+"""Seconds an idle connection is kept: longer than load balancers keep theirs, so that they close first."""
+
+
+def run(project: Path, host: str, port: int, workers: int, started: Callable[[str], None]) -> None:
+    """Serve a project until the process is told to end; requests in flight are answered first.
+
+    Args:
+        project: Its directory.
+        host: The address to listen on.
+        port: The port; 0 for a free one.
+        workers: How many processes answer.
+        started: Hears the URL once connections are taken.
+
+    Raises:
+        StoreError: The port cannot be had.
+    """
+    listening = _listen(host, port)
+    bound = listening.getsockname()[1]
+    config = uvicorn.Config(
+        partial(application, project),
+        factory=True,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+    )
+    for each in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again when it has drained: the process is then done, not killed
+        signal.signal(each, lambda *_: None)
+    started(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
+    if workers == 1:
+        uvicorn.Server(config).run([listening])
+    else:
+        Multiprocess(config, [listening]).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens: connections wait in it until a worker takes them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise StoreError(
+            f"Port {port} of {host} cannot be had: {error.strerror or error}.",
+            asked=f"{host}:{port}",
+            remedy="Choose another with --port or --host.",
+        ) from None
