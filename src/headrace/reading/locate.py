@@ -96,7 +96,8 @@ def _check(path: Path, what: str) -> None:
             available=[*KINDS, ".csv.gz", ".jsonl.gz"],
             remedy="Convert it, or give it its right suffix.",
         )
-    if path.stat().st_size == 0:
+    plain = kind_of(path) == "json" and path.suffix.lower() != ".gz"
+    if path.stat().st_size == 0 and not plain:  # no rows of JSON Lines are no bytes
         raise DataError(
             f"The file {str(path)!r} of {what} is empty.", asked=path, remedy="Remove it, or write it again."
         )
