@@ -11,6 +11,7 @@ import pytest
 import headrace as hr
 from headrace import agg
 from headrace.clock import FixedClock
+from headrace.errors import DefinitionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,3 +156,36 @@ def test_what_a_version_found_that_nobody_loads_any_more_is_forgotten(tmp_path: 
         loads = store.materialize(end="2026-01-03T00:00:00Z")
         assert [each.view for each in loads] == ["sums@2"]
         assert reasons(store) == {}
+
+
+@pytest.mark.parametrize("last", ["9.jsonl", "0.jsonl"])
+def test_an_empty_file_of_json_lines_is_a_quiet_day(tmp_path: Path, last: str) -> None:
+    write(tmp_path, 1, click("a", "2026-01-01T10:00:00Z", "a"))
+    (tmp_path / "clicks" / last).touch()
+    with opened(tmp_path, "2026-01-02T12:00:00Z") as store:
+        store.apply([clicks("1", batch="clicks/*.jsonl")])
+        (loaded,) = store.materialize(end="2026-01-02T00:00:00Z")
+        assert (loaded.events, loaded.rejected) == (1, 0)
+        assert counts(store, "2026-01-02T12:00:00Z") == ([1], [1])
+        assert store.materialize(end="2026-01-02T00:00:00Z")[0].full == ""
+
+
+def test_rules_on_local_times_are_refused_to_views_of_another_zone(tmp_path: Path) -> None:
+    write(tmp_path, 1, click("a", "2026-01-01T10:00:00Z", "a"))
+    hours = {
+        "columns": {
+            "hour": "date_part('hour', local(ts))",
+            "next": "hour + 1",
+            "utc": "date_part('hour', ts)",
+        }
+    }
+    local = [hr.rules.custom("awake", "date_part('hour', local(ts)) > 6"), hr.rules.range("next", max=22)]
+    with opened(tmp_path, "2026-01-02T12:00:00Z") as store:
+        for rule in local:
+            view = clicks("1", rule, **hours)
+            store.plan([view])
+            store.plan([dataclasses.replace(view, timezone="UTC")])
+            with pytest.raises(DefinitionError, match=r"those of UTC, the project's zone; .* Asia/Tokyo"):
+                store.plan([dataclasses.replace(view, timezone="Asia/Tokyo")])
+        for rule in (hr.rules.range("utc", max=22), hr.rules.enum("kind", ["a"])):
+            store.plan([dataclasses.replace(clicks("1", rule, **hours), timezone="Asia/Tokyo")])

@@ -29,6 +29,7 @@ class Conditions:
 
     Attributes:
         inputs: The schema's columns that they read.
+        local: Whether they read local times.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Conditions:
             if name in bound and name not in needed:
                 needed.add(name)
                 waiting += bound[name].reads
+        self.local = any(bound[name].local for name in needed)
         return Evaluator(schema, {name: text for name, text in texts.items() if name in needed}, zone)
 
     def faults(self, rows: pa.Table) -> list[Fault]:

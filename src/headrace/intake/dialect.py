@@ -79,10 +79,12 @@ class Parsed(NamedTuple):
     Attributes:
         sql: What is evaluated: the expression written back, `local` resolved.
         reads: The columns it reads, as the schema spells them.
+        local: Whether it reads a local time.
     """
 
     sql: str
     reads: frozenset[str]
+    local: bool
 
 
 def parse(place: Place, columns: Iterable[str], zone: str) -> Parsed:
@@ -100,7 +102,7 @@ def parse(place: Place, columns: Iterable[str], zone: str) -> Parsed:
     checking = _Checking(place, {name.casefold(): name for name in columns}, zone)
     tree = _tree(place)
     checking.walk(_selected(tree), frozenset())
-    return Parsed(_written(tree), frozenset(checking.reads))
+    return Parsed(_written(tree), frozenset(checking.reads), checking.local)
 
 
 def _parsed(statement: str) -> Node:
@@ -156,6 +158,7 @@ class _Checking:
         self.columns = columns
         self.zone = zone
         self.reads: set[str] = set()
+        self.local = False
 
     def walk(self, node: Node, bound: frozenset[str]) -> None:
         """Check a node and what is below it; `bound` are the parameters of the lambdas around it."""
@@ -251,6 +254,7 @@ class _Checking:
                 asked=self.zone,
                 remedy="Use an IANA name: Europe/Paris.",
             )
+        self.local = True
         new = _selected(_parsed("SELECT timezone('', CAST(x AS TIMESTAMPTZ))"))
         zone, cast = (each["expression"] for each in new["arguments"])
         zone["literal"]["text"] = self.zone

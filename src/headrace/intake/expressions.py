@@ -45,12 +45,14 @@ class Bound(NamedTuple):
         sql: What is evaluated, cast to its type.
         type: The type of its value.
         reads: The columns and other expressions it reads.
+        local: Whether it reads a local time itself.
     """
 
     name: str
     sql: str
     type: Type
     reads: frozenset[str]
+    local: bool
 
 
 def derived_types(
@@ -163,7 +165,7 @@ def _bind(name: str, place: Place, types: Mapping[str, Type], zone: str) -> Boun
             asked=found,
             remedy="Cast it to a type of your choice: CAST(... AS BIGINT), for example.",
         )
-    return Bound(name, f"CAST({parsed.sql} AS {of.sql()})", of, parsed.reads)
+    return Bound(name, f"CAST({parsed.sql} AS {of.sql()})", of, parsed.reads, parsed.local)
 
 
 def _type_of(found: DuckDBPyType) -> Type | None:

@@ -79,6 +79,7 @@ class RowRules:
     Attributes:
         warns: Whether rows that break them count all the same.
         inputs: The schema's columns that they read.
+        local: Whether they read local times.
     """
 
     def __init__(self, source: RuledSource, schema: Mapping[str, Type], zone: str = "UTC") -> None:
@@ -107,6 +108,7 @@ class RowRules:
         self._plain = [ValueRule(rule, schema[rule.column], f"column {rule.column!r}") for rule in here]
         rest = [rule for rule in source.rules if rule.kind != "unique" and rule not in here]
         self._conditions = Conditions(rest, schema, source.columns, zone)
+        self.local = self._conditions.local
         read = {rule.column for rule in here} | self._conditions.inputs
         self.inputs = tuple(name for name in schema if name in read)
 

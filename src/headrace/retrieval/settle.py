@@ -79,6 +79,8 @@ def settle(
             schema = each.source.schema
             assert schema is not None  # noqa: S101 - freeze has settled it
             binding = bind(each, schema, zone)
+            if binding.zone != zone and each.is_active:
+                _check_rules(each, schema, binding.zone, zone)
             types = {
                 **schema,
                 **derived_types(schema, each.source.columns, binding.zone, each.source.written),
@@ -91,3 +93,15 @@ def settle(
             bind_label(each, zone)
     check_references(settled, offered)
     return Settled(tuple(document(each, resolved, zone) for each in given), tuple(features), read)
+
+
+def _check_rules(view: View, schema: Schema, own: str, zone: str) -> None:
+    """Refuse rules that would mean something else to a view: a row has one verdict, whoever reads it."""
+    if RowRules(view.source, schema, own).local:
+        raise view.error(
+            f"rules of source {view.source.name!r} read local times: those of {zone}, the project's zone; "
+            f"the view's are those of {own}.",
+            asked=own,
+            available=[zone],
+            remedy="Leave out the view's timezone, or the local times in the rules.",
+        )
