@@ -25,6 +25,10 @@
     embedded = "lmdb:///.headrace/online"       # default; what is written, where url is a copy of it
     timeout = 2                                 # default; seconds until an answer of Redis is given up
 
+    [serving]
+    max_body = "4MB"              # default; the largest request taken
+    max_entities = 10000          # default; how many entities one request may ask about
+
 `project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
 `HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the
 project's directory wherever they are written; in a URL a path begins after the third slash, so an absolute

@@ -54,7 +54,7 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
             "timeout": Key(values.seconds, "2"),
         },
     ),
-    "serving": (Serving, {}),
+    "serving": (Serving, {"max_body": Key(values.size, "4MB"), "max_entities": Key(values.count, "10000")}),
     "monitoring": (Monitoring, {}),
     "alerts": (Alerts, {}),
 }

@@ -77,7 +77,15 @@ class Online:
 
 @dataclass(frozen=True)
 class Serving:
-    """The server; it has no keys yet."""
+    """The server.
+
+    Attributes:
+        max_body: Bytes of the largest request taken.
+        max_entities: How many entities one request may ask about.
+    """
+
+    max_body: int = 4_000_000
+    max_entities: int = 10_000
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from headrace.errors import HeadraceError, UnknownNameError
 from headrace.project import FeatureStore
 from headrace.server.asking import ask, is_there
 from headrace.server.edge import Endpoint, Incoming
-from headrace.server.questions import decoded
-from headrace.server.replies import Reply, json_reply, refusal
+from headrace.server.questions import online_question
+from headrace.server.replies import RefusedError, Reply, json_reply, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,21 +47,25 @@ def application(project: Path) -> Starlette:
         finally:
             store.close()
 
+    largest = store.settings.serving.max_body
+    addresses = {
+        "/get-online-features": ("POST", answers.online),
+        "/health": ("GET", answers.health),
+        "/ready": ("GET", answers.ready),
+    }
     routes = [
-        Route("/get-online-features", Endpoint(answers.online), methods=["POST"]),
-        Route("/health", Endpoint(answers.health), methods=["GET"]),
-        Route("/ready", Endpoint(answers.ready), methods=["GET"]),
+        Route(path, Endpoint(answer, largest), methods=[method])
+        for path, (method, answer) in addresses.items()
     ]
-    known = [route.path for route in routes]
 
     async def not_served(request: Request, error: Exception) -> Response:
         """What Starlette refuses: an address or method there is not."""
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only
         if error.status_code == HTTPStatus.NOT_FOUND:
-            told: HeadraceError = UnknownNameError.of("address", request.url.path, known)
+            told: HeadraceError = UnknownNameError.of("address", request.url.path, addresses)
         else:
             told = HeadraceError(f"{request.method} {request.url.path}: {error.detail}.")
-        reply = refusal(told, error.status_code)
+        reply = refusal(RefusedError(told, error.status_code))
         return Response(reply.body, reply.status, error.headers, media_type="application/json")
 
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: not_served})
@@ -73,10 +77,11 @@ class Answers:
     def __init__(self, store: FeatureStore) -> None:
         """Over a store."""
         self._store = store
+        self._most = store.settings.serving.max_entities
 
     async def online(self, incoming: Incoming) -> Reply:
         """`POST /get-online-features`."""
-        answer = await ask(self._store, decoded(incoming.body))
+        answer = await ask(self._store, online_question(incoming.body, self._most))
         return Reply(msgspec.json.encode(answer.document()))
 
     async def health(self, _: Incoming) -> Reply:

@@ -6,23 +6,16 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.errors import DataError, HeadraceError
-from headrace.server.replies import Reply, refusal
+from headrace.server.replies import RefusedError, Reply, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["Endpoint", "Incoming", "TooLargeError"]
+__all__ = ["Endpoint", "Incoming"]
 
 _LOG = logging.getLogger("headrace.server")
-
-LARGEST_BODY = 10_000_000
-"""Bytes of a request's body."""
-
-
-class TooLargeError(DataError):
-    """A body of more bytes than are taken."""
 
 
 class _GoneError(Exception):
@@ -44,7 +37,7 @@ class Incoming(NamedTuple):
 class Endpoint:
     """An ASGI application of one address: whole requests in, whole answers out."""
 
-    def __init__(self, answer: Callable[[Incoming], Awaitable[Reply]], largest: int = LARGEST_BODY) -> None:
+    def __init__(self, answer: Callable[[Incoming], Awaitable[Reply]], largest: int) -> None:
         """Answer by a function.
 
         Args:
@@ -61,13 +54,11 @@ class Endpoint:
             reply = await self._answer(incoming)
         except _GoneError:
             return
-        except TooLargeError as error:
-            reply = refusal(error, 413)
-        except HeadraceError as error:
+        except (HeadraceError, RefusedError) as error:
             reply = refusal(error)
-        except Exception:  # noqa: BLE001 - the answer says nothing of it, the log everything
+        except Exception as error:  # noqa: BLE001 - the answer says nothing of it, the log everything
             _LOG.exception("A request could not be answered.")
-            reply = refusal(HeadraceError("The server failed.", remedy="Its log says more."))
+            reply = refusal(error)
         headers = [
             (b"content-type", reply.content_type),
             (b"content-length", str(len(reply.body)).encode()),
@@ -98,7 +89,8 @@ async def _body(headers: Sequence[tuple[bytes, bytes]], receive: Receive, larges
         message = await receive()
 
 
-def _too_large(size: int, largest: int) -> TooLargeError:
-    return TooLargeError(
+def _too_large(size: int, largest: int) -> RefusedError:
+    error = DataError(
         f"The body has more than {largest:,} bytes.", asked=size, remedy="Ask about fewer entities at once."
     )
+    return RefusedError(error, 413)

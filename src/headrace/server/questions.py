@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from headrace.errors import DataError
+from headrace.server.replies import RefusedError
 
-__all__ = ["OnlineQuestion", "decoded"]
+__all__ = ["OnlineQuestion", "online_question"]
 
 
 class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,16 +54,29 @@ class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
 _ONLINE = msgspec.json.Decoder(OnlineQuestion)
 
 
-def decoded(body: bytes) -> OnlineQuestion:
+def online_question(body: bytes, most: int) -> OnlineQuestion:
     """A request for features.
 
+    Args:
+        body: What was sent.
+        most: How many entities it may ask about.
+
     Raises:
-        DataError: The body is no JSON, or not of this shape.
+        RefusedError: The body is no JSON, or not of this shape (400); it asks about too many entities (422).
     """
     try:
-        return _ONLINE.decode(body)
+        asked = _ONLINE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(
+        unreadable = DataError(
             f"The body of the request cannot be read: {error}.",
             remedy='Send JSON: {"features": ["view:feature"], "entities": {"key": [...]}}.',
-        ) from None
+        )
+        raise RefusedError(unreadable, 400) from None
+    if asked.many > most:
+        too_many = DataError(
+            f"{asked.many:,} entities are asked about; {most:,} may be.",
+            asked=asked.many,
+            remedy="Ask in several requests, or raise [serving] max_entities.",
+        )
+        raise RefusedError(too_many, 422)
+    return asked
