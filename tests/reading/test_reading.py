@@ -133,3 +133,11 @@ def test_memory_and_threads_are_settings(tmp_path: Path) -> None:
     assert read(source(path), SCHEMA, memory=200_000_000).whole().num_rows == 4
     with pytest.raises(DataError, match="memory 'plenty'"):
         next(read(source(path), SCHEMA, memory="plenty"))
+
+
+def test_a_row_on_which_two_expressions_fail_is_one_row(tmp_path: Path) -> None:
+    batch = WRITERS["csv"](table(20), tmp_path)
+    failing = {"inverse": DERIVED["inverse"], "again": DERIVED["inverse"]}
+    reading = read(source(batch), SCHEMA, expressions=failing)
+    reading.whole()
+    assert reading.left_out == {"expression": 1}

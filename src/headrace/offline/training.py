@@ -76,7 +76,9 @@ class Labels:
                 remedy="Choose one.",
             )
         if self.negatives is not None and not self.bindings:
-            raise DataError("Without a label no row is negative.", remedy="Give labels=[...].")
+            raise DataError(
+                "Without a label no row is negative.", remedy="Give labels=[...], or --label NAME."
+            )
 
     @property
     def keys(self) -> dict[str, Type]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
@@ -41,8 +42,8 @@ class Reading(Iterator[pa.Table]):
     for what reads the expression, whatever else is asked for beside it.
 
     Attributes:
-        counts: So far: `rows` read, `good`, `rejected`, `nan` (values made null), `failed` (expressions on
-            rows), and the rejected rows by the rule that comes first.
+        counts: So far: `rows` read, `good`, `rejected`, `nan` (values made null), `failed` (rows on which
+            an expression failed), and the rejected rows by the rule that comes first.
         schema: The columns of each batch.
         beyond: So far: rows left out that were not handed out, by the rule that comes first.
         warned: So far: good rows that break a rule which only warns, by rule; "" is for any.
@@ -69,7 +70,7 @@ class Reading(Iterator[pa.Table]):
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many rows were left out so far, by the rule that comes first; and failures of expressions."""
+        """How many rows were left out so far, by the rule that comes first; where an expression failed."""
         others = {"rows", "good", "rejected", "nan", "failed"}
         counts = {rule: count for rule, count in self.counts.items() if rule not in others}
         counts[EXPRESSION] = self.counts["failed"]
@@ -222,7 +223,7 @@ class _Run:
                 report.rejected(cleaned.rejected, batch.at(spoiled))
             evaluated = self.evaluator.evaluate(cleaned.rows)
             if evaluated.failed is not None:
-                self.counts["failed"] += evaluated.failed.num_rows
+                self.counts["failed"] += pc.count_distinct(evaluated.failed.column("ordinal")).as_py()
                 good = np.delete(np.arange(batch.rows.num_rows), spoiled)
                 report.failed(evaluated.failed, batch, good)
             if cleaned.rows.num_rows:
