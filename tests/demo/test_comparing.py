@@ -12,6 +12,7 @@ from headrace.kernel.columns import NOT_FOUND, PRESENT, ArrowColumn, HeldColumns
 from headrace.offline.dataset import HistoricalFeatures, Origin
 from headrace.offline.spine import Spine
 from headrace.online.answer import OnlineFeatures
+from headrace.online.document import AnswerForm
 from headrace.windows import FOREVER_AGO
 
 IDS = [1, 2, 3]
@@ -31,7 +32,7 @@ def online(**changed: pa.Array) -> OnlineFeatures:
         name: ArrowColumn(values, np.array(STATUSES[name], np.uint8), newest)
         for name, values in {**VALUES, **changed}.items()
     }
-    return OnlineFeatures({"id": IDS}, (), HeldColumns(columns), 0)
+    return OnlineFeatures({"id": IDS}, (), HeldColumns(columns), 0, AnswerForm(()))
 
 
 def offline(**statuses: list[int]) -> HistoricalFeatures:

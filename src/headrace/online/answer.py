@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import decimal
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -19,6 +18,7 @@ from headrace.windows import FOREVER_AGO
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from headrace.online.document import AnswerForm
     from headrace.retrieval.plan import Member
 
 __all__ = ["FeatureValue", "MemberColumns", "OnlineFeatures"]
@@ -84,12 +84,14 @@ class OnlineFeatures:
         members: The features, in the order asked.
         columns: Output column -> values, n rows.
         t: The instant everything is as of, microseconds UTC.
+        form: How the answer is written.
     """
 
     entities: Mapping[str, Sequence[Any]]
     members: Sequence[Member]
     columns: Columns
     t: int
+    form: AnswerForm
 
     @property
     def as_of(self) -> str:
@@ -158,57 +160,14 @@ class OnlineFeatures:
                     about,
                 )
 
-    def document(self) -> dict[str, Any]:
+    def to_json(self) -> bytes:
         """The document of `POST /get-online-features`: one result for each column, entity columns first."""
-        results = [
-            {"values": [wire_value(v) for v in values], "statuses": ["PRESENT"] * len(values),
-             "event_timestamps": [None] * len(values)}
-            for values in self.entities.values()
-        ]  # fmt: skip
-        reasons = {}
-        for name, column in self.columns.items():
-            times = [
-                None if at == FOREVER_AGO else format_instant(at) for at in np.asarray(column.newest).tolist()
-            ]
-            values, statuses = wire_values(column)
-            results.append({"values": values, "statuses": statuses, "event_timestamps": times})
-            if column.reason and "INVALID" in statuses:
-                reasons[name] = column.reason
-        metadata: dict[str, Any] = {"feature_names": [*self.entities, *self.columns], "as_of": self.as_of}
-        if reasons:
-            metadata["reasons"] = reasons
-        return {"metadata": metadata, "results": results}
+        return self.form.write(self.entities, self.columns, self.as_of)
 
-
-def wire_values(column: Column) -> tuple[list[Any], list[str]]:
-    """Values as JSON has them, and their statuses; a double not finite is null, INVALID if infinite."""
-    statuses = [STATUS_NAMES[status] for status in column.status]
-    values = column.to_list()
-    for row, value in enumerate(values):
-        if isinstance(value, float) and not math.isfinite(value):
-            statuses[row] = "INVALID" if math.isinf(value) else "NULL_VALUE"
-    return [wire_value(value) for value in values], statuses
-
-
-def wire_value(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
-    """A Python value as JSON has it: decimals and bytes as texts, instants as RFC 3339."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case decimal.Decimal():
-            return str(value)
-        case dt.datetime():
-            return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-        case dt.date():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-        case dict():
-            return {str(wire_value(key)): wire_value(item) for key, item in value.items()}
-        case list():
-            return [wire_value(item) for item in value]
-        case _:
-            return value
+    def document(self) -> dict[str, Any]:
+        """The same document as a program holds it."""
+        found: dict[str, Any] = msgspec.json.decode(self.to_json())
+        return found
 
 
 def _moment(at: int) -> dt.datetime | None:

@@ -14,7 +14,6 @@ from headrace.kernel.columns import (
     NULL_VALUE,
     OUTSIDE_MAX_AGE,
     PRESENT,
-    ArrowColumn,
     Columns,
     python_values,
 )
@@ -61,6 +60,30 @@ class LatestFeatures:
         self.restored = {name: of for name, of in self.types.items() if of.name not in _AS_KEPT}
 
 
+class LatestColumn:
+    """One feature of the newest rows; its Arrow array is made when it is asked for."""
+
+    __slots__ = ("_kept", "_of", "newest", "status")
+
+    reason = ""
+
+    def __init__(self, kept: Sequence[Any], of: Type, status: Array, newest: Array) -> None:
+        """Over values as MessagePack holds them."""
+        self._kept = kept
+        self._of = of
+        self.status = status
+        self.newest = newest
+
+    @property
+    def values(self) -> pa.Array:
+        """See `Column`."""
+        return _restored(self._kept, self._of)
+
+    def to_list(self) -> list[Any]:
+        """See `Column`."""
+        return list(self._kept) if self._of.name in _AS_KEPT else python_values(self.values)
+
+
 class LatestColumns(Columns):
     """The features of the newest row of each entity."""
 
@@ -87,22 +110,28 @@ class LatestColumns(Columns):
         ]
 
     def __getitem__(self, name: str) -> Column:
-        place, of = self._features.places[name], self._features.types[name]
-        values = [None if row is None else row[place] for row in self._fresh]
+        features = self._features
+        values = self._values[features.places[name]]
         status = self._status
         if None in values:
             null = np.array([value is None for value in values])
             status = np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
-        return ArrowColumn(_restored(values, of), status, self._newest)
+        return LatestColumn(values, features.types[name], status, self._newest)
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
-        nothing = [None] * self._features.width
-        columns = list(zip(*[nothing if row is None else row for row in self._fresh], strict=True))
-        lists = {name: [*columns[place]] if columns else [] for name, place in self._features.places.items()}
-        for name, of in self._features.restored.items():
+        features = self._features
+        lists = {name: list(self._values[place]) for name, place in features.places.items()}
+        for name, of in features.restored.items():
             lists[name] = python_values(_restored(lists[name], of))
         return lists
+
+    @cached_property
+    def _values(self) -> Sequence[Sequence[Any]]:
+        """The values of each column kept."""
+        nothing = [None] * self._features.width
+        rows = [nothing if row is None else row for row in self._fresh]
+        return list(zip(*rows, strict=True)) if rows else [()] * self._features.width
 
     @cached_property
     def _newest(self) -> Array:
@@ -117,7 +146,7 @@ class LatestColumns(Columns):
         return np.array(found, dtype=np.uint8)
 
 
-def _restored(values: list[Any], of: Type) -> pa.Array:
+def _restored(values: Sequence[Any], of: Type) -> pa.Array:
     """The Arrow array of values as they are kept."""
     if of.name == "timestamp":
         return pa.array(values, type=pa.int64()).cast(of.arrow())

@@ -13,6 +13,7 @@ from headrace.casting import cast_column
 from headrace.errors import DataError, UnknownNameError
 from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
+from headrace.online.document import AnswerForm
 from headrace.online.earlier import EarlierStates
 from headrace.online.read import Asked, LastSeen, driven, reading
 from headrace.online.states import states_of
@@ -61,6 +62,7 @@ class Served:
         ]
         self._judges = Judges.of(plan, enforced=True)
         self._members = {member.output: member for member in plan.members}
+        self._form = AnswerForm(plan.members)
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
 
@@ -114,7 +116,7 @@ class Served:
             t = np.full(n, found.t, dtype=np.int64)
             functions = run_functions(self._plan, columns, request, t, self._judges.functions)
         members = MemberColumns(self._members, columns, functions)
-        return OnlineFeatures(given, self._plan.members, members, found.t)
+        return OnlineFeatures(given, self._plan.members, members, found.t, self._form)
 
     def _states_of_earlier(self, place: int, fingerprint: str) -> ReadableStates | None:
         """The states of the revision that a view's records were made by, for what it has of those wanted."""

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -82,7 +81,7 @@ class Answers:
     async def online(self, incoming: Incoming) -> Reply:
         """`POST /get-online-features`."""
         answer = await ask(self._store, online_question(incoming.body, self._most))
-        return Reply(msgspec.json.encode(answer.document()))
+        return Reply(answer.to_json())
 
     async def health(self, _: Incoming) -> Reply:
         """`GET /health`: the process is there."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
-from headrace.online.answer import wire_value
+from headrace.online.document import wire_value
 from headrace.rendering import plain_table, written
 
 if TYPE_CHECKING:
