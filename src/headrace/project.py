@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.online.browsing import Quarantine, Replayed
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
+    from headrace.online.serving import Answering
     from headrace.ports.engine import Progress
     from headrace.ports.key_value import OneHost
     from headrace.registry.changes import Plan
@@ -479,16 +480,47 @@ class FeatureStore:
                 the code of an on-demand feature is not the code that was applied.
         """
         given = entity_rows if entities is None else entities
-        served = self._names.request(features, service, full=full_feature_names)
+        question = self._question(features, service, given, context, as_of, full=full_feature_names)
+        return self._parts.serving.answer(question)
+
+    async def get_online_features_async(
+        self,
+        features: Sequence[str] | FeatureService | None = None,
+        entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None = None,
+        *,
+        service: str | FeatureService | None = None,
+        context: Mapping[str, Any] | None = None,
+        as_of: str | int | dt.datetime | None = None,
+        full_feature_names: bool = False,
+        entity_rows: Sequence[Mapping[str, Any]] | None = None,
+    ) -> OnlineFeatures:
+        """`get_online_features` from an event loop, which goes on meanwhile.
+
+        Requests of one turn of the loop ask Redis together. End with `close_async` in the same loop.
+        """
+        given = entity_rows if entities is None else entities
+        question = self._question(features, service, given, context, as_of, full=full_feature_names)
+        return await self._parts.serving.answer_async(question)
+
+    def _question(
+        self,
+        features: Sequence[str] | FeatureService | None,
+        service: str | FeatureService | None,
+        entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None,
+        context: Mapping[str, Any] | None,
+        as_of: str | int | dt.datetime | None,
+        *,
+        full: bool,
+    ) -> Answering:
+        """A request, which can be begun as often as it takes."""
+        served = self._names.request(features, service, full=full)
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
-        return self._parts.serving.answer(lambda: served.answering(given or {}, context or {}, now, at))
+        return lambda: served.answering(entities or {}, context or {}, now, at)
 
-    async def get_online_features_async(self, *args: Any, **kwargs: Any) -> OnlineFeatures:
-        """`get_online_features` on a thread of its own."""
-        import asyncio
-
-        return await asyncio.to_thread(self.get_online_features, *args, **kwargs)
+    async def close_async(self) -> None:
+        """Let go of what reads opened in the running event loop."""
+        await self._parts.serving.close_async()
 
     def bindings(self) -> list[Binding]:
         """The live views as engines and loads see them."""

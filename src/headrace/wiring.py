@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
-    from headrace.ports.key_value import OneHost
+    from headrace.ports.key_value import AsyncReader, OneHost
     from headrace.stores.lmdb import LmdbStore
     from headrace.stores.redis import RedisStore
 
@@ -95,8 +95,16 @@ def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]
     if _kind(settings.online.url) == "lmdb":
         return EmbeddedServing(online())
     fallback = settings.online.fallback
+    copy = _copy(settings, clock)
+
+    def reads() -> AsyncReader:
+        from headrace.stores.redis_async import RedisReads
+
+        return RedisReads(copy)
+
     return CopyServing(
-        _copy(settings, clock),
+        copy,
+        reads,
         clock,
         None if fallback is None else EmbeddedServing(_embedded(fallback, clock)),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis as driver
@@ -10,8 +11,10 @@ import redis as driver
 from headrace.clock import DAY, FixedClock
 from headrace.errors import UnreachableError
 from headrace.stores.redis import RedisStore
-from tests.project.market import NOW, K, activity, again, event, events, newest, online, project
+from headrace.stores.redis_async import RedisReads
+from tests.project.market import KEYS, NOW, K, activity, again, event, events, newest, online, project
 from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,3 +128,71 @@ def test_without_a_fallback_it_says_that_redis_is_away(tmp_path: Path) -> None:
         store.materialize(end=K)
     with store, pytest.raises(UnreachableError, match="cannot be reached"):
         online(store, "activity:events_7d")
+
+
+@pytest.mark.parametrize("kind", ["redis_url", "redis_cluster_url"])
+def test_requests_of_one_turn_of_a_loop_ask_redis_together(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with with_redis(tmp_path / "market", request.getfixturevalue(kind)) as store:
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        expected = online(store, *FEATURES)
+        asked: list[int] = []
+        raw = RedisReads._raw  # noqa: SLF001 - how often Redis is asked shows nowhere else
+
+        async def counted(self: RedisReads, names: list[bytes]) -> list[bytes | None]:
+            asked.append(len(names))
+            return await raw(self, names)
+
+        monkeypatch.setattr(RedisReads, "_raw", counted)
+
+        async def together() -> list[dict[str, Any]]:
+            many = (
+                store.get_online_features_async(FEATURES, {"user_id": KEYS}, as_of=NOW) for _ in range(20)
+            )
+            try:
+                return [each.to_dict() for each in await asyncio.gather(*many)]
+            finally:
+                await store.close_async()
+
+        assert asyncio.run(together()) == [expected] * 20
+        assert len(asked) == 1
+        assert asyncio.run(together()) == [expected] * 20, "another loop"
+
+
+def test_a_loop_falls_back_too(tmp_path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    with redis(binary) as url:
+        store = with_redis(tmp_path / "market", url, 'fallback = "lmdb:///.headrace/online"')
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        expected = online(store, *FEATURES)
+
+    async def ask() -> dict[str, Any]:
+        try:
+            answer = await store.get_online_features_async(FEATURES, {"user_id": KEYS}, as_of=NOW)
+            return answer.to_dict()
+        finally:
+            await store.close_async()
+
+    with store:
+        assert asyncio.run(ask()) == expected
+
+
+def test_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    port = free_port()
+    with redis(binary, at=port):
+        store = with_redis(tmp_path / "market", f"redis://127.0.0.1:{port}/0")
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        expected = online(store, *FEATURES)
+    with store:
+        with pytest.raises(UnreachableError):
+            online(store, *FEATURES)
+        with redis(binary, at=port):
+            assert store.refill() > 0
+            assert online(store, *FEATURES) == expected

@@ -45,12 +45,13 @@ def packaged_binary() -> Path | None:
 
 
 @contextlib.contextmanager
-def redis(binary: Path, *more: str) -> Iterator[str]:
+def redis(binary: Path, *more: str, at: int | None = None) -> Iterator[str]:
     """Run a fresh, empty server that writes nothing to disk while the block runs; yields its URL.
 
     Args:
         binary: The server.
         *more: Words to add to its command line.
+        at: Its port; a free one by default.
 
     Raises:
         ServiceFailed: It could not be started.
@@ -58,7 +59,7 @@ def redis(binary: Path, *more: str) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hr-redis-")))
         for attempt in range(1, ATTEMPTS + 1):
-            port = free_port()
+            port = at or free_port()
             words = [
                 binary,
                 "--bind",

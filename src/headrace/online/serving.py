@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from headrace.clock import SECOND
@@ -12,13 +14,15 @@ from headrace.online.read import driven
 
 if TYPE_CHECKING:
     from headrace.clock import Clock
-    from headrace.ports.key_value import KeyValue, OneHost
+    from headrace.ports.key_value import AsyncReader, KeyValue, OneHost
 
 __all__ = ["Answering", "CopyServing", "EmbeddedServing", "Serving"]
 
 Answering = Callable[[], Generator[Sequence[bytes], "Sequence[bytes | None]", OnlineFeatures]]
 """Begins to answer a request, as often as it is called; see `Served.answering`."""
 
+MANY = 1_000
+"""From how many records on the event loop does not put an answer together itself."""
 REST = SECOND // 2
 """How long a copy that could not be reached is left alone where there is something to fall back on."""
 
@@ -34,8 +38,16 @@ class Serving(Protocol):
         """
         ...
 
+    async def answer_async(self, request: Answering) -> OnlineFeatures:
+        """The same, from an event loop."""
+        ...
+
     def close(self) -> None:
         """Let go of the stores."""
+        ...
+
+    async def close_async(self) -> None:
+        """Let go of what was opened in the running event loop."""
         ...
 
 
@@ -50,6 +62,13 @@ class EmbeddedServing:
         """Let go of the store."""
         self._store.close()
 
+    async def close_async(self) -> None:
+        """See `Serving`."""
+
+    async def answer_async(self, request: Answering) -> OnlineFeatures:
+        """See `Serving`; on a thread of its own."""
+        return await asyncio.to_thread(self.answer, request)
+
     def answer(self, request: Answering) -> OnlineFeatures:
         """See `Serving`."""
         with self._store.snapshot() as snapshot:
@@ -59,15 +78,24 @@ class EmbeddedServing:
 class CopyServing:
     """From a copy; while that cannot be reached, from the fallback."""
 
-    def __init__(self, copy: KeyValue, clock: Clock, fallback: Serving | None = None) -> None:
+    def __init__(
+        self,
+        copy: KeyValue,
+        reads: Callable[[], AsyncReader],
+        clock: Clock,
+        fallback: Serving | None = None,
+    ) -> None:
         """From a copy.
 
         Args:
             copy: The copy.
+            reads: Opens reads of the copy in the running event loop.
             clock: Tells when a copy that could not be reached is asked again.
             fallback: What answers meanwhile; None for nothing.
         """
         self._copy = copy
+        self._open = reads
+        self._reads: tuple[asyncio.AbstractEventLoop, AsyncReader] | None = None
         self._clock = clock
         self._fallback = fallback
         self._resting_until = 0
@@ -88,3 +116,52 @@ class CopyServing:
             except UnreachableError:
                 self._resting_until = self._clock.now() + REST
         return self._fallback.answer(request)
+
+    async def answer_async(self, request: Answering) -> OnlineFeatures:
+        """See `Serving`."""
+        if self._fallback is None:
+            return await _driven(request(), self._of_this_loop())
+        if self._clock.now() >= self._resting_until:
+            try:
+                return await _driven(request(), self._of_this_loop())
+            except UnreachableError:
+                self._resting_until = self._clock.now() + REST
+        return await self._fallback.answer_async(request)
+
+    async def close_async(self) -> None:
+        """See `Serving`."""
+        reads, self._reads = self._reads, None
+        if reads is not None:
+            await reads[1].close()
+
+    def _of_this_loop(self) -> AsyncReader:
+        loop = asyncio.get_running_loop()
+        if self._reads is None or self._reads[0] is not loop:
+            self._reads = loop, self._open()
+        return self._reads[1]
+
+
+async def _driven(
+    steps: Generator[Sequence[bytes], Sequence[bytes | None], OnlineFeatures], reads: AsyncReader
+) -> OnlineFeatures:
+    """The answer, driven over a store; one of many records is put together on a thread of its own."""
+    keys = next(steps)
+    while True:
+        values = await reads.multi_get(keys)
+        step = partial(_sent, steps, values)
+        told = await asyncio.to_thread(step) if len(keys) > MANY else step()
+        if isinstance(told, OnlineFeatures):
+            return told
+        keys = told
+
+
+def _sent(
+    steps: Generator[Sequence[bytes], Sequence[bytes | None], OnlineFeatures],
+    values: Sequence[bytes | None],
+) -> Sequence[bytes] | OnlineFeatures:
+    """What comes of some values: more keys, or the answer."""
+    try:
+        return steps.send(values)
+    except StopIteration as done:
+        answer: OnlineFeatures = done.value
+        return answer

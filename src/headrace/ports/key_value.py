@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["KeyValue", "OneHost", "Reader", "Transactional", "Writer"]
+__all__ = ["AsyncReader", "KeyValue", "OneHost", "Reader", "Transactional", "Writer"]
 
 
 class Reader(Protocol):
@@ -37,6 +37,18 @@ class Reader(Protocol):
         Records that stay untouched while the scan runs are all in it, once; whether one written meanwhile
         is, is left open. The scan may be given up at any time.
         """
+        ...
+
+
+class AsyncReader(Protocol):
+    """What can be read from an event loop."""
+
+    async def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """See `Reader`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connections."""
         ...
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
-__all__ = ["Patience", "RedisStore"]
+__all__ = ["Patience", "RedisStore", "split_scheme", "value_of"]
 
 _AT_ONCE = 1_000
 """How many commands one pipeline holds, and keys one step of a scan looks at."""
@@ -95,10 +95,10 @@ class RedisStore:
             clock: Tells which records have expired; the machine's by default.
             patience: How long Redis is waited for.
         """
-        self._url = url
+        self.url = url
         self._prefix = prefix.encode() + b"\x00"
-        self._clock = clock or SystemClock()
-        self._patience = patience or Patience()
+        self.clock = clock or SystemClock()
+        self.patience = patience or Patience()
         self._closed = False
         self._clients: dict[int, redis.Redis | RedisCluster] = {}
         self._opening = threading.Lock()
@@ -112,15 +112,15 @@ class RedisStore:
     @property
     def place(self) -> str:
         """The server's address, without user and password."""
-        parts = urlsplit(self._url)
+        parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
     def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of the keys, in their order; None where there is no record."""
-        now = self._clock.now()
+        now = self.clock.now()
         with self._client() as client:
-            return [_value(raw, now) for raw in self._raw(client, [self._name(key) for key in keys])]
+            return [value_of(raw, now) for raw in self._raw(client, [self.name_of(key) for key in keys])]
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The records whose key starts with `prefix`, as (key, value) in the order of their keys."""
@@ -128,18 +128,18 @@ class RedisStore:
             names = sorted(set(self._names(client, prefix)))
         skip = len(self._prefix)
         for some in _batches(names):
-            now = self._clock.now()
+            now = self.clock.now()
             with self._client() as client:
                 found = self._raw(client, some)
             for name, raw in zip(some, found, strict=True):
-                value = _value(raw, now)
+                value = value_of(raw, now)
                 if value is not None:
                     yield name[skip:], value
 
     def multi_put(self, items: Iterable[tuple[bytes, bytes]], *, expire_at: int | None = None) -> None:
         """Write the items; of items with one key the last counts."""
         head, ttl = self._expiry(expire_at)
-        named = {self._name(key): head + value for key, value in items}
+        named = {self.name_of(key): head + value for key, value in items}
         with self._client() as client:
             for some in _batches(named.items()):
                 with client.pipeline(transaction=False) as pipe:
@@ -149,7 +149,7 @@ class RedisStore:
 
     def delete(self, keys: Iterable[bytes]) -> None:
         """Delete the records of the keys."""
-        names = [self._name(key) for key in keys]
+        names = [self.name_of(key) for key in keys]
         with self._client() as client:
             self._unlink(client, names)
 
@@ -170,8 +170,8 @@ class RedisStore:
             done = client.eval(
                 _COMPARE_AND_SET,
                 1,
-                self._name(key),
-                self._clock.now(),
+                self.name_of(key),
+                self.clock.now(),
                 b"-" if expected is None else b"=" + expected,
                 b"-" if new is None else b"=" + head + new,
                 "" if ttl is None else ttl,
@@ -191,7 +191,7 @@ class RedisStore:
         """The driver, its errors explained; it tries again as often as patience says, or as is said here."""
         if self._closed:
             raise StoreError("The store is closed.", remedy="Open it again.")
-        often = self._patience.attempts if attempts is None else attempts
+        often = self.patience.attempts if attempts is None else attempts
         try:
             if often not in self._clients:
                 with self._opening:
@@ -201,9 +201,9 @@ class RedisStore:
             raise explain(error, self.place) from None
 
     def _connected(self, attempts: int) -> redis.Redis | RedisCluster:
-        scheme, _, rest = self._url.partition("://")
+        scheme, rest = split_scheme(self.url)
         secure, _, kind = scheme.partition("+")
-        patience = self._patience
+        patience = self.patience
         options: dict[str, Any] = {
             "socket_timeout": patience.timeout,
             "socket_connect_timeout": patience.timeout,
@@ -217,7 +217,12 @@ class RedisStore:
         client: redis.Redis | RedisCluster = of.from_url(f"{secure}://{rest}", **options)
         return client
 
-    def _name(self, key: bytes) -> bytes:
+    def name_of(self, key: bytes) -> bytes:
+        """What a record is called in Redis.
+
+        Raises:
+            DataError: The key is empty.
+        """
         if not key:
             raise DataError("A key has no bytes.", remedy="Give every record a key.")
         return self._prefix + key
@@ -226,7 +231,7 @@ class RedisStore:
         """What leads a value, and how many milliseconds Redis is to keep it."""
         if expire_at is None:
             return _FOREVER, None
-        left = max(expire_at - self._clock.now(), 0)
+        left = max(expire_at - self.clock.now(), 0)
         return _UNTIL + b"%0*d" % (_INSTANT, expire_at), left // 1_000 + _GRACE_MS
 
     def _raw(self, client: Any, names: Sequence[bytes]) -> list[bytes | None]:
@@ -256,13 +261,19 @@ class RedisStore:
                 pipe.execute()
 
 
+def split_scheme(url: str) -> tuple[str, str]:
+    """The scheme of a URL, and what follows it."""
+    scheme, _, rest = url.partition("://")
+    return scheme, rest
+
+
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
     left = iter(items)
     while some := list(islice(left, _AT_ONCE)):
         yield some
 
 
-def _value(raw: bytes | None, now: int) -> bytes | None:
+def value_of(raw: bytes | None, now: int) -> bytes | None:
     """The value of what Redis holds; None where it has expired."""
     if raw is None:
         return None

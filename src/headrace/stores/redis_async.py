@@ -1,0 +1,103 @@
+"""Reading a Redis from an event loop: requests that come in the same turn of the loop share one pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+
+from headrace.errors import HeadraceError, StoreError
+from headrace.stores.redis import split_scheme, value_of
+from headrace.stores.redis_errors import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.stores.redis import RedisStore
+
+__all__ = ["RedisReads"]
+
+
+class RedisReads:
+    """The reads of a `RedisStore`, for one event loop."""
+
+    def __init__(self, store: RedisStore) -> None:
+        """Connect when something is first asked for; to be made in the loop."""
+        self._store = store
+        scheme, rest = split_scheme(store.url)
+        patience = store.patience
+        backoff = ExponentialWithJitterBackoff(base=0.02, cap=0.5)
+        options: dict[str, Any] = {
+            "socket_timeout": patience.timeout,
+            "socket_connect_timeout": patience.timeout,
+            "retry": Retry(backoff, patience.attempts),
+            "max_connections": patience.connections,
+            "health_check_interval": 30,
+        }
+        self._cluster = scheme.endswith("+cluster")
+        of = RedisCluster if self._cluster else Redis
+        self._client: Any = of.from_url(f"{scheme.partition('+')[0]}://{rest}", **options)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[list[bytes], asyncio.Future[list[bytes | None]]]] = []
+        self._sent: set[asyncio.Task[None]] = set()
+
+    async def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of the keys, in their order; None where there is no record.
+
+        Raises:
+            StoreError: Redis cannot be used.
+        """
+        if not keys:
+            return []
+        names = [self._store.name_of(key) for key in keys]
+        answer: asyncio.Future[list[bytes | None]] = self._loop.create_future()
+        if not self._waiting:  # whoever else asks before the loop turns is asked for in the same breath
+            self._loop.call_soon(self._send)
+        self._waiting.append((names, answer))
+        raw = await answer
+        now = self._store.clock.now()
+        return [value_of(each, now) for each in raw]
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    def _send(self) -> None:
+        """Ask for all that waits."""
+        waiting, self._waiting = self._waiting, []
+        task = self._loop.create_task(self._fetch(waiting))
+        self._sent.add(task)
+        task.add_done_callback(self._sent.discard)
+
+    async def _fetch(self, waiting: list[tuple[list[bytes], asyncio.Future[list[bytes | None]]]]) -> None:
+        try:
+            found = await self._raw([name for names, _ in waiting for name in names])
+        except (HeadraceError, asyncio.CancelledError) as error:
+            told = error if isinstance(error, HeadraceError) else StoreError("The store is closed.")
+            for _, answer in waiting:
+                if not answer.done():
+                    answer.set_exception(told)
+            return
+        at = 0
+        for names, answer in waiting:
+            if not answer.done():  # who asked may have gone
+                answer.set_result(found[at : at + len(names)])
+            at += len(names)
+
+    async def _raw(self, names: list[bytes]) -> list[bytes | None]:
+        found: list[bytes | None]
+        try:
+            if self._cluster:
+                pipe = self._client.pipeline()
+                for name in names:
+                    pipe.get(name)
+                found = await pipe.execute()
+            else:
+                found = await self._client.mget(names)
+        except redis.RedisError as error:
+            raise explain(error, self._store.place) from None
+        return found
