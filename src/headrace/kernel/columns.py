@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,9 +27,11 @@ __all__ = [
     "Column",
     "Columns",
     "HeldColumns",
+    "Told",
     "python_values",
     "reason_of",
     "statuses",
+    "told",
 ]
 
 INVALID, PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = range(5)
@@ -87,6 +89,10 @@ def reason_of(column: Column, row: int) -> str:
     return reasons.get(row, column.reason)
 
 
+Told: TypeAlias = tuple[Sequence[Any], "Array", "Array", str]
+"""A column as Python has it: the values of `Column.to_list`, its status, newest and reason."""
+
+
 class Columns(Mapping[str, Column]):
     """Named columns of n queries, which may be made only when they are asked for."""
 
@@ -107,6 +113,10 @@ class Columns(Mapping[str, Column]):
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
 
+    def told(self) -> Mapping[str, Told]:
+        """Every column as Python has it; what columns share is the same object."""
+        return {name: told(column) for name, column in self.items()}
+
 
 class HeldColumns(Columns):
     """Columns that are there."""
@@ -122,6 +132,11 @@ class HeldColumns(Columns):
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
         return {name: column.to_list() for name, column in self._columns.items()}
+
+
+def told(column: Column) -> Told:
+    """A column as Python has it."""
+    return column.to_list(), column.status, column.newest, column.reason
 
 
 def statuses(null: Array | None, newest: Array, invalid: Array | None, partial: Array | None) -> Array:

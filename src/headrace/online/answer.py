@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import DataError
-from headrace.kernel.columns import INVALID, STATUS_NAMES, Column, Columns, reason_of
+from headrace.kernel.columns import INVALID, STATUS_NAMES, Column, Columns, Told, reason_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -49,30 +49,30 @@ class FeatureValue(NamedTuple):
 class MemberColumns(Columns):
     """The output columns of a request, each from where its view or function has it."""
 
-    def __init__(
-        self, members: Mapping[str, Member], views: Sequence[Columns], functions: Mapping[str, Column]
-    ) -> None:
-        """Over what was read and what was run."""
-        super().__init__(members)
-        self._members = members
-        self._views = views
-        self._functions = functions
+    def __init__(self, places: Mapping[str, tuple[int, str]], parts: Sequence[Columns]) -> None:
+        """Over what was read and what was run.
+
+        Args:
+            places: Output column -> the place of its part and its name there.
+            parts: The columns of the views, then those of the functions.
+        """
+        super().__init__(places)
+        self._places = places
+        self._parts = parts
 
     def __getitem__(self, name: str) -> Column:
-        member = self._members[name]
-        if member.view < 0:
-            return self._functions[member.reference.name]
-        return self._views[member.view][member.reference.feature]
+        part, own = self._places[name]
+        return self._parts[part][own]
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
-        views = [each.to_lists() for each in self._views]
-        return {
-            name: self._functions[member.reference.name].to_list()
-            if member.view < 0
-            else views[member.view][member.reference.feature]
-            for name, member in self._members.items()
-        }
+        parts = [each.to_lists() for each in self._parts]
+        return {name: parts[part][own] for name, (part, own) in self._places.items()}
+
+    def told(self) -> Mapping[str, Told]:
+        """Every column as Python has it."""
+        parts = [each.told() for each in self._parts]
+        return {name: parts[part][own] for name, (part, own) in self._places.items()}
 
 
 @dataclass(frozen=True, eq=False)

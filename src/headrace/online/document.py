@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from headrace.clock import format_instant
-from headrace.kernel.columns import INVALID, NULL_VALUE, STATUS_NAMES
+from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, STATUS_NAMES
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class AnswerForm:
         Args:
             members: The features, in the order asked.
         """
-        self._names = b"".join(b"," + _ENCODE(member.output) for member in members)
+        self._names = [b",".join(_ENCODE(member.output) for member in members)] if members else []
         self._columns = [
             (member.output, _writer(member.type), member.type.name == "double") for member in members
         ]
@@ -64,47 +64,43 @@ class AnswerForm:
             columns: Output column -> values.
             as_of: The instant, RFC 3339.
         """
-        names = b",".join(map(_ENCODE, entities)) + self._names
         pieces: list[bytes] = []
         for given in entities.values():
-            pieces += _given(given)
+            pieces += (b'},{"values":', *_given(given))
         reasons: dict[str, str] = {}
         status: Array | None = None
         newest: Array | None = None
         tail = b""
+        told = columns.told()
         for output, encode, double in self._columns:
-            column = columns[output]
-            values, own, reason = encode(column.to_list()), column.status, column.reason
-            if double and b"null" in values:
-                own, infinite = _status_of_doubles(column.to_list(), own)
+            values, own, times, reason = told[output]
+            written = encode(values)
+            if double and b"null" in written:
+                own, infinite = _status_of_doubles(values, own)
                 reason = reason or infinite
-            if own is not status or column.newest is not newest:
-                status, newest = own, column.newest
-                tail = _tail(own, newest)
+            if own is not status or times is not newest:
+                status, newest = own, times
+                tail = _tail(own, times)
             if reason and bool((own == INVALID).any()):
                 reasons[output] = reason
-            pieces += (b',{"values":', values, tail)
-        told = b',"reasons":' + _ENCODE(reasons) if reasons else b""
-        head = b'{"metadata":{"feature_names":[%b],"as_of":%b%b},"results":[' % (
-            names.removeprefix(b","),
-            _ENCODE(as_of),
-            told,
+            pieces += (b'},{"values":', written, tail)
+        why = b',"reasons":' + _ENCODE(reasons) if reasons else b""
+        names = b",".join([*map(_ENCODE, entities), *self._names])
+        head = b'{"metadata":{"feature_names":[%b],"as_of":"%b"%b},"results":[' % (
+            names,
+            as_of.encode(),
+            why,
         )
-        if pieces:
-            pieces[0] = pieces[0].removeprefix(b",")
-        return b"".join([head, *pieces, b"]}"])
+        pieces[0] = b'{"values":'
+        return b"".join([head, *pieces, b"}]}"])
 
 
-def _given(values: Sequence[Any]) -> tuple[bytes, ...]:
+def _given(values: Sequence[Any]) -> tuple[bytes, bytes]:
     """An entity column as it was asked: all of it is there, and has no time."""
     n = len(values)
     plain = values if _PLAIN.issuperset(map(type, values)) else [wire_value(value) for value in values]
-    statuses, times = b",".join([_NAMES[1]] * n), b",".join([b"null"] * n)
-    return (
-        b',{"values":',
-        _ENCODE(list(plain)),
-        b',"statuses":[%b],"event_timestamps":[%b]}' % (statuses, times),
-    )
+    statuses, times = b",".join([_NAMES[PRESENT]] * n), b",".join([b"null"] * n)
+    return _ENCODE(list(plain)), b',"statuses":[%b],"event_timestamps":[%b]' % (statuses, times)
 
 
 def _tail(status: Array, newest: Array) -> bytes:
@@ -112,7 +108,7 @@ def _tail(status: Array, newest: Array) -> bytes:
     codes = np.asarray(status, dtype=np.uint8).tobytes()
     statuses = _statuses(codes) if len(codes) <= _FEW else _statuses.__wrapped__(codes)
     times = b",".join(map(_time, np.asarray(newest).tolist()))
-    return b',"statuses":%b,"event_timestamps":[%b]}' % (statuses, times)
+    return b',"statuses":%b,"event_timestamps":[%b]' % (statuses, times)
 
 
 @lru_cache(maxsize=1_024)
@@ -135,7 +131,7 @@ def _status_of_doubles(values: Sequence[float | None], status: Array) -> tuple[A
     return own, INFINITE if infinite.any() else ""
 
 
-def _writer(of: Type) -> Callable[[list[Any]], bytes]:
+def _writer(of: Type) -> Callable[[Sequence[Any]], bytes]:
     """What writes a column of a type."""
     if _is_direct(of):
         return _ENCODE

@@ -15,6 +15,7 @@ from headrace.kernel.columns import (
     OUTSIDE_MAX_AGE,
     PRESENT,
     Columns,
+    Told,
     python_values,
 )
 from headrace.windows import FOREVER_AGO
@@ -112,11 +113,30 @@ class LatestColumns(Columns):
     def __getitem__(self, name: str) -> Column:
         features = self._features
         values = self._values[features.places[name]]
+        return LatestColumn(values, features.types[name], self._status_of(values), self._newest)
+
+    def _status_of(self, values: Sequence[Any]) -> Array:
+        """The status of a column: what all columns share, unless it has nulls of its own."""
         status = self._status
-        if None in values:
-            null = np.array([value is None for value in values])
-            status = np.where(null & (status == PRESENT), np.uint8(NULL_VALUE), status)
-        return LatestColumn(values, features.types[name], status, self._newest)
+        if None not in values:
+            return status
+        null = np.array([value is None for value in values])
+        own = null & (status == PRESENT)
+        return np.where(own, np.uint8(NULL_VALUE), status) if own.any() else status
+
+    def told(self) -> Mapping[str, Told]:
+        """Every column as Python has it."""
+        columns, status, newest = self._values, self._status, self._newest
+        own: dict[int, Array] = {}
+        if not all(row is not None and all(row) for row in self._fresh):  # most often all are, quick to see
+            own = {place: self._status_of(values) for place, values in enumerate(columns) if None in values}
+        told: dict[str, Told] = {
+            name: (columns[place], own.get(place, status), newest, "")
+            for name, place in self._features.places.items()
+        }
+        for name, of in self._features.restored.items():
+            told[name] = (python_values(_restored(told[name][0], of)), *told[name][1:])
+        return told
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from headrace.casting import cast_column
 from headrace.errors import DataError, UnknownNameError
+from headrace.kernel.columns import HeldColumns
 from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.document import AnswerForm
@@ -61,7 +62,9 @@ class Served:
             for place, each in enumerate(plan.views)
         ]
         self._judges = Judges.of(plan, enforced=True)
-        self._members = {member.output: member for member in plan.members}
+        self._places = {  # what functions made is the last part: -1
+            each.output: (each.view, each.reference.feature or each.reference.name) for each in plan.members
+        }
         self._form = AnswerForm(plan.members)
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
@@ -115,7 +118,7 @@ class Served:
             request = self._request(given, context, n)
             t = np.full(n, found.t, dtype=np.int64)
             functions = run_functions(self._plan, columns, request, t, self._judges.functions)
-        members = MemberColumns(self._members, columns, functions)
+        members = MemberColumns(self._places, [*columns, HeldColumns(functions)])
         return OnlineFeatures(given, self._plan.members, members, found.t, self._form)
 
     def _states_of_earlier(self, place: int, fingerprint: str) -> ReadableStates | None:
