@@ -11,7 +11,7 @@ from headrace.errors import DataError
 from headrace.kernel.columns import NOT_FOUND, PRESENT, ArrowColumn, HeldColumns
 from headrace.offline.dataset import HistoricalFeatures, Origin
 from headrace.offline.spine import Spine
-from headrace.online.answer import OnlineFeatures
+from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.document import AnswerForm
 from headrace.windows import FOREVER_AGO
 
@@ -32,7 +32,8 @@ def online(**changed: pa.Array) -> OnlineFeatures:
         name: ArrowColumn(values, np.array(STATUSES[name], np.uint8), newest)
         for name, values in {**VALUES, **changed}.items()
     }
-    return OnlineFeatures({"id": IDS}, (), HeldColumns(columns), 0, AnswerForm(()))
+    places = {name: (0, name) for name in columns}
+    return OnlineFeatures({"id": IDS}, (), MemberColumns(places, [HeldColumns(columns)]), 0, AnswerForm(()))
 
 
 def offline(**statuses: list[int]) -> HistoricalFeatures:

@@ -103,7 +103,7 @@ def slow(column: ArrowColumn) -> dict[str, Any]:
 @given(columns())
 def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str, ArrowColumn]]) -> None:
     members, held = drawn
-    document = msgspec.json.decode(AnswerForm(members).write({}, HeldColumns(held), "2026-03-01T00:00:00Z"))
+    document = msgspec.json.decode(AnswerForm(members).write({}, [HeldColumns(held)], "2026-03-01T00:00:00Z"))
     assert document["results"] == [slow(column) for column in held.values()]
     metadata = document["metadata"]
     assert metadata["feature_names"] == list(held)
@@ -129,7 +129,7 @@ def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str
     ids=["texts", "integers", "others", "numpy", "instants"],
 )
 def test_entities_are_written_as_they_were_asked(asked: Any, written: list[Any]) -> None:
-    text = AnswerForm(()).write({"user_id": asked}, HeldColumns({}), "2026-03-01T00:00:00Z")
+    text = AnswerForm(()).write({"user_id": asked}, [], "2026-03-01T00:00:00Z")
     nothing, there = [None] * len(written), ["PRESENT"] * len(written)
     (result,) = msgspec.json.decode(text)["results"]
     assert result == {"values": written, "statuses": there, "event_timestamps": nothing}

@@ -23,6 +23,7 @@ __all__ = [
     "OUTSIDE_MAX_AGE",
     "PRESENT",
     "STATUS_NAMES",
+    "Alike",
     "ArrowColumn",
     "Column",
     "Columns",
@@ -93,6 +94,10 @@ Told: TypeAlias = tuple[Sequence[Any], "Array", "Array", str]
 """A column as Python has it: the values of `Column.to_list`, its status, newest and reason."""
 
 
+Alike: TypeAlias = tuple[Sequence[Sequence[Any]], "Array", "Array"]
+"""The values of several columns, and the status and newest that they share."""
+
+
 class Columns(Mapping[str, Column]):
     """Named columns of n queries, which may be made only when they are asked for."""
 
@@ -116,6 +121,10 @@ class Columns(Mapping[str, Column]):
     def told(self) -> Mapping[str, Told]:
         """Every column as Python has it; what columns share is the same object."""
         return {name: told(column) for name, column in self.items()}
+
+    def alike(self, names: tuple[str, ...]) -> Alike | None:
+        """Some columns at once, where each row's status and newest are the same in all; None elsewhere."""
+        return None
 
 
 class HeldColumns(Columns):

@@ -47,7 +47,11 @@ class FeatureValue(NamedTuple):
 
 
 class MemberColumns(Columns):
-    """The output columns of a request, each from where its view or function has it."""
+    """The output columns of a request, each from where its view or function has it.
+
+    Attributes:
+        parts: The columns of the views, then those of the functions.
+    """
 
     def __init__(self, places: Mapping[str, tuple[int, str]], parts: Sequence[Columns]) -> None:
         """Over what was read and what was run.
@@ -58,20 +62,20 @@ class MemberColumns(Columns):
         """
         super().__init__(places)
         self._places = places
-        self._parts = parts
+        self.parts = parts
 
     def __getitem__(self, name: str) -> Column:
         part, own = self._places[name]
-        return self._parts[part][own]
+        return self.parts[part][own]
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
-        parts = [each.to_lists() for each in self._parts]
+        parts = [each.to_lists() for each in self.parts]
         return {name: parts[part][own] for name, (part, own) in self._places.items()}
 
     def told(self) -> Mapping[str, Told]:
         """Every column as Python has it."""
-        parts = [each.told() for each in self._parts]
+        parts = [each.told() for each in self.parts]
         return {name: parts[part][own] for name, (part, own) in self._places.items()}
 
 
@@ -89,7 +93,7 @@ class OnlineFeatures:
 
     entities: Mapping[str, Sequence[Any]]
     members: Sequence[Member]
-    columns: Columns
+    columns: MemberColumns
     t: int
     form: AnswerForm
 
@@ -162,7 +166,7 @@ class OnlineFeatures:
 
     def to_json(self) -> bytes:
         """The document of `POST /get-online-features`: one result for each column, entity columns first."""
-        return self.form.write(self.entities, self.columns, self.as_of)
+        return self.form.write(self.entities, self.columns.parts, self.as_of)
 
     def document(self) -> dict[str, Any]:
         """The same document as a program holds it."""

@@ -10,8 +10,9 @@ import datetime as dt
 import decimal
 import math
 from functools import lru_cache
+from itertools import groupby
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Columns
+    from headrace.kernel.columns import Columns, Told
     from headrace.retrieval.plan import Member
     from headrace.schema import Type
 
@@ -36,10 +37,31 @@ INFINITE = "the value is infinite"
 _ENCODE = msgspec.json.Encoder().encode
 _AS_THEY_ARE = frozenset({"string", "int64", "double", "bool", "decimal", "timestamp", "date"})
 """Types whose values msgspec writes as the contract has them."""
+_NUMBERS = frozenset({"int64", "double", "bool"})
+_BEGIN = b',{"values":'
 _PLAIN = {str, int, bool, NoneType}
 _NAMES = [b'"' + name.encode() + b'"' for name in STATUS_NAMES]
 _REMEMBERED = 16_384
 _FEW = 256
+_SHORT = 4_096
+
+
+class _Field(NamedTuple):
+    """One output column: its name, what it is called in its part, and what writes its values."""
+
+    output: str
+    name: str
+    encode: Callable[[Sequence[Any]], bytes]
+    is_double: bool
+
+
+class _Block(NamedTuple):
+    """Neighbouring output columns of one part, all of numbers or none."""
+
+    part: int
+    fields: tuple[_Field, ...]
+    names: tuple[str, ...]
+    is_numbers: bool
 
 
 class AnswerForm:
@@ -51,56 +73,95 @@ class AnswerForm:
         Args:
             members: The features, in the order asked.
         """
-        self._names = [b",".join(_ENCODE(member.output) for member in members)] if members else []
-        self._columns = [
-            (member.output, _writer(member.type), member.type.name == "double") for member in members
-        ]
+        self._names = [_ENCODE(member.output) for member in members]
+        self._blocks = []
+        for (part, numbers), group in groupby(members, lambda each: (each.view, each.type.name in _NUMBERS)):
+            fields = tuple(map(_field, group))
+            self._blocks.append(_Block(part, fields, tuple(field.name for field in fields), numbers))
 
-    def write(self, entities: Mapping[str, Sequence[Any]], columns: Columns, as_of: str) -> bytes:
+    def write(self, entities: Mapping[str, Sequence[Any]], parts: Sequence[Columns], as_of: str) -> bytes:
         """The document: one result for each column, entity columns first.
 
         Args:
             entities: The entities' columns as asked.
-            columns: Output column -> values.
+            parts: The columns of each view; of functions the last.
             as_of: The instant, RFC 3339.
         """
         pieces: list[bytes] = []
         for given in entities.values():
-            pieces += (b'},{"values":', *_given(given))
+            pieces += _given(given)
         reasons: dict[str, str] = {}
-        status: Array | None = None
-        newest: Array | None = None
-        tail = b""
-        told = columns.told()
-        for output, encode, double in self._columns:
-            values, own, times, reason = told[output]
-            written = encode(values)
-            if double and b"null" in written:
-                own, infinite = _status_of_doubles(values, own)
-                reason = reason or infinite
-            if own is not status or times is not newest:
-                status, newest = own, times
-                tail = _tail(own, times)
-            if reason and bool((own == INVALID).any()):
-                reasons[output] = reason
-            pieces += (b'},{"values":', written, tail)
+        told: dict[int, Mapping[str, Told]] = {}
+        for block in self._blocks:
+            written = _written_at_once(block, parts[block.part]) if block.is_numbers else None
+            if written is None:
+                if block.part not in told:
+                    told[block.part] = parts[block.part].told()
+                written = _written(block, told[block.part], reasons)
+            pieces += written
         why = b',"reasons":' + _ENCODE(reasons) if reasons else b""
         names = b",".join([*map(_ENCODE, entities), *self._names])
-        head = b'{"metadata":{"feature_names":[%b],"as_of":"%b"%b},"results":[' % (
-            names,
-            as_of.encode(),
-            why,
-        )
-        pieces[0] = b'{"values":'
-        return b"".join([head, *pieces, b"}]}"])
+        head = b'{"metadata":{"feature_names":[%b],"as_of":"%b"%b},"results":[' % (names, as_of.encode(), why)
+        pieces[0] = pieces[0][1:]  # the comma before the first result
+        return b"".join([head, *pieces, b"]}"])
 
 
-def _given(values: Sequence[Any]) -> tuple[bytes, bytes]:
-    """An entity column as it was asked: all of it is there, and has no time."""
+def _field(member: Member) -> _Field:
+    name = member.reference.feature or member.reference.name
+    return _Field(member.output, name, _writer(member.type), member.type.name == "double")
+
+
+def _written_at_once(block: _Block, part: Columns) -> list[bytes] | None:
+    """The results of columns of numbers that share status and time, in pieces; None where they do not."""
+    alike = part.alike(block.names)
+    if alike is None:
+        return None
+    columns, status, newest = alike
+    written = _ENCODE(columns)
+    if b"null" in written:
+        return None  # a number that is not finite
+    tail = _tail(status, newest)
+    begin, end = _BEGIN + b"[", b"]" + tail
+    # no number has a bracket in it: what lies between two columns is known
+    if len(written) <= _SHORT:
+        return [begin, written[2:-2].replace(b"],[", end + begin), end]
+    # what is long is not copied before all pieces are joined
+    return [piece for values in written[2:-2].split(b"],[") for piece in (begin, values, end)]
+
+
+def _written(block: _Block, told: Mapping[str, Told], reasons: dict[str, str]) -> list[bytes]:
+    """The results of columns, one by one, in pieces.
+
+    Args:
+        block: The columns.
+        told: The columns of their part.
+        reasons: Hears why values are INVALID.
+    """
+    pieces: list[bytes] = []
+    status: Array | None = None
+    newest: Array | None = None
+    tail = b""
+    for output, name, encode, is_double in block.fields:
+        values, own, times, reason = told[name]
+        written = encode(values)
+        if is_double and b"null" in written:
+            own, infinite = _status_of_doubles(values, own)
+            reason = reason or infinite
+        if own is not status or times is not newest:
+            status, newest, tail = own, times, _tail(own, times)
+        if reason and bool((own == INVALID).any()):
+            reasons[output] = reason
+        pieces += (_BEGIN, written, tail)
+    return pieces
+
+
+def _given(values: Sequence[Any]) -> tuple[bytes, ...]:
+    """An entity column as it was asked, in pieces: all of it is there, and has no time."""
     n = len(values)
     plain = values if _PLAIN.issuperset(map(type, values)) else [wire_value(value) for value in values]
     statuses, times = b",".join([_NAMES[PRESENT]] * n), b",".join([b"null"] * n)
-    return _ENCODE(list(plain)), b',"statuses":[%b],"event_timestamps":[%b]' % (statuses, times)
+    tail = b',"statuses":[%b],"event_timestamps":[%b]}' % (statuses, times)
+    return _BEGIN, _ENCODE(list(plain)), tail
 
 
 def _tail(status: Array, newest: Array) -> bytes:
@@ -108,7 +169,7 @@ def _tail(status: Array, newest: Array) -> bytes:
     codes = np.asarray(status, dtype=np.uint8).tobytes()
     statuses = _statuses(codes) if len(codes) <= _FEW else _statuses.__wrapped__(codes)
     times = b",".join(map(_time, np.asarray(newest).tolist()))
-    return b',"statuses":%b,"event_timestamps":[%b]' % (statuses, times)
+    return b',"statuses":%b,"event_timestamps":[%b]}' % (statuses, times)
 
 
 @lru_cache(maxsize=1_024)

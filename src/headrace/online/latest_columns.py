@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,16 +16,15 @@ from headrace.kernel.columns import (
     OUTSIDE_MAX_AGE,
     PRESENT,
     Columns,
-    Told,
     python_values,
 )
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Column
+    from headrace.kernel.columns import Alike, Column, Told
     from headrace.schema import Type
 
 __all__ = ["KeptRow", "LatestColumns", "LatestFeatures"]
@@ -59,6 +59,16 @@ class LatestFeatures:
         self.places = {name: place for name, place in places.items() if names is None or name in names}
         self.types = {name: columns[place][1] for name, place in self.places.items()}
         self.restored = {name: of for name, of in self.types.items() if of.name not in _AS_KEPT}
+        self._choices: dict[tuple[str, ...], Callable[[Sequence[Any]], Sequence[Any]]] = {}
+
+    def chosen(self, names: tuple[str, ...], kept: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Some columns of those kept; what chooses them is made once."""
+        choice = self._choices.get(names)
+        if choice is None:
+            places = [self.places[name] for name in names]
+            choice = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+            self._choices[names] = choice
+        return choice(kept)
 
 
 class LatestColumn:
@@ -128,7 +138,7 @@ class LatestColumns(Columns):
         """Every column as Python has it."""
         columns, status, newest = self._values, self._status, self._newest
         own: dict[int, Array] = {}
-        if not all(row is not None and all(row) for row in self._fresh):  # most often all are, quick to see
+        if not self._is_whole:
             own = {place: self._status_of(values) for place, values in enumerate(columns) if None in values}
         told: dict[str, Told] = {
             name: (columns[place], own.get(place, status), newest, "")
@@ -138,6 +148,12 @@ class LatestColumns(Columns):
             told[name] = (python_values(_restored(told[name][0], of)), *told[name][1:])
         return told
 
+    def alike(self, names: tuple[str, ...]) -> Alike | None:
+        """Some columns at once, if no row has a null of its own."""
+        if not self._is_whole:
+            return None
+        return self._features.chosen(names, self._values), self._status, self._newest
+
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
         features = self._features
@@ -145,6 +161,12 @@ class LatestColumns(Columns):
         for name, of in features.restored.items():
             lists[name] = python_values(_restored(lists[name], of))
         return lists
+
+    @cached_property
+    def _is_whole(self) -> bool:
+        """Whether every row is there and has every value; quick to see where all are true besides."""
+        rows = self._fresh
+        return None not in rows and all(all(row) or None not in row for row in rows if row is not None)
 
     @cached_property
     def _values(self) -> Sequence[Sequence[Any]]:

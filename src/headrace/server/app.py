@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -19,15 +20,34 @@ from headrace.server.questions import online_question
 from headrace.server.replies import RefusedError, Reply, json_reply, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
-__all__ = ["application"]
+__all__ = ["Application", "application"]
 
 
-def application(project: Path) -> Starlette:
+class Application:
+    """The application that serves a project.
+
+    Addresses of fixed endpoints are found here: what Starlette does around a request takes longer than a
+    small answer. All else, and what is refused, goes to Starlette.
+    """
+
+    def __init__(self, endpoints: Mapping[tuple[str, str], Endpoint], rest: Starlette) -> None:
+        """Of endpoints, by method and path, and the rest."""
+        self._endpoints = endpoints
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or live through the server's life."""
+        endpoint = self._endpoints.get((scope.get("method", ""), scope.get("path", "")))
+        await (endpoint or self._rest)(scope, receive, send)
+
+
+def application(project: Path) -> Application:
     """The application that serves a project.
 
     Args:
@@ -41,33 +61,35 @@ def application(project: Path) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        gc.collect()
+        gc.freeze()  # what is there by now stays: looking through it again and again would delay requests
         try:
             yield
         finally:
             store.close()
 
     largest = store.settings.serving.max_body
-    addresses = {
-        "/get-online-features": ("POST", answers.online),
-        "/health": ("GET", answers.health),
-        "/ready": ("GET", answers.ready),
+    endpoints = {
+        ("POST", "/get-online-features"): Endpoint(answers.online, largest),
+        ("GET", "/health"): Endpoint(answers.health, largest),
+        ("GET", "/ready"): Endpoint(answers.ready, largest),
     }
-    routes = [
-        Route(path, Endpoint(answer, largest), methods=[method])
-        for path, (method, answer) in addresses.items()
-    ]
+    routes = [Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()]
 
     async def not_served(request: Request, error: Exception) -> Response:
         """What Starlette refuses: an address or method there is not."""
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only
         if error.status_code == HTTPStatus.NOT_FOUND:
-            told: HeadraceError = UnknownNameError.of("address", request.url.path, addresses)
+            told: HeadraceError = UnknownNameError.of(
+                "address", request.url.path, [path for _, path in endpoints]
+            )
         else:
             told = HeadraceError(f"{request.method} {request.url.path}: {error.detail}.")
         reply = refusal(RefusedError(told, error.status_code))
         return Response(reply.body, reply.status, error.headers, media_type="application/json")
 
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: not_served})
+    rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: not_served})
+    return Application(endpoints, rest)
 
 
 class Answers:
