@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.experiments import growth, hot_key, known, latest, layouts, loads, online, startup, windowed
+from bench.experiments import (
+    from_redis,
+    growth,
+    hot_key,
+    known,
+    latest,
+    layouts,
+    loads,
+    online,
+    startup,
+    windowed,
+)
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment, Size
@@ -12,5 +23,5 @@ if TYPE_CHECKING:
 
 def all_of(size: Size) -> tuple[Experiment, ...]:
     """Every experiment, in the order of the table."""
-    modules = (windowed, known, hot_key, latest, online, layouts, startup, loads, growth)
+    modules = (windowed, known, hot_key, latest, online, from_redis, layouts, startup, loads, growth)
     return tuple(experiment for module in modules for experiment in module.experiments(size))
