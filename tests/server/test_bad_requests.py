@@ -89,6 +89,25 @@ def test_a_body_in_pieces_is_measured_as_it_comes(server: httpx.Client) -> None:
     assert server.post("/get-online-features", content=iter([b" " * 1_000_000] * 5)).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"source": "clickss", "rows": [{}]}, 404),
+        ({"rows": [{}]}, 422),
+        ({"source": "clicks"}, 422),
+        ({"source": "clicks", "push_source_name": "clicks", "rows": []}, 422),
+        ({"source": "clicks", "df": {"user_id": ["u1"], "ts": []}}, 422),
+        ({"source": "clicks", "rows": "u1"}, 400),
+        ({"source": "clicks", "rowz": []}, 400),
+    ],
+    ids=["source", "nameless", "nothing", "two names", "lengths", "type", "field"],
+)
+def test_what_cannot_be_pushed_is_refused(server: httpx.Client, sent: dict[str, Any], status: int) -> None:
+    answer = server.post("/push", json=sent)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["message"]
+
+
 ODD: list[Any] = [
     None, True, -1, 0.5, 2**63, 2**200, "", "\x00", "é" * 300, [], [[]], {}, {"a": {}}, "2026", 1e308, "NaN",
 ]  # fmt: skip

@@ -168,6 +168,12 @@ class OnlineFeatures:
         """The document of `POST /get-online-features`: one result for each column, entity columns first."""
         return self.form.write(self.entities, self.columns.parts, self.as_of)
 
+    def to_stream(self) -> bytes:
+        """The answer as an Arrow stream, typed; see `headrace.online.arrow_stream`."""
+        from headrace.online.arrow_stream import to_stream
+
+        return to_stream(self)
+
     def document(self) -> dict[str, Any]:
         """The same document as a program holds it."""
         found: dict[str, Any] = msgspec.json.decode(self.to_json())

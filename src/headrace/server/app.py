@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -16,7 +17,8 @@ from headrace.errors import HeadraceError, UnknownNameError
 from headrace.project import FeatureStore
 from headrace.server.asking import ask, is_there
 from headrace.server.edge import Endpoint, Incoming
-from headrace.server.questions import online_question
+from headrace.server.encoding import ARROW, wants_arrow
+from headrace.server.questions import online_question, push_question
 from headrace.server.replies import RefusedError, Reply, json_reply, refusal
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def application(project: Path) -> Application:
     largest = store.settings.serving.max_body
     endpoints = {
         ("POST", "/get-online-features"): Endpoint(answers.online, largest),
+        ("POST", "/push"): Endpoint(answers.push, largest),
         ("GET", "/health"): Endpoint(answers.health, largest),
         ("GET", "/ready"): Endpoint(answers.ready, largest),
     }
@@ -104,7 +107,15 @@ class Answers:
     async def online(self, incoming: Incoming) -> Reply:
         """`POST /get-online-features`."""
         answer = await ask(self._store, online_question(incoming.body, self._most))
+        if wants_arrow(incoming.headers):
+            return Reply(answer.to_stream(), content_type=ARROW)
         return Reply(answer.to_json())
+
+    async def push(self, incoming: Incoming) -> Reply:
+        """`POST /push`: answered when the events are durable and visible."""
+        asked = push_question(incoming.body)
+        pushed = await asyncio.to_thread(self._store.push, asked.name, asked.events())
+        return json_reply(pushed._asdict())
 
     async def health(self, _: Incoming) -> Reply:
         """`GET /health`: the process is there."""

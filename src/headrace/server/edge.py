@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.errors import DataError, HeadraceError
+from headrace.server.encoding import LEAST, compressed
 from headrace.server.replies import RefusedError, Reply, refusal
 
 if TYPE_CHECKING:
@@ -59,12 +60,16 @@ class Endpoint:
         except Exception as error:  # noqa: BLE001 - the answer says nothing of it, the log everything
             _LOG.exception("A request could not be answered.")
             reply = refusal(error)
-        headers = [
-            (b"content-type", reply.content_type),
-            (b"content-length", str(len(reply.body)).encode()),
-        ]
+        body, encoding = reply.body, None
+        if len(body) >= LEAST:
+            body, encoding = compressed(scope["headers"], body)
+        headers = [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(body))]
+        if len(reply.body) >= LEAST:
+            headers.append((b"vary", b"Accept, Accept-Encoding"))
+        if encoding is not None:
+            headers.append((b"content-encoding", encoding))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await send({"type": "http.response.body", "body": body})
 
 
 async def _body(headers: Sequence[tuple[bytes, bytes]], receive: Receive, largest: int) -> bytes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from headrace.errors import DataError
 from headrace.server.replies import RefusedError
 
-__all__ = ["OnlineQuestion", "online_question"]
+__all__ = ["OnlineQuestion", "PushQuestion", "online_question", "push_question"]
 
 
 class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,7 +51,81 @@ class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
         }
 
 
+class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /push`: a source and its rows, or Feast's push source and columns.
+
+    Attributes:
+        source: The source's name.
+        rows: Its events.
+        push_source_name: The source's name, by Feast's word.
+        df: The events by column, by Feast's word.
+        to: Feast's; events always go where serving and the next load find them.
+        allow_registry_cache: Feast's; makes no difference.
+        transform_on_write: Feast's; makes no difference.
+    """
+
+    source: str | None = None
+    rows: list[dict[str, Any]] | None = None
+    push_source_name: str | None = None
+    df: dict[str, list[Any]] | None = None
+    to: str = "online"
+    allow_registry_cache: bool = True
+    transform_on_write: bool = True
+
+    @property
+    def name(self) -> str:
+        """The source's name.
+
+        Raises:
+            DataError: There is none, or there are two.
+        """
+        if (self.source is None) == (self.push_source_name is None):
+            raise DataError("Name one source.", remedy=_PUSH)
+        return self.source or self.push_source_name or ""
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events, by row.
+
+        Raises:
+            DataError: There are none, or there are rows and columns, or columns differ in length.
+        """
+        if (self.rows is None) == (self.df is None):
+            raise DataError("Give rows, or columns in df.", remedy=_PUSH)
+        if self.df is None:
+            return self.rows or []
+        if len(set(map(len, self.df.values()))) > 1:
+            raise DataError(
+                "The columns of df differ in length.",
+                available=self.df,
+                remedy="Give each a value for each row.",
+            )
+        return [dict(zip(self.df, row, strict=True)) for row in zip(*self.df.values(), strict=True)]
+
+
+_PUSH = 'Send JSON: {"source": "clicks", "rows": [{"user_id": "u1", ...}]}.'
+_ASK = 'Send JSON: {"features": ["view:feature"], "entities": {"key": [...]}}.'
 _ONLINE = msgspec.json.Decoder(OnlineQuestion)
+
+
+_PUSHED = msgspec.json.Decoder(PushQuestion)
+Body = TypeVar("Body")
+
+
+def push_question(body: bytes) -> PushQuestion:
+    """A push.
+
+    Raises:
+        RefusedError: The body is no JSON, or not of this shape (400).
+    """
+    return _decoded(_PUSHED, body, _PUSH)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Body], body: bytes, remedy: str) -> Body:
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        unreadable = DataError(f"The body of the request cannot be read: {error}.", remedy=remedy)
+        raise RefusedError(unreadable, 400) from None
 
 
 def online_question(body: bytes, most: int) -> OnlineQuestion:
@@ -64,14 +138,7 @@ def online_question(body: bytes, most: int) -> OnlineQuestion:
     Raises:
         RefusedError: The body is no JSON, or not of this shape (400); it asks about too many entities (422).
     """
-    try:
-        asked = _ONLINE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        unreadable = DataError(
-            f"The body of the request cannot be read: {error}.",
-            remedy='Send JSON: {"features": ["view:feature"], "entities": {"key": [...]}}.',
-        )
-        raise RefusedError(unreadable, 400) from None
+    asked = _decoded(_ONLINE, body, _ASK)
     if asked.many > most:
         too_many = DataError(
             f"{asked.many:,} entities are asked about; {most:,} may be.",

@@ -61,7 +61,17 @@ def run(project: Path, host: str, port: int, workers: int, started: Callable[[st
     if workers == 1:
         uvicorn.Server(config).run([listening])
     else:
-        Multiprocess(config, [listening]).run()
+        _Workers(config, [listening]).run()
+
+
+class _Workers(Multiprocess):
+    """Worker processes that share one listening socket; who dies is replaced."""
+
+    def terminate_all(self) -> None:
+        """Tell all to end; connections that come from now on are refused at once, not left waiting."""
+        for each in self.sockets:
+            each.close()
+        super().terminate_all()
 
 
 def _listen(host: str, port: int) -> socket.socket:
