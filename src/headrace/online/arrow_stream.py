@@ -12,7 +12,7 @@ from headrace.kernel.columns import INVALID, STATUS_NAMES
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from headrace.online.answer import OnlineFeatures
+    from headrace.kernel.columns import Columns
 
 __all__ = ["STATUS", "TIMESTAMP", "to_stream"]
 
@@ -22,17 +22,21 @@ STATUS, TIMESTAMP = "__status", "__event_timestamp"
 _NAMES = pa.array(STATUS_NAMES)
 
 
-def to_stream(answer: OnlineFeatures) -> bytes:
+def to_stream(table: pa.Table, columns: Columns, as_of: str) -> bytes:
     """The answer in Arrow's streaming format.
 
     Columns are the entities', then the features', then each feature's `{name}__status` and
     `{name}__event_timestamp`. The schema's metadata has `as_of`, `feature_names` and `reasons` as the JSON
     document has them.
+
+    Args:
+        table: The entities' columns, then the features'.
+        columns: The features.
+        as_of: The instant, RFC 3339.
     """
-    table = answer.to_arrow()
     names = table.column_names
     reasons = {}
-    for name, column in answer.columns.items():
+    for name, column in columns.items():
         status = np.asarray(column.status, dtype=np.int8)
         newest = np.asarray(column.newest)
         times = pa.array(newest, type=pa.timestamp("us", tz="UTC"), mask=newest == FOREVER_AGO)
@@ -40,7 +44,7 @@ def to_stream(answer: OnlineFeatures) -> bytes:
         table = table.append_column(name + TIMESTAMP, times)
         if column.reason and (status == INVALID).any():
             reasons[name] = column.reason
-    about = {"as_of": answer.as_of, "feature_names": json.dumps(names), "reasons": json.dumps(reasons)}
+    about = {"as_of": as_of, "feature_names": json.dumps(names), "reasons": json.dumps(reasons)}
     table = table.replace_schema_metadata(about)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
