@@ -187,7 +187,7 @@ def test_a_project_that_is_none(tmp_path: Path) -> None:
     refused(StoreError, lambda: hr.FeatureStore(tmp_path), "headrace init")
     (tmp_path / "headrace.toml").write_text('[project]\nnmae = "x"\n')
     refused(UnknownNameError, lambda: hr.FeatureStore(tmp_path), "'nmae'", "name")
-    (tmp_path / "headrace.toml").write_text('[online]\nurl = "redis://localhost"\n')
+    (tmp_path / "headrace.toml").write_text('[online]\nurl = "memcached://localhost"\n')
     write(tmp_path / "events.parquet", events(0, 1))
     store = hr.FeatureStore(tmp_path)
     store.apply([activity()])
