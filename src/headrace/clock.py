@@ -1,6 +1,7 @@
 """Instants: int64 microseconds since 1970-01-01 UTC, and the clock that reads them.
 
-Nothing in Headrace reads the wall clock but `SystemClock`; everything else is handed a `Clock`.
+Nothing in Headrace reads the wall clock but `SystemClock`; everything else is handed a `Clock`. Deadlines are
+by `MonotonicClock`, whose instants mean nothing but their distance.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "SECOND",
     "Clock",
     "FixedClock",
+    "MonotonicClock",
     "SystemClock",
     "format_instant",
     "instant",
@@ -51,6 +53,14 @@ class SystemClock:
     def now(self) -> int:
         """The current instant, microseconds UTC."""
         return time.time_ns() // 1_000
+
+
+class MonotonicClock:
+    """A clock that nobody can set: for how long something takes."""
+
+    def now(self) -> int:
+        """Microseconds since an instant that is the same as long as the machine runs."""
+        return time.monotonic_ns() // 1_000
 
 
 class FixedClock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.clock import Clock, SystemClock, instant
+from headrace.clock import Clock, MonotonicClock, SystemClock, instant
 from headrace.config import read_settings
 from headrace.parts import Parts
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from headrace.registry.registry import Applied, Registry
     from headrace.registry.search import FeatureEntry
     from headrace.resolution import Resolution
+    from headrace.retrieval.deadline import Deadline
     from headrace.retrieval.settle import Settled
     from headrace.retrieval.validation import Failure
     from headrace.schema import Schema
@@ -45,6 +46,13 @@ __all__ = ["FeatureStore"]
 
 def _silent(what: str, share: float) -> None:
     """Progress nobody watches."""
+
+
+def _until(timeout: float | None) -> Deadline | None:
+    """The deadline of a request that begins now."""
+    from headrace.retrieval.deadline import Deadline
+
+    return None if timeout is None else Deadline.after(timeout, MonotonicClock())
 
 
 class FeatureStore:
@@ -458,6 +466,7 @@ class FeatureStore:
         as_of: str | int | dt.datetime | None = None,
         full_feature_names: bool = False,
         entity_rows: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float | None = None,
     ) -> OnlineFeatures:
         """Features of some entities now, or as of an instant the stored state reaches.
 
@@ -469,18 +478,21 @@ class FeatureStore:
             as_of: The instant to answer for; the present by default.
             full_feature_names: Name columns `view__feature`.
             entity_rows: The entities as rows, by Feast's name.
+            timeout: Seconds after which what is not there yet is INVALID, "deadline"; no end by default. A
+                look into the store and a function's call are not broken off.
 
         Raises:
             AsOfTooEarly: `as_of` is before the state of every entity.
             UnknownNameError: A feature or service does not exist.
             DataError: The entities lack a join key or request field; neither or both of features and service
-                are given.
+                are given; the timeout is no length of time.
             DefinitionError: Two columns would share a name, or a text is no reference.
             StoreError: A view was never loaded nor pushed to, no known definition of it made its records, or
                 the code of an on-demand feature is not the code that was applied.
         """
         given = entity_rows if entities is None else entities
-        question = self._question(features, service, given, context, as_of, full=full_feature_names)
+        until = _until(timeout)
+        question = self._question(features, service, given, context, as_of, until, full=full_feature_names)
         return self._parts.serving.answer(question)
 
     async def get_online_features_async(
@@ -493,13 +505,15 @@ class FeatureStore:
         as_of: str | int | dt.datetime | None = None,
         full_feature_names: bool = False,
         entity_rows: Sequence[Mapping[str, Any]] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - an answer comes all the same, of what there is
     ) -> OnlineFeatures:
         """`get_online_features` from an event loop, which goes on meanwhile.
 
         Requests of one turn of the loop ask Redis together. End with `close_async` in the same loop.
         """
         given = entity_rows if entities is None else entities
-        question = self._question(features, service, given, context, as_of, full=full_feature_names)
+        until = _until(timeout)
+        question = self._question(features, service, given, context, as_of, until, full=full_feature_names)
         return await self._parts.serving.answer_async(question)
 
     def _question(
@@ -509,6 +523,7 @@ class FeatureStore:
         entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None,
         context: Mapping[str, Any] | None,
         as_of: str | int | dt.datetime | None,
+        deadline: Deadline | None,
         *,
         full: bool,
     ) -> Answering:
@@ -516,7 +531,7 @@ class FeatureStore:
         served = self._names.request(features, service, full=full)
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
-        return lambda: served.answering(entities or {}, context or {}, now, at)
+        return lambda: served.answering(entities or {}, context or {}, now, at, deadline)
 
     @property
     def reads_at_once(self) -> bool:

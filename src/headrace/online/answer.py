@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headrace.online.document import AnswerForm
+    from headrace.retrieval.deadline import Overrun
     from headrace.retrieval.plan import Member
 
 __all__ = ["FeatureValue", "MemberColumns", "OnlineFeatures"]
@@ -89,6 +90,7 @@ class OnlineFeatures:
         columns: Output column -> values, n rows.
         t: The instant everything is as of, microseconds UTC.
         form: How the answer is written.
+        overran: The functions that were running when the deadline passed, and how long.
     """
 
     entities: Mapping[str, Sequence[Any]]
@@ -96,6 +98,7 @@ class OnlineFeatures:
     columns: MemberColumns
     t: int
     form: AnswerForm
+    overran: tuple[Overrun, ...] = ()
 
     @property
     def as_of(self) -> str:

@@ -16,16 +16,19 @@ from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.document import AnswerForm
 from headrace.online.earlier import EarlierStates
-from headrace.online.read import Asked, LastSeen, driven, reading
+from headrace.online.read import Asked, LastSeen, Read, driven, reading
 from headrace.online.states import states_of
+from headrace.retrieval.deadline import overdue
 from headrace.retrieval.enforcing import Judges
 from headrace.retrieval.on_demand import run_functions
 
 if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.online.earlier import FindEarlier
+    from headrace.online.read import Reading
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
+    from headrace.retrieval.deadline import Deadline
     from headrace.retrieval.plan import RetrievalPlan
 
 __all__ = ["Served", "by_column"]
@@ -84,7 +87,12 @@ class Served:
         return driven(self.answering(entities, context, now, as_of), store)
 
     def answering(
-        self, entities: Entities, context: Mapping[str, Any], now: int, as_of: int | None
+        self,
+        entities: Entities,
+        context: Mapping[str, Any],
+        now: int,
+        as_of: int | None,
+        deadline: Deadline | None = None,
     ) -> Generator[Sequence[bytes], Sequence[bytes | None], OnlineFeatures]:
         """The features of some entities, for those who ask the store themselves.
 
@@ -93,6 +101,8 @@ class Served:
             context: Request fields with one value for all.
             now: The clock.
             as_of: The instant to answer for; None for the present.
+            deadline: When to give up, looked at before and after each look into the store and each call of a
+                function; what is not there by then is INVALID. None for never.
 
         Yields:
             Keys, whose values the store has are to be sent; most often once.
@@ -111,15 +121,39 @@ class Served:
             Asked(binding.id, states, keys[tuple(binding.keys)], self._epoch_length, earlier, batch)
             for binding, states, earlier, batch in self._views
         ]
-        found = yield from reading(asked, now, as_of, self._last)
+        found = yield from self._read(reading(asked, now, as_of, self._last), deadline, n, now, as_of)
         columns = [self._judges.columns(place, each) for place, each in enumerate(found.columns)]
         functions: Mapping[str, Column] = {}
         if self._plan.functions:
             request = self._request(given, context, n)
             t = np.full(n, found.t, dtype=np.int64)
-            functions = run_functions(self._plan, columns, request, t, self._judges.functions)
+            functions = run_functions(self._plan, columns, request, t, self._judges.functions, deadline)
         members = MemberColumns(self._places, [*columns, HeldColumns(functions)])
-        return OnlineFeatures(given, self._plan.members, members, found.t, self._form)
+        overran = () if deadline is None else tuple(deadline.overran)
+        return OnlineFeatures(given, self._plan.members, members, found.t, self._form, overran)
+
+    def _read(
+        self, steps: Reading, deadline: Deadline | None, n: int, now: int, as_of: int | None
+    ) -> Generator[Sequence[bytes], Sequence[bytes | None], Read]:
+        """What a read returns; where the deadline passes before the store has told all, no value."""
+        if deadline is None:
+            return (yield from steps)
+        keys = next(steps)
+        while not deadline.passed:
+            values = yield keys
+            if deadline.passed:
+                break
+            try:
+                keys = steps.send(values)
+            except StopIteration as done:
+                found: Read = done.value
+                return found
+        steps.close()
+        columns = tuple(
+            HeldColumns({name: overdue(n, each.binding.feature_types[name]) for name in each.names})
+            for each in self._plan.views
+        )
+        return Read(now if as_of is None else as_of, columns)
 
     def _states_of_earlier(self, place: int, fingerprint: str) -> ReadableStates | None:
         """The states of the revision that a view's records were made by, for what it has of those wanted."""

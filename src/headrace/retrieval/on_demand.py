@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column, reason_of
+from headrace.retrieval.deadline import DEADLINE
 from headrace.retrieval.returned import fitting
 from headrace.windows import FOREVER_AGO
 
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
     from headrace.definitions.on_demand import OnDemandFeature
+    from headrace.retrieval.deadline import Deadline
     from headrace.retrieval.enforcing import FeatureJudge
     from headrace.retrieval.plan import RetrievalPlan
 
 __all__ = ["run_functions"]
+
+_LONGEST = 200
+"""Characters that a reason has of what a function raised."""
 
 
 def run_functions(
@@ -29,6 +35,7 @@ def run_functions(
     request: Mapping[str, Sequence[Any]],
     t: Array,
     judges: Mapping[str, FeatureJudge] = MappingProxyType({}),
+    deadline: Deadline | None = None,
 ) -> dict[str, Column]:
     """The plan's on-demand features, n rows each.
 
@@ -38,11 +45,12 @@ def run_functions(
         request: Request field -> n values.
         t: The rows' instants.
         judges: The functions' own rules, by `name@version`.
+        deadline: When to give up, looked at before and after each call; None for never.
 
     Returns:
         Name -> values of those that are asked for, which differ in their names; INVALID where a function
-        raises, returns what its type cannot hold or what an enforced rule forbids, or would read a null that
-        is INVALID itself.
+        raises, returns what its type cannot hold or what an enforced rule forbids, would read a null that
+        is INVALID itself, or has not returned by the deadline.
     """
     done: dict[str, Column] = {}
     read: dict[tuple[int, str], list[Any]] = {}
@@ -54,11 +62,12 @@ def run_functions(
             column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
             if place not in read:
                 read[place] = column.to_list()
-            values[parameter] = read[place]
+            values[parameter] = _own(read[place], column.values.type)
             spoiled = np.flatnonzero(_spoiled(column)).tolist()
             failed = {**{row: reason_of(column, row) for row in spoiled}, **failed}
-        values.update({name: request[name] for name in function.request})
-        column = _run(function, values, t, failed)
+        for name, of in function.request.items():
+            values[name] = _own(request[name], of.arrow())
+        column = _run(function, values, t, failed, deadline)
         done[own] = judges[own].judge(column) if own in judges else column
     asked = (member.reference for member in plan.members if member.view < 0)
     return {each.name: done[str(each)] for each in asked}
@@ -70,8 +79,17 @@ def _spoiled(column: Column) -> Array:
     return invalid & column.values.is_null().to_numpy(zero_copy_only=False) if invalid.any() else invalid
 
 
+def _own(values: Sequence[Any], of: pa.DataType) -> Sequence[Any]:
+    """Values that a function may change without another seeing it."""
+    return deepcopy(values) if pa.types.is_nested(of) else values
+
+
 def _run(
-    function: OnDemandFeature, values: Mapping[str, Sequence[Any]], t: Array, failed: dict[int, str]
+    function: OnDemandFeature,
+    values: Mapping[str, Sequence[Any]],
+    t: Array,
+    failed: dict[int, str],
+    deadline: Deadline | None,
 ) -> Column:
     """The function's results; a row that failed before, for the reason given, is not computed."""
     reason = next(iter(failed.values()), "")
@@ -81,14 +99,44 @@ def _run(
         if row in failed:
             results.append(None)
             continue
-        try:
-            result = function.compute({name: values[name][row] for name in names}, at)
-            results.append(fitting(result, function.output))
-        except Exception as error:  # noqa: BLE001 - whatever a user's function raises spoils its own value only
-            results.append(None)
-            reason = failed[row] = f"{function.name}: {type(error).__name__}: {error}"
+        result, why = _called(function, {name: values[name][row] for name in names}, at, deadline)
+        results.append(result)
+        if why:
+            reason = failed[row] = why
     array = pa.array(results, type=function.output.arrow())
     status = np.full(len(t), PRESENT, dtype=np.uint8)
     status[array.is_null().to_numpy(zero_copy_only=False)] = NULL_VALUE
     status[list(failed)] = INVALID
     return ArrowColumn(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason, failed)
+
+
+def _called(
+    function: OnDemandFeature, values: Mapping[str, Any], at: int, deadline: Deadline | None
+) -> tuple[Any, str]:
+    """What one call returned as the output's type has it, or None and why there is nothing."""
+    began = 0
+    if deadline is not None:
+        if deadline.passed:
+            return None, DEADLINE
+        began = deadline.clock.now()
+    result, why = None, ""
+    try:
+        result = fitting(function.compute(values, at), function.output)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - sys.exit too spoils the function's own value only
+        why = _told(function, error)
+    if deadline is not None and deadline.missed_by(str(function.reference), began):
+        return None, DEADLINE
+    return result, why
+
+
+def _told(function: OnDemandFeature, error: BaseException) -> str:
+    """Which function raised what, in one line of text that can be sent."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an error's text is the user's code as well
+        text = "it has no text"
+    line = text.strip().partition("\n")[0][:_LONGEST]
+    told = f"{function.name}: {type(error).__name__}: {line}"
+    return told.encode("utf-8", "backslashreplace").decode("utf-8")
