@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headrace.clock import Clock
     from headrace.config import Settings
     from headrace.definitions.base import Definition
+    from headrace.online.served_log import ServedLog
     from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
@@ -76,7 +77,25 @@ class Parts:
         """What names stand for."""
         from headrace.resolution import Resolution
 
-        return Resolution(self.registry, self.settings.project.timezone, self.definitions)
+        return Resolution(self.registry, self.settings.project.timezone, self.definitions, self.served_log)
+
+    @cached_property
+    def served_log(self) -> ServedLog | None:
+        """Where answers are logged; None where the settings name no place."""
+        serving, project = self.settings.serving, self.settings.project
+        if serving.log is None:
+            return None
+        from headrace.online.served_log import LogSettings, ServedLog
+
+        chosen = LogSettings(
+            serving.log,
+            serving.log_sample,
+            serving.log_by,
+            serving.log_salt or project.name,
+            serving.log_queue,
+            serving.log_retention,
+        )
+        return ServedLog(chosen, self.clock)
 
     @property
     def training(self) -> TrainingSets:
@@ -96,8 +115,8 @@ class Parts:
         self._given = (*(self._given or ()), *definitions)
 
     def close(self) -> None:
-        """Let go of registry and online store."""
-        for name in ("serving", "online", "_catalog"):
+        """Write what is to be logged, and let go of registry and online store."""
+        for name in ("served_log", "serving", "online", "_catalog"):
             part = self.__dict__.pop(name, None)
             if part is not None:
                 part.close()

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from headrace.clock import Clock, MonotonicClock, SystemClock, instant
 from headrace.config import read_settings
+from headrace.errors import StoreError
 from headrace.parts import Parts
 
 if TYPE_CHECKING:
     import datetime as dt
     import os
     from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow as pa
 
     from headrace.config import Settings
     from headrace.definitions.base import Definition
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from headrace.online.browsing import Quarantine, Replayed
     from headrace.online.ingest import Pushed
     from headrace.online.materialize import Loaded
+    from headrace.online.served_log import LogCounts
     from headrace.online.serving import Answering
     from headrace.ports.engine import Progress
     from headrace.ports.key_value import OneHost
@@ -532,6 +536,40 @@ class FeatureStore:
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
         return lambda: served.answering(entities or {}, context or {}, now, at, deadline)
+
+    def served_log(
+        self,
+        since: str | int | dt.datetime,
+        until: str | int | dt.datetime | None = None,
+        *,
+        service: str | None = None,
+    ) -> pa.Table:
+        """What entities that are logged were answered, oldest first; see `[serving] log`.
+
+        Args:
+            since: The first instant of serving.
+            until: The first instant after; now by default.
+            service: Only answers for this service, `"ctr_model@1"`.
+
+        Raises:
+            StoreError: The settings name no log.
+            DataError: A join key has had types that do not go together.
+        """
+        from headrace.online.served_files import rows_between
+
+        log, end = self._parts.served_log, self._parts.clock.now() + 1 if until is None else instant(until)
+        if log is None:
+            raise StoreError(
+                "There is no served log.", remedy='Set [serving] log = ".headrace/served" in headrace.toml.'
+            )
+        log.flush()
+        return rows_between(log.directory, instant(since), end, service)
+
+    @property
+    def logged(self) -> LogCounts | None:
+        """What became of the rows this process has logged; None where nothing is logged."""
+        log = self._parts.served_log
+        return None if log is None else log.counts
 
     @property
     def reads_at_once(self) -> bool:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.kernel.label_binding import LabelBinding
     from headrace.online.ingest import Ingest
+    from headrace.online.served_log import ServedLog
     from headrace.registry.registry import Registry
     from headrace.schema import Schema, Type
 
@@ -57,7 +58,11 @@ class Resolution:
     """Finds and binds what names stand for; keeps what it made until the registry changes."""
 
     def __init__(
-        self, registry: Registry, zone: str, definitions: Callable[[], Sequence[Definition]]
+        self,
+        registry: Registry,
+        zone: str,
+        definitions: Callable[[], Sequence[Definition]],
+        log: ServedLog | None = None,
     ) -> None:
         """Over a registry.
 
@@ -65,7 +70,9 @@ class Resolution:
             registry: What is defined.
             zone: The project's time zone.
             definitions: The project's own definitions: asked only for tables in memory and functions.
+            log: Where answers are logged; None for nowhere.
         """
+        self._log = log
         self._registry = registry
         self._zone = zone
         self._own = OwnDefinitions(definitions)
@@ -354,7 +361,9 @@ class Resolution:
         self._current()
         key = (chosen, full)
         if key not in self._served:
-            self._served[key] = Served(self.retrieval(chosen, full=full), EPOCH, self.earlier)
+            plan = self.retrieval(chosen, full=full)
+            log = None if self._log is None else self._log.of(plan, chosen.service, self._counter)
+            self._served[key] = Served(plan, EPOCH, self.earlier, log)
         return self._served[key]
 
     def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:

@@ -28,6 +28,12 @@
     [serving]
     max_body = "4MB"              # default; the largest request taken
     max_entities = 10000          # default; how many entities one request may ask about
+    log = ".headrace/served"      # default: none; the directory of the served log
+    log_sample = 0.01             # default; the share of entities whose answers are logged
+    log_by = "user_id"            # default: the entity of a request's first feature; its join keys
+    log_salt = "ads"              # default: the project's name; which entities those are depends on it
+    log_queue = 100000            # default; how many entities' answers may wait to be logged
+    log_retention = "30d"         # default; how long the log is kept
 
 `project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
 `HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the

@@ -54,6 +54,8 @@ def _section(name: str, given: Values, directory: Path) -> Any:
         value = None if written.value is None else _read(read, written)
         if read is values.url and value is not None:
             value = placed(value, directory)
+        if read is values.path and value is not None:
+            value = directory / value
         found[key] = value
     if of is Project:
         found["name"] = found["name"] or directory.name or "headrace"

@@ -54,7 +54,19 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
             "timeout": Key(values.seconds, "2"),
         },
     ),
-    "serving": (Serving, {"max_body": Key(values.size, "4MB"), "max_entities": Key(values.count, "10000")}),
+    "serving": (
+        Serving,
+        {
+            "max_body": Key(values.size, "4MB"),
+            "max_entities": Key(values.count, "10000"),
+            "log": Key(values.path, None),
+            "log_sample": Key(values.share, "0.01"),
+            "log_by": Key(values.names, ""),
+            "log_salt": Key(values.text, None),
+            "log_queue": Key(values.count, "100000"),
+            "log_retention": Key(values.span, "30d"),
+        },
+    ),
     "monitoring": (Monitoring, {}),
     "alerts": (Alerts, {}),
 }

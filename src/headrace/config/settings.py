@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headrace.clock import DAY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -82,10 +84,22 @@ class Serving:
     Attributes:
         max_body: Bytes of the largest request taken.
         max_entities: How many entities one request may ask about.
+        log: The directory of the served log, absolute; None for no log.
+        log_sample: The share of entities whose answers are logged, 0 to 1.
+        log_by: The join keys whose entities those are; empty for those of a request's first feature.
+        log_salt: What their choice depends on; None for the project's name.
+        log_queue: How many entities' answers may wait to be logged.
+        log_retention: How long the log is kept, microseconds.
     """
 
     max_body: int = 4_000_000
     max_entities: int = 10_000
+    log: Path | None = None
+    log_sample: float = 0.01
+    log_by: tuple[str, ...] = ()
+    log_salt: str | None = field(default=None, repr=False)
+    log_queue: int = 100_000
+    log_retention: int = 30 * DAY
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
-__all__ = ["count", "engine", "seconds", "size", "table", "text", "texts", "timezone", "url"]
+from headrace.errors import DefinitionError
+from headrace.windows import duration
+
+__all__ = [
+    "count",
+    "engine",
+    "names",
+    "path",
+    "seconds",
+    "share",
+    "size",
+    "span",
+    "table",
+    "text",
+    "texts",
+    "timezone",
+    "url",
+]
+
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _LONGEST = 3600.0
@@ -29,6 +48,41 @@ def texts(value: Any) -> tuple[str, ...]:
     ):
         raise ValueError("is a text or a list of texts")
     return tuple(found)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Some names, or none; in a text they are parted by commas."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError("is a name or a list of names")
+    return tuple(each.strip() for each in found if each.strip())
+
+
+def path(value: Any) -> Path:
+    """A path; `~` is the user's home."""
+    return Path(text(value)).expanduser()
+
+
+def share(value: Any) -> float:
+    """A share, from a number or a text."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = -1.0
+    if isinstance(value, bool) or not 0 <= found <= 1:
+        raise ValueError("is a share from 0 to 1")
+    return found
+
+
+def span(value: Any) -> int:
+    """A length of time above zero, microseconds, from a text such as `30d` or `12h`."""
+    try:
+        found = duration(text(value))
+    except DefinitionError:
+        found = 0
+    if found <= 0:
+        raise ValueError("is a length of time, such as 30d or 12h")
+    return found
 
 
 def url(value: Any) -> str:

@@ -13,7 +13,7 @@ from headrace.errors import AsOfTooEarly, StoreError
 from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, segment_prefix
-from headrace.online.manifest import Manifest, StreamState, decode_served, served_keys
+from headrace.online.manifest import Manifest, StreamState, ViewManifest, decode_served, served_keys
 from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
 
-__all__ = ["TOO_EARLY", "Asked", "LastSeen", "Read", "Reading", "driven", "read", "reading"]
+__all__ = ["TOO_EARLY", "Asked", "Found", "LastSeen", "Read", "Reading", "driven", "read", "reading"]
 
 Got = TypeVar("Got")
 
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
     batch: bool = False
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """The records of one view.
 
     Attributes:
@@ -76,10 +76,16 @@ class Read(NamedTuple):
     Attributes:
         t: The instant all of it is as of.
         columns: For each view asked, its features, one value for each entity.
+        loaded: What is loaded of each; like the next two empty where the store has not told all in time.
+        streams: What the stream has written for each.
+        found: The records of each.
     """
 
     t: int
     columns: tuple[Columns, ...]
+    loaded: Sequence[ViewManifest] = ()
+    streams: Sequence[StreamState] = ()
+    found: Sequence[Found] = ()
 
 
 Reading = Generator[Sequence[bytes], "Sequence[bytes | None]", Read]
@@ -141,12 +147,13 @@ def reading(
         values = (yield keys) if keys else []
         if last is not None:
             last.values = told
-    manifest, _ = decode_served(told, views)
+    manifest, streams = decode_served(told, views)
+    loaded = [manifest.of(view) for view in views]
     found, at = [], 0
     for of_one in wanted:
         found.append(of_one.found(values[at : at + len(of_one.keys)]))
         at += len(of_one.keys)
-    t = _instant(found, now, as_of, [manifest.of(each.view).known for each in asked])
+    t = _instant(found, now, as_of, [each.known for each in loaded])
     columns = []
     spoiled: Array | None = None
     for each, (states, records, entity) in zip(asked, found, strict=True):
@@ -158,7 +165,7 @@ def reading(
         columns.append(answer)
     if spoiled is not None and len(spoiled) and spoiled.all():
         raise _never_that_early(t, found, manifest, asked)
-    return Read(t, tuple(columns))
+    return Read(t, tuple(columns), loaded, streams, found)
 
 
 class LastSeen:
@@ -178,14 +185,14 @@ class _Wanted(NamedTuple):
     keys: list[bytes]
     entity: list[int]
 
-    def found(self, values: Sequence[bytes | None]) -> _Found:
+    def found(self, values: Sequence[bytes | None]) -> Found:
         """Those that are there."""
         records, owners = [], []
         for value, owner in zip(values, self.entity, strict=True):
             if value is not None:
                 records.append(value)
                 owners.append(owner)
-        return _Found(self.states, records, owners)
+        return Found(self.states, records, owners)
 
 
 def _wanted(asked: Sequence[Asked], views: list[str], told: Sequence[bytes | None]) -> list[_Wanted]:
@@ -237,7 +244,7 @@ def _unknown_states(asked: Asked) -> StoreError:
     )
 
 
-def _instant(found: list[_Found], now: int, as_of: int | None, known: list[int]) -> int:
+def _instant(found: list[Found], now: int, as_of: int | None, known: list[int]) -> int:
     if as_of is not None:
         return as_of
     frontier = max((frontier_of(data) for each in found for data in each.records), default=FOREVER_AGO)
@@ -263,9 +270,7 @@ def _without(column: Column, early: Array) -> Column:
     return ArrowColumn(values, status, np.where(early, FOREVER_AGO, column.newest), TOO_EARLY)
 
 
-def _never_that_early(
-    t: int, found: list[_Found], manifest: Manifest, asked: Sequence[Asked]
-) -> AsOfTooEarly:
+def _never_that_early(t: int, found: list[Found], manifest: Manifest, asked: Sequence[Asked]) -> AsOfTooEarly:
     known = max(manifest.of(each.view).known for each in asked)
     frontier = max((frontier_of(data) for each in found for data in each.records), default=FOREVER_AGO)
     earliest = format_instant(max(known, frontier + 1))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column
     from headrace.online.earlier import FindEarlier
     from headrace.online.read import Reading
+    from headrace.online.served_log import AnswerLog
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
     from headrace.retrieval.deadline import Deadline
@@ -40,7 +41,11 @@ class Served:
     """A retrieval plan, ready to answer requests."""
 
     def __init__(
-        self, plan: RetrievalPlan, epoch_length: int, find_earlier: FindEarlier | None = None
+        self,
+        plan: RetrievalPlan,
+        epoch_length: int,
+        find_earlier: FindEarlier | None = None,
+        log: AnswerLog | None = None,
     ) -> None:
         """Compile what does not change between requests.
 
@@ -49,8 +54,10 @@ class Served:
             epoch_length: Microseconds of an epoch of the stream.
             find_earlier: Finds the revision of a view that its records were made by; without it, views whose
                 records are of another revision cannot be read.
+            log: Where answers of some entities are logged; None for nowhere.
         """
         self._plan = plan
+        self._log = log
         self._epoch_length = epoch_length
         self._find_earlier = find_earlier
         self._earlier: dict[tuple[int, str], ReadableStates | None] = {}
@@ -124,13 +131,17 @@ class Served:
         found = yield from self._read(reading(asked, now, as_of, self._last), deadline, n, now, as_of)
         columns = [self._judges.columns(place, each) for place, each in enumerate(found.columns)]
         functions: Mapping[str, Column] = {}
+        request: Mapping[str, Sequence[Any]] = {}
         if self._plan.functions:
             request = self._request(given, context, n)
             t = np.full(n, found.t, dtype=np.int64)
             functions = run_functions(self._plan, columns, request, t, self._judges.functions, deadline)
         members = MemberColumns(self._places, [*columns, HeldColumns(functions)])
         overran = () if deadline is None else tuple(deadline.overran)
-        return OnlineFeatures(given, self._plan.members, members, found.t, self._form, overran)
+        answer = OnlineFeatures(given, self._plan.members, members, found.t, self._form, overran)
+        if self._log is not None:
+            self._log.take(keys, answer, found, request, now)
+        return answer
 
     def _read(
         self, steps: Reading, deadline: Deadline | None, n: int, now: int, as_of: int | None
