@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from headrace.config import Settings
     from headrace.definitions.base import Definition
+    from headrace.definitions.entity import Entity
     from headrace.definitions.label import Label
     from headrace.definitions.service import FeatureService
     from headrace.doctor import Check
+    from headrace.erasure import Forgotten
     from headrace.kernel.binding import Binding
     from headrace.offline.dataset import HistoricalFeatures
     from headrace.offline.looks_ahead import LooksAhead
@@ -594,6 +596,34 @@ class FeatureStore:
         return self._names.live(None)
 
     # --- care ---
+
+    def forget(
+        self,
+        entity: str | Entity,
+        entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Remove people, and what was known of them until now, from all that this project keeps.
+
+        Records of the online store and its copy, logs of pushes, quarantine and the served log. What has
+        their keys among its own, such as a pair of a user and an ad, goes too. Nothing that was known of them
+        until now comes in again, by loads or pushes. Files of sources and training sets are yours to delete.
+
+        Args:
+            entity: The entity, or its name.
+            entities: Join key -> values, or rows: whom to forget.
+            dry_run: Only tell what would be removed.
+
+        Raises:
+            UnknownNameError: There is no such entity.
+            DataError: The entities lack a join key, or nobody is named.
+            StoreError: The store cannot be used; what is done is done, run it again.
+        """
+        from headrace.erasure import forget
+
+        name = entity if isinstance(entity, str) else entity.name
+        return forget(self._parts, name, entities, dry_run=dry_run)
 
     def doctor(self) -> list[Check]:
         """Whether registry, definitions and online store can be used, and what is in them."""

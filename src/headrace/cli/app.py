@@ -27,6 +27,7 @@ VERBS = {
     "get": "serving",
     "serve": "http",
     "validate": "validating",
+    "forget": "forgetting",
     "doctor": "checking",
 }
 """Every verb and the module of this package that it lives in, in the order people meet them."""

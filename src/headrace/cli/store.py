@@ -269,6 +269,10 @@ class Store(Protocol):
         """Features now."""
         ...
 
+    def forget(self, entity: str, entities: Mapping[str, Sequence[Any]], *, dry_run: bool) -> Told:
+        """Remove people; what was removed of them."""
+        ...
+
     def doctor(self) -> Sequence[Told]:
         """What was checked: name, ok, detail, remedy."""
         ...

@@ -34,7 +34,9 @@ _READ = 4096
 _KEY, _DATA = itemgetter(0), itemgetter(1)
 
 
-def compact(store: OneHost, view: str, states: ViewStates, threads: int = 1) -> None:
+def compact(
+    store: OneHost, view: str, states: ViewStates, threads: int = 1, keys: Sequence[str] = ()
+) -> None:
     """Merge the newest segments of a view where it has too many.
 
     At least two are merged, and further ones as long as they are no larger than all newer ones together: so a
@@ -45,13 +47,14 @@ def compact(store: OneHost, view: str, states: ViewStates, threads: int = 1) -> 
         view: `name@version`.
         states: Its states, which its segments must hold.
         threads: How many entities' records are merged at once, some thousands each.
+        keys: The join keys of the view's entity.
 
     Raises:
         ConflictError: A load of the view has begun.
     """
     if not _outgrown(read_manifest(store).of(view).segments):
         return
-    generation = begin(store, view)
+    generation = begin(store, view, keys=keys)
     segments = generation.served.segments
     merged = _outgrown(segments)
     written = Written()

@@ -122,6 +122,29 @@ class CopiedStore:
                 tx.multi_put([(key, new)], expire_at=expire_at)
             return True
 
+    def scrub(self) -> bool:
+        """See `OneHost`; of the embedded store."""
+        return self._store.scrub()
+
+    def delete_now(self, theirs: Callable[[bytes], bool], keys: Sequence[bytes]) -> None:
+        """Delete records in the copy at once, and all that says they were there.
+
+        Args:
+            theirs: Tells of a key whether it is one of those, should they have been deleted before.
+            keys: Those that were deleted just now.
+
+        Raises:
+            StoreError: The copy cannot be reached; it is told later what to delete.
+        """
+        kinds = (_RECORD, _GONE)
+        with self._turn():
+            marks = [mark for kind in kinds for mark, _ in self._store.scan(encode_key((kind,)))]
+            before = [key for key in map(_marked, marks) if theirs(key)]
+            for some in _pages(iter(dict.fromkeys([*keys, *before]))):
+                self._copy.delete(some)
+                with self._store.transaction() as tx:
+                    tx.delete([encode_key((kind, key)) for kind in kinds for key in some])
+
     def close(self) -> None:
         """Let go of both."""
         self._copy.close()

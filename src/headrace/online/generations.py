@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from headrace.errors import ConflictError
+from headrace.online.erased import NOBODY, Erased, read_erased
 from headrace.online.layout import MANIFEST, NUMBERS, loading_key, segment_prefix
 from headrace.online.manifest import Segment, ViewManifest, decode_manifest, decoded, read_manifest
+from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headrace.ports.key_value import OneHost, Reader, Writer
 
-__all__ = ["Generation", "Written", "begin", "clear_dead", "switch"]
+__all__ = ["Generation", "Written", "begin", "clear_dead", "segments_of", "switch"]
 
 _FEWEST, _FIRST, _MOST, _BYTES = 64, 1024, 4096, 1 << 20
 """How many records, and bytes of them, are written at once."""
@@ -97,6 +99,8 @@ class Generation(NamedTuple):
         served: What was served when it was begun; nothing else can be, while the claim stands.
         written: How far a load that died has come with this segment.
         pace: How much is written at once.
+        keys: The join keys of the view's entity.
+        erased: Who was erased before it was begun; records of others who are by now are not written.
     """
 
     view: str
@@ -105,6 +109,8 @@ class Generation(NamedTuple):
     served: ViewManifest
     written: Written
     pace: Pace
+    keys: tuple[str, ...] = ()
+    erased: Erased = NOBODY
 
     def write(
         self, store: OneHost, items: Sequence[tuple[bytes, bytes]], written: Written | None = None
@@ -128,11 +134,26 @@ class Generation(NamedTuple):
             with store.transaction() as tx:
                 began = time.perf_counter()
                 claim = self.check(tx)
-                tx.multi_put([(prefix + key, data) for key, data in items[start:stop]])
+                there = self._without_erased(tx, items[start:stop])
+                tx.multi_put([(prefix + key, data) for key, data in there])
                 if written is not None and stop == len(items):
                     _put_claim(tx, self.view, msgspec.structs.replace(claim, written=written))
             self.pace.took(stop - start, time.perf_counter() - began)
             start, more = stop, stop < len(items)
+
+    def _without_erased(
+        self, tx: Reader, items: Sequence[tuple[bytes, bytes]]
+    ) -> Sequence[tuple[bytes, bytes]]:
+        """The records of entities that nobody has erased since the load began: it knew nothing later."""
+        erased = read_erased(tx)
+        if erased == self.erased:
+            return items
+        keys = [key for key, _ in items]
+        now, before = erased.until(self.keys, keys), self.erased.until(self.keys, keys)
+        if now is None:
+            return items
+        gone = now != FOREVER_AGO if before is None else now != before
+        return [item for item, is_gone in zip(items, gone.tolist(), strict=True) if not is_gone]
 
     def check(self, store: Reader) -> _Claim:
         """The claim, which must still stand.
@@ -150,13 +171,14 @@ class Generation(NamedTuple):
         return claim
 
 
-def begin(store: OneHost, view: str, basis: str = "") -> Generation:
+def begin(store: OneHost, view: str, basis: str = "", keys: Sequence[str] = ()) -> Generation:
     """Claim a view.
 
     Args:
         store: The online store.
         view: `name@version`.
         basis: What the segment is written from, to go on with it should this load die; empty never to.
+        keys: The join keys of the view's entity.
     """
     with store.transaction() as tx:
         served, claim = read_manifest(tx).of(view), _claim(tx, view)
@@ -167,7 +189,8 @@ def begin(store: OneHost, view: str, basis: str = "") -> Generation:
             dead = (*dead, claim.segment) if claim.segment >= 0 else dead
         renewed = _Claim(claim.writer + 1, segment, basis, written, dead)
         _put_claim(tx, view, renewed)
-    return Generation(view, renewed.writer, segment, served, written, Pace())
+        erased = read_erased(tx)
+    return Generation(view, renewed.writer, segment, served, written, Pace(), tuple(keys), erased)
 
 
 def clear_dead(store: OneHost, generation: Generation) -> None:
@@ -218,6 +241,12 @@ def _next_number(tx: Writer) -> int:
     number = 0 if data is None else int.from_bytes(data, "little")
     tx.multi_put([(NUMBERS, (number + 1).to_bytes(8, "little"))])
     return number
+
+
+def segments_of(claim: bytes) -> list[int]:
+    """The segments that a stored claim names: the one being written, and dead ones."""
+    found = decoded(_CLAIM, claim, "claim of a load")
+    return [*([found.segment] if found.segment >= 0 else []), *found.dead]
 
 
 def _claim(store: Reader, view: str) -> _Claim:

@@ -17,6 +17,7 @@ from headrace.kernel.clean import COUNTS
 from headrace.online import log
 from headrace.online.earlier import stored_states
 from headrace.online.earlier_layouts import streamed_earlier
+from headrace.online.erased import read_erased
 from headrace.online.layout import stream_key
 from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.push import Incoming, apply_events
@@ -174,7 +175,9 @@ class Ingest:
         offset = log.next_offset(tx, self._source)
         repeats = {rule: ~seen.fresh(events) for rule, seen in self._taken.items() if events.num_rows}
         rejected = 0 if beside is None else beside(tx, offset, repeats)
-        kept = pa.array(~np.logical_or.reduce([np.zeros(events.num_rows, dtype=bool), *repeats.values()]))
+        gone = read_erased(tx).gone(events)
+        dropped = [*repeats.values(), *([] if gone is None else [gone])]
+        kept = pa.array(~np.logical_or.reduce([np.zeros(events.num_rows, dtype=bool), *dropped]))
         events = events.filter(kept)
         incoming, fresh_rows = [], 0
         for view, own in prepared:

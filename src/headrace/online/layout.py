@@ -13,9 +13,11 @@ from headrace.keys import encode_key
 
 __all__ = [
     "EARLIER",
+    "EARLIER_RECORDS",
     "EPOCH",
     "LATE",
     "LAYOUT",
+    "LOADINGS",
     "LOG",
     "MANIFEST",
     "NUMBERS",
@@ -51,8 +53,12 @@ EARLIER = tuple(
 )
 """The prefixes of earlier layouts, oldest first: that of the manifest, that of streams, and others."""
 
+EARLIER_RECORDS = tuple(encode_key((kind,)) for kind in ("generation", "epoch", "s", "e"))
+"""The prefixes of records in earlier layouts; the key of the entity is the last that follows."""
+
 MANIFEST = encode_key(("manifest 3",))
 STREAMS = encode_key(("stream 3",))
+LOADINGS = encode_key(("loading 3",))
 NUMBERS = encode_key(("next segment",))
 """The number of the next segment, of whatever view."""
 RECORDS = (encode_key((b"",))[:1], encode_key(("epoch 3",)))
@@ -67,7 +73,7 @@ def stream_key(view: str) -> bytes:
 
 def loading_key(view: str) -> bytes:
     """Which load of a view is the newest."""
-    return encode_key(("loading 3", view))
+    return LOADINGS + encode_key((view,))
 
 
 def inputs_key(view: str) -> bytes:

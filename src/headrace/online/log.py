@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from headrace.ports.key_value import Reader, Writer
 
-__all__ = ["Entry", "append", "complete_from", "entries", "next_offset", "skip", "trim"]
+__all__ = ["HEAD", "Entry", "append", "complete_from", "entries", "next_offset", "skip", "trim"]
 
 _HEAD = struct.Struct("<q")
+HEAD = _HEAD.size
+"""How many bytes of an entry stand before its events."""
 _BATCH = 256
 
 
@@ -73,12 +75,12 @@ def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:
         for key, data in store.scan(log_prefix(source)):
             offset = decode_key(key)[-1]
             assert isinstance(offset, int)  # noqa: S101 - log keys end in one
-            yield Entry(offset, from_ipc(data[_HEAD.size :]))
+            yield Entry(offset, from_ipc(data[HEAD:]))
         return
     for offset in range(start, next_offset(store, source)):
         (found,) = store.multi_get([log_key(source, offset)])
         if found is not None:  # else it was trimmed
-            yield Entry(offset, from_ipc(found[_HEAD.size :]))
+            yield Entry(offset, from_ipc(found[HEAD:]))
 
 
 def trim(store: Writer, source: str, before: int) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import DataError
+from headrace.kernel.clean import KNOWN
 from headrace.kernel.entities import group_entities
 from headrace.online.ahead import ahead
 from headrace.online.compaction import compact
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
+    from headrace.online.erased import Erased
     from headrace.online.generations import Generation
     from headrace.online.ingest import Ingest
     from headrace.online.inputs import Work
@@ -176,7 +178,7 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     if load.ingest is not None:
         load.ingest.trim(store, load.now)
     sampled, values = told.sample.broken(store)
-    compact(store, binding.id, states, threads)
+    compact(store, binding.id, states, threads, tuple(binding.keys))
     told.left_out.supersede(store)
     return Loaded(
         binding.id, known, written.records, written.events, told.rejected, work.why,
@@ -210,7 +212,7 @@ def _begun(store: OneHost, engine: Engine, load: Load, states: str) -> tuple[Wor
     while True:
         served = read_manifest(store).of(load.binding.id)
         work = work_of(store, load.binding, served, states, load.known, files, full=load.full)
-        generation = begin(store, load.binding.id, work.basis)
+        generation = begin(store, load.binding.id, work.basis, tuple(load.binding.keys))
         if generation.served == served:
             return work, generation
 
@@ -232,7 +234,7 @@ def _write(
     """
     binding, written = load.binding, generation.written
     extents: Mapping[str, Extent | None] = {}
-    for part, made in _made(load, states, parts, threads):
+    for part, made in _made(load, states, parts, threads, generation.erased):
         told.left_out.put(store, part.rejected, part.beyond)
         written = Written(
             part.done,
@@ -256,7 +258,7 @@ class _Made(NamedTuple):
 
 
 def _made(
-    load: Load, states: ViewStates, parts: Iterator[Part], threads: int
+    load: Load, states: ViewStates, parts: Iterator[Part], threads: int, erased: Erased
 ) -> Iterator[tuple[Part, _Made]]:
     """The parts and their records, a few parts ahead."""
 
@@ -265,6 +267,10 @@ def _made(
         clean = part.events
         if found.keyless is not None:
             clean = clean.filter(pa.array(~found.keyless))
+        until = erased.until(tuple(load.binding.keys), found.keys)
+        if until is not None:
+            clean = clean.filter(pa.array(clean.column(KNOWN).to_numpy() >= until[found.group]))
+            found = group_entities(clean, load.binding.keys)
         records = states.load(clean, found.group, len(found.keys), load.known)
         items = [(key, data) for key, data in zip(found.keys, records, strict=True) if data is not None]
         items.sort(key=itemgetter(0))  # neighbours in the store are written together

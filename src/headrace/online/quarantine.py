@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from headrace.online.erased import read_erased
 from headrace.online.layout import quarantine_key, quarantine_prefix, tally_key
+from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,6 +104,13 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
     raw: bytes = b""
     known: int | None = None
 
+    @property
+    def since(self) -> int:
+        """Since when it was known; of a row of a batch, whose times may be what is wrong, for ever."""
+        if self.known is not None:
+            return self.known
+        return self.at if self.origin.startswith(f"{PUSH} ") else FOREVER_AGO
+
     def known_before(self, known: int) -> bool:
         """Whether a load up to K covers the pushed row; one without times was known when it came."""
         return (self.at if self.known is None else self.known) < known
@@ -169,6 +178,9 @@ def put(tx: Writer, source: str, rows: Sequence[tuple[bytes, Rejected]], limit: 
     Returns:
         How many were beyond the limit, by rule.
     """
+    erased = read_erased(tx)
+    if erased:
+        rows = [(key, row) for key, row in rows if not erased.holds_row(row.row, row.since)]
     counts = tally(tx, source)
     there = tx.multi_get([key for key, _ in rows])
     room = max(limit - counts.kept, 0)

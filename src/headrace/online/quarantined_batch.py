@@ -211,7 +211,14 @@ class Batch:
             with store.transaction() as tx:
                 remove(tx, self._look.source, [key for key, row in some if row is None])
                 kept = [(key, row) for key, row in some if row is not None]
-                tx.multi_put([(key, msgspec.json.encode(row)) for key, row in kept])
+                there = tx.multi_get([key for key, _ in kept])  # not those that somebody has erased meanwhile
+                tx.multi_put(
+                    [
+                        (key, msgspec.json.encode(row))
+                        for (key, row), data in zip(kept, there, strict=True)
+                        if data is not None
+                    ]
+                )
 
     def _superseded(self, store: OneHost) -> Iterator[tuple[bytes, Rejected | None]]:
         """What changes: a row with fewer reasons, or None for one that goes."""

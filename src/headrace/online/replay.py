@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from headrace.kernel.clean import KNOWN
 from headrace.online import log
+from headrace.online.erased import read_erased
 from headrace.online.push import merge_events
 from headrace.online.record import Stamp
 
@@ -83,6 +84,9 @@ class Replay:
     def _take(self, tx: Writer, entry: log.Entry, now: int) -> None:
         self._next = entry.offset + 1
         events = entry.events
+        gone = read_erased(tx).gone(events)  # the entry may have been read before somebody was erased
+        if gone is not None:
+            events = events.filter(pa.array(~gone))
         if self._seen is not None:
             events = events.filter(pa.array(self._seen.fresh(events)))
             self._seen.remember(events)

@@ -21,7 +21,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.online.logged_entities import LoggedEntities
-from headrace.online.served_files import expire, hour_of, write
+from headrace.online.served_files import ErasedNote, erase_from, expire, hour_of, without_erased, write
 from headrace.online.served_rows import Answered, RowForm, SavedRows
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class ServedLog:
         self._saved: dict[tuple[RowForm, str], SavedRows] = {}
         self._since = 0.0
         self._expired = ""
+        self._erased = ErasedNote(self.directory)
         self._written = self._failed = 0
         self._thread: threading.Thread | None = None
 
@@ -240,8 +241,8 @@ class ServedLog:
                 each.set()
 
     def _take_all(self) -> None:
-        """Make rows of all that waits."""
-        while self._waiting:
+        """Make rows of all that waits now; more may come meanwhile, without an end."""
+        for _ in range(len(self._waiting)):
             answered, entities = self._waiting.popleft()
             try:
                 self._save(answered)
@@ -264,8 +265,12 @@ class ServedLog:
         """Write the rows of a form and hour into a file of their own."""
         saved = self._saved.pop((form, hour))
         try:
-            rows = saved.table()
-            write(self.directory / hour / f"{self._worker}-{next(self._numbers):06}.parquet", rows)
+            rows, erased = saved.table(), self._erased.read()
+            rows = without_erased(rows, erased)
+            path = self.directory / hour / f"{self._worker}-{next(self._numbers):06}.parquet"
+            write(path, rows)
+            if self._erased.read() is not erased:  # whoever erases may have looked before the file was there
+                erase_from(path, self._erased.read())
             self._expire()
         except Exception:  # noqa: BLE001 - a full disk, or values that no column holds: the log goes on
             self._failed += len(saved)

@@ -127,3 +127,13 @@ class Transactional(Protocol):
 
 class OneHost(KeyValue, Transactional, Protocol):
     """A key-value store that has transactions: one of one host."""
+
+    def scrub(self) -> bool:
+        """Make sure that no byte of what was deleted or replaced can be read from the store's files.
+
+        To be called outside of transactions and snapshots.
+
+        Returns:
+            Whether that is so; False where other processes have the files open.
+        """
+        ...

@@ -185,6 +185,25 @@ class Registry(RegistryReader):
         """
         self._catalog.record(Run(view, end, self._clock.now(), details or {}))
 
+    def note(self, action: str, kind: str, name: str, text: str) -> None:
+        """Write a line into the audit log.
+
+        Args:
+            action: What is done, in a word.
+            kind: To what kind of object.
+            name: Its name.
+            text: The rest in words.
+
+        Raises:
+            ConflictError: Others never stopped changing the registry.
+        """
+
+        def noted(state: State) -> Change:
+            event = Event(0, action, kind, name, "", text, self._who, self._clock.now())
+            return Change(expected=state.counter, events=(event,))
+
+        self._insist(noted)
+
     def _switch(self, state: State, key: Key, versions: tuple[str, ...], how: str) -> Change:
         now, before = self._clock.now(), state.active(key.kind, key.name)
         return Change(

@@ -143,6 +143,10 @@ class LmdbStore:
         """Have the disk confirm everything committed so far; with `sync="commit"` it has."""
         self._use().flush()
 
+    def scrub(self) -> bool:
+        """Take deleted bytes out of the file, which is written anew; whoever reads here meanwhile waits."""
+        return self._use().scrub()
+
     def close(self) -> None:
         """Let go of the directory; the last handle of the process writes out what is pending.
 

@@ -29,8 +29,9 @@ import lmdb
 
 from headrace.errors import StoreError
 from headrace.stores.gate import Gate, GateBusyError
-from headrace.stores.lmdb_errors import explain
+from headrace.stores.lmdb_errors import explain, explain_path
 from headrace.stores.lmdb_opening import Opening, identity, open_environment
+from headrace.stores.lmdb_rewriting import rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +165,15 @@ class SharedEnvironment:
                 self._env.sync(True)  # noqa: FBT003 - lmdb's `force`
             self._close()
             self._closed = True
+
+    def scrub(self) -> bool:
+        """Take deleted bytes out of the file; False where another process has it open."""
+        with self._alone("it is to be written anew"):
+            self._close()
+            try:
+                return rewritten(self.path)
+            except OSError as error:
+                raise explain_path(error.errno, error.strerror or str(error), self.path) from error
 
     def flush(self) -> None:
         """Write out what only the system's memory holds."""

@@ -1,0 +1,73 @@
+"""Writing an LMDB database anew, without what was deleted.
+
+LMDB does not clear what it deletes: bytes stay in pages that are free, between the records of pages that
+are not, and as bounds of pages, which its own compact copy keeps. Here every record is put into an empty
+database, which takes the place of the file while nobody has that open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+import lmdb
+
+__all__ = ["rewritten"]
+
+_AT_ONCE = 1_000
+
+
+def rewritten(path: str) -> bool:
+    """Write the database in a directory anew, unless another process has it open.
+
+    The first byte of lock.mdb is locked by every process that has the database open, for sharing. Who holds
+    it alone is alone; who wants to open it waits.
+
+    Args:
+        path: The directory; this process must not have it open.
+
+    Returns:
+        Whether it is done.
+
+    Raises:
+        lmdb.Error: The database cannot be read or copied.
+        OSError: The copy cannot take its place.
+    """
+    with Path(path, "lock.mdb").open("r+b") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
+        except OSError:
+            return False
+        with tempfile.TemporaryDirectory(prefix="rewriting.", dir=path) as beside:
+            _copy(path, beside)
+            Path(beside, "data.mdb").replace(Path(path, "data.mdb"))
+            _sync(path)
+    return True
+
+
+def _copy(path: str, beside: str) -> None:
+    """Put every record into an empty database, in order."""
+    with lmdb.open(path, readonly=True, lock=False, create=False) as old:
+        size = old.info()["map_size"]
+        with (
+            lmdb.open(beside, map_size=size, lock=False, sync=False) as new,
+            old.begin() as reading,
+            reading.cursor() as cursor,
+        ):
+            records = cursor.iternext()
+            while some := list(islice(records, _AT_ONCE)):
+                with new.begin(write=True) as writing, writing.cursor() as end:
+                    end.putmulti(some, append=True)
+            new.sync(True)  # noqa: FBT003 - lmdb's `force`
+
+
+def _sync(path: str) -> None:
+    """Have the disk confirm what a directory names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
