@@ -76,7 +76,7 @@ def open_online(settings: Settings, clock: Clock) -> OneHost:
 
     store, path = _embedded(online.embedded, clock), path_of(online.embedded)
     assert path is not None  # noqa: S101 - it could not have been opened
-    return CopiedStore(store, _copy(settings, clock), clock, Turn(path / "copying.lock"))
+    return CopiedStore(store, _copy(settings, clock, vouched=False), clock, Turn(path / "copying.lock"))
 
 
 def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]) -> Serving:
@@ -95,7 +95,7 @@ def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]
     if _kind(settings.online.url) == "lmdb":
         return EmbeddedServing(online())
     fallback = settings.online.fallback
-    copy = _copy(settings, clock)
+    copy = _copy(settings, clock, vouched=True)
 
     def reads() -> AsyncReader:
         from headrace.stores.redis_async import RedisReads
@@ -110,16 +110,17 @@ def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]
     )
 
 
-def _copy(settings: Settings, clock: Clock) -> RedisStore:
+def _copy(settings: Settings, clock: Clock, *, vouched: bool) -> RedisStore:
     try:
-        from headrace.stores.redis import Patience, RedisStore
+        from headrace.stores.redis import RedisStore
+        from headrace.stores.redis_connecting import Patience
     except ModuleNotFoundError:
         raise StoreError(
             "The driver of Redis is not installed.", remedy="Run: pip install 'headrace[redis]'."
         ) from None
     online = settings.online
     patience = Patience(timeout=online.timeout)
-    return RedisStore(online.url, settings.project.name, clock=clock, patience=patience)
+    return RedisStore(online.url, settings.project.name, clock=clock, patience=patience, vouched=vouched)
 
 
 def _embedded(url: str, clock: Clock) -> LmdbStore:

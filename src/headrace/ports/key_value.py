@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["AsyncReader", "KeyValue", "OneHost", "Reader", "Transactional", "Writer"]
+__all__ = ["AsyncReader", "Copy", "KeyValue", "OneHost", "Reader", "Transactional", "Writer"]
 
 
 class Reader(Protocol):
@@ -136,4 +136,26 @@ class OneHost(KeyValue, Transactional, Protocol):
         Returns:
             Whether that is so; False where other processes have the files open.
         """
+        ...
+
+class Copy(KeyValue, Protocol):
+    """A store that may lose what was written to it: its servers are restarted, empty or with old records.
+
+    A reader can tell a server that somebody has vouched for since it began from one that nobody has.
+    """
+
+    def servers(self) -> list[str]:
+        """Which servers there are, as they run now: one that was restarted is another."""
+        ...
+
+    def vouch(self, servers: Sequence[str]) -> None:
+        """Tell readers that what servers hold is as it was written. One restarted since is left out.
+
+        Args:
+            servers: As they were listed before what they hold was written.
+        """
+        ...
+
+    def is_vouched_for(self) -> bool:
+        """Whether somebody has vouched for all servers as they run now."""
         ...

@@ -14,24 +14,22 @@ import re
 import threading
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.cluster import RedisCluster
-from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from headrace.clock import Clock, SystemClock
 from headrace.errors import DataError, StoreError
+from headrace.stores.redis_connecting import Patience, Voucher, address_of, options
 from headrace.stores.redis_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
-__all__ = ["Patience", "RedisStore", "split_scheme", "value_of"]
+__all__ = ["RedisStore", "value_of"]
 
 _AT_ONCE = 1_000
 """How many commands one pipeline holds, and keys one step of a scan looks at."""
@@ -65,26 +63,17 @@ return 1
 """
 
 
-class Patience(NamedTuple):
-    """How long Redis is waited for.
-
-    Attributes:
-        timeout: Seconds until a connection or an answer is given up.
-        attempts: How often a verb is tried again after a connection was lost or an answer given up; pauses
-            between grow, and are drawn, so that many clients do not come back at once.
-        connections: The most connections one process holds.
-    """
-
-    timeout: float = 2.0
-    attempts: int = 3
-    connections: int = 64
-
-
 class RedisStore:
     """A `KeyValue` store in a Redis; safe to use from many threads."""
 
     def __init__(
-        self, url: str, prefix: str, *, clock: Clock | None = None, patience: Patience | None = None
+        self,
+        url: str,
+        prefix: str,
+        *,
+        clock: Clock | None = None,
+        patience: Patience | None = None,
+        vouched: bool = False,
     ) -> None:
         """Connect when something is first asked for.
 
@@ -94,9 +83,13 @@ class RedisStore:
             prefix: What stands before all keys: the project's name. Projects may share a Redis.
             clock: Tells which records have expired; the machine's by default.
             patience: How long Redis is waited for.
+            vouched: Whether to refuse servers that nobody has vouched for since they began: those may hold
+                what they held some time ago, or nothing. Whoever reads a copy does, whoever writes it not.
         """
-        self.url = url
+        self.address = address_of(url)
         self._prefix = prefix.encode() + b"\x00"
+        self.voucher = Voucher(self._prefix)
+        self.vouched = vouched
         self.clock = clock or SystemClock()
         self.patience = patience or Patience()
         self._closed = False
@@ -108,13 +101,6 @@ class RedisStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def place(self) -> str:
-        """The server's address, without user and password."""
-        parts = urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
     def multi_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of the keys, in their order; None where there is no record."""
@@ -137,11 +123,17 @@ class RedisStore:
                     yield name[skip:], value
 
     def multi_put(self, items: Iterable[tuple[bytes, bytes]], *, expire_at: int | None = None) -> None:
-        """Write the items; of items with one key the last counts."""
+        """Write the items; of items with one key the last counts.
+
+        Up to a thousand that never expire appear together, but for a cluster.
+        """
         head, ttl = self._expiry(expire_at)
         named = {self.name_of(key): head + value for key, value in items}
         with self._client() as client:
             for some in _batches(named.items()):
+                if ttl is None and not self.address.cluster:
+                    client.mset(dict(some))
+                    continue
                 with client.pipeline(transaction=False) as pipe:
                     for name, raw in some:
                         pipe.set(name, raw, px=ttl)
@@ -178,6 +170,23 @@ class RedisStore:
             )
         return bool(done)
 
+    def servers(self) -> list[str]:
+        """Which servers there are, as they run now; see `Copy`."""
+        with self._client() as client:
+            return [run for _, run in _runs(client)]
+
+    def vouch(self, servers: Sequence[str]) -> None:
+        """Vouch for servers as they ran when they were listed; see `Copy`."""
+        with self._client() as client:
+            for server, run in _runs(client):
+                if run in servers:
+                    server.script_load(self.voucher.script(run))
+
+    def is_vouched_for(self) -> bool:
+        """Whether all servers, as they run now, are vouched for; see `Copy`."""
+        with self._client() as client:
+            return all(all(server.script_exists(self.voucher.digest(run))) for server, run in _runs(client))
+
     def close(self) -> None:
         """Let go of the connections."""
         self._closed = True
@@ -198,24 +207,23 @@ class RedisStore:
                     self._clients[often] = self._connected(often)
             yield self._clients[often]
         except redis.RedisError as error:
-            raise explain(error, self.place) from None
+            raise explain(error, self.address.place) from None
 
     def _connected(self, attempts: int) -> redis.Redis | RedisCluster:
-        scheme, rest = split_scheme(self.url)
-        secure, _, kind = scheme.partition("+")
-        patience = self.patience
-        options: dict[str, Any] = {
-            "socket_timeout": patience.timeout,
-            "socket_connect_timeout": patience.timeout,
-            "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), attempts),
-            "max_connections": patience.connections,
-            "health_check_interval": 30,
-            # Of Redis Enterprise; the handlers of a cluster's first connection would keep it open.
-            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        }
-        of = RedisCluster if kind == "cluster" else redis.Redis
-        client: redis.Redis | RedisCluster = of.from_url(f"{secure}://{rest}", **options)
+        chosen = options(self.patience, Retry, attempts)
+        if self.address.cluster:
+            if self.vouched:
+                chosen["redis_connect_func"] = self.voucher.admit  # it has introduced itself by then
+            return RedisCluster.from_url(self.address.url, **chosen)
+        if self.vouched:
+            chosen["redis_connect_func"] = self._introduce
+        client: redis.Redis = redis.Redis.from_url(self.address.url, **chosen)
         return client
+
+    def _introduce(self, connection: Any) -> None:
+        """Begin a connection to a server that is no cluster's."""
+        connection.on_connect()
+        self.voucher.admit(connection)
 
     def name_of(self, key: bytes) -> bytes:
         """What a record is called in Redis.
@@ -261,10 +269,12 @@ class RedisStore:
                 pipe.execute()
 
 
-def split_scheme(url: str) -> tuple[str, str]:
-    """The scheme of a URL, and what follows it."""
-    scheme, _, rest = url.partition("://")
-    return scheme, rest
+def _runs(client: Any) -> Iterator[tuple[redis.Redis, str]]:
+    """The server, or each primary of a cluster, and which run of it this is."""
+    cluster = isinstance(client, RedisCluster)
+    servers = map(client.get_redis_connection, client.get_primaries()) if cluster else [client]
+    for server in servers:
+        yield server, server.info("server")["run_id"]
 
 
 def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:

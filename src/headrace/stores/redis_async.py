@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import redis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 
 from headrace.errors import HeadraceError, StoreError
-from headrace.stores.redis import split_scheme, value_of
+from headrace.stores.redis import value_of
+from headrace.stores.redis_connecting import options
 from headrace.stores.redis_errors import explain
 
 if TYPE_CHECKING:
@@ -28,19 +28,7 @@ class RedisReads:
     def __init__(self, store: RedisStore) -> None:
         """Connect when something is first asked for; to be made in the loop."""
         self._store = store
-        scheme, rest = split_scheme(store.url)
-        patience = store.patience
-        backoff = ExponentialWithJitterBackoff(base=0.02, cap=0.5)
-        options: dict[str, Any] = {
-            "socket_timeout": patience.timeout,
-            "socket_connect_timeout": patience.timeout,
-            "retry": Retry(backoff, patience.attempts),
-            "max_connections": patience.connections,
-            "health_check_interval": 30,
-        }
-        self._cluster = scheme.endswith("+cluster")
-        of = RedisCluster if self._cluster else Redis
-        self._client: Any = of.from_url(f"{scheme.partition('+')[0]}://{rest}", **options)
+        self._client = self._connected()
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[list[bytes], asyncio.Future[list[bytes | None]]]] = []
         self._sent: set[asyncio.Task[None]] = set()
@@ -65,6 +53,24 @@ class RedisReads:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+    def _connected(self) -> Any:
+        address, chosen = self._store.address, options(self._store.patience, Retry)
+        if not address.cluster:
+            if self._store.vouched:
+                chosen["redis_connect_func"] = self._introduce
+            return Redis.from_url(address.url, **chosen)
+        client: Any = RedisCluster.from_url(address.url, **chosen)
+        if self._store.vouched:  # it takes no such option
+            nodes = client.nodes_manager
+            for each in (nodes, *nodes.startup_nodes.values()):
+                each.connection_kwargs["redis_connect_func"] = self._introduce
+        return client
+
+    async def _introduce(self, connection: Any) -> None:
+        """Begin a connection."""
+        await connection.on_connect()
+        await self._store.voucher.admit_async(connection)
 
     def _send(self) -> None:
         """Ask for all that waits."""
@@ -91,7 +97,7 @@ class RedisReads:
     async def _raw(self, names: list[bytes]) -> list[bytes | None]:
         found: list[bytes | None]
         try:
-            if self._cluster:
+            if self._store.address.cluster:
                 pipe = self._client.pipeline()
                 for name in names:
                     pipe.get(name)
@@ -99,5 +105,5 @@ class RedisReads:
             else:
                 found = await self._client.mget(names)
         except redis.RedisError as error:
-            raise explain(error, self._store.place) from None
+            raise explain(error, self._store.address.place) from None
         return found

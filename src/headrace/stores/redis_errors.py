@@ -5,10 +5,16 @@ from __future__ import annotations
 from redis import exceptions
 
 from headrace.errors import StoreError, UnreachableError
+from headrace.stores.redis_connecting import NotVouchedForError
 
 __all__ = ["explain"]
 
 _CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        NotVouchedForError,
+        "Redis at {place} was restarted and has not been filled again: what it holds may be old.",
+        "A server, load or push of the host that loads fills it; or run: headrace materialize --refill.",
+    ),
     (
         exceptions.AuthenticationError,
         "Redis at {place} refuses the user or password.",
@@ -17,7 +23,7 @@ _CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
     (
         exceptions.NoPermissionError,
         "Redis at {place} does not allow this user to do that: {text}.",
-        "Allow the user the keys of the project's prefix, and GET, MGET, SET, UNLINK, SCAN and EVALSHA.",
+        "Allow the user the keys of the project's prefix, and those commands that docs/cli.md names.",
     ),
     (
         exceptions.OutOfMemoryError,
