@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headrace.definitions.loading import load_definitions
-from headrace.wiring import open_catalog, open_engine, open_online, open_serving
+from headrace.wiring import open_catalog, open_engine, open_keeper, open_online, open_serving
 
 if TYPE_CHECKING:
     from headrace.clock import Clock
     from headrace.config import Settings
     from headrace.definitions.base import Definition
+    from headrace.online.keeping import Keeper
     from headrace.online.served_log import ServedLog
     from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
@@ -71,6 +72,11 @@ class Parts:
     def serving(self) -> Serving:
         """What requests are answered from."""
         return open_serving(self.settings, self.clock, lambda: self.online)
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """What keeps the copy that is served from current; None where there is none."""
+        return open_keeper(self.settings, lambda: self.online)
 
     @cached_property
     def names(self) -> Resolution:

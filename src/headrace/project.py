@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import datetime as dt
     import os
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import pyarrow as pa
 
@@ -378,6 +380,14 @@ class FeatureStore:
         from headrace.online.copying import CopiedStore
 
         return self.online.refill() if isinstance(self.online, CopiedStore) else 0
+
+    def keeping_copy(self) -> AbstractContextManager[None]:
+        """While the block runs, a Redis that was away, lost or emptied is caught up with in the background.
+
+        One process of a host does, however many ask; on a host without the embedded store nothing is done.
+        """
+        keeper = self._parts.keeper
+        return nullcontext() if keeper is None else keeper.running()
 
     def push(self, source: str, rows: Any) -> Pushed:
         """Add events to a source's stream; when this returns they are durable and visible.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from headrace.clock import Clock
     from headrace.config import Settings
+    from headrace.online.keeping import Keeper
     from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
@@ -28,7 +29,15 @@ _ONLINE = {
     "rediss+cluster": "redis",
 }
 
-__all__ = ["open_catalog", "open_engine", "open_online", "open_serving", "open_trial", "open_trial_store"]
+__all__ = [
+    "open_catalog",
+    "open_engine",
+    "open_keeper",
+    "open_online",
+    "open_serving",
+    "open_trial",
+    "open_trial_store",
+]
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -77,6 +86,31 @@ def open_online(settings: Settings, clock: Clock) -> OneHost:
     store, path = _embedded(online.embedded, clock), path_of(online.embedded)
     assert path is not None  # noqa: S101 - it could not have been opened
     return CopiedStore(store, _copy(settings, clock, vouched=False), clock, Turn(path / "copying.lock"))
+
+
+def open_keeper(settings: Settings, online: Callable[[], OneHost]) -> Keeper | None:
+    """What keeps the copy current; None where there is none.
+
+    On a host that has no embedded store it does nothing: another host writes.
+
+    Args:
+        settings: The project's.
+        online: Opens what is written to.
+    """
+    from headrace.online.copying import CopiedStore
+    from headrace.online.keeping import Keeper
+    from headrace.stores.turn import Turn
+
+    path = path_of(settings.online.embedded)
+    if _kind(settings.online.url) == "lmdb" or path is None:
+        return None
+
+    def copied() -> CopiedStore:
+        store = online()
+        assert isinstance(store, CopiedStore)  # noqa: S101 - the URL says so
+        return store
+
+    return Keeper(copied, Turn(path / "keeping.lock").if_free)
 
 
 def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]) -> Serving:

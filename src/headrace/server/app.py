@@ -66,7 +66,8 @@ def application(project: Path) -> Application:
         gc.collect()
         gc.freeze()  # what is there by now stays: looking through it again and again would delay requests
         try:
-            yield
+            with store.keeping_copy():
+                yield
         finally:
             await store.close_async()
             store.close()

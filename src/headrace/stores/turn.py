@@ -28,3 +28,17 @@ class Turn:
         with self._threads, self._path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    @contextmanager
+    def if_free(self) -> Iterator[bool]:
+        """Whether nobody has the turn; then it is kept for the block."""
+        if not self._path.parent.is_dir():
+            yield False
+            return
+        with self._path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
