@@ -138,6 +138,7 @@ class OneHost(KeyValue, Transactional, Protocol):
         """
         ...
 
+
 class Copy(KeyValue, Protocol):
     """A store that may lose what was written to it: its servers are restarted, empty or with old records.
 
