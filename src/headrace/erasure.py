@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from headrace.casting import cast_column
 from headrace.definitions.entity import Entity
 from headrace.definitions.view import View
 from headrace.errors import DataError, StoreError, UnknownNameError
+from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.entities import key_column
 from headrace.online.copying import CopiedStore
 from headrace.online.erased import people_of
@@ -20,6 +22,7 @@ from headrace.online.served_files import erase as erase_served
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from headrace.kernel.binding import Binding
     from headrace.online.erased import Person
     from headrace.online.erasing import Found
     from headrace.parts import Parts
@@ -85,7 +88,7 @@ def forget(
     if not dry_run:
         left += _cleaned(parts, found, whose(places, people))
     left += [f"View {view} has records, and no definition tells whose they are." for view in found.unknown]
-    left += _values_of(views, people)
+    left += _values_of([parts.names.view(each.name, each.version) for each in views], people)
     return Forgotten(
         name, len(people), dry_run, len(found.records), found.events, found.late, found.quarantined, served,
         not (left or dry_run), tuple(left), _outside(parts, people, sources),
@@ -165,23 +168,26 @@ def _cleaned(parts: Parts, found: Found, theirs: Callable[[bytes], bool]) -> lis
     return left
 
 
-def _values_of(views: Sequence[View], people: Sequence[Person]) -> list[str]:
-    """The views whose features may be made of the keys of people without being theirs."""
+def _values_of(views: Sequence[Binding], people: Sequence[Person]) -> list[str]:
+    """The views whose records may hold the keys of people without being theirs."""
     kind = {name for name, _ in people[0]}
     return [
-        f"Other entities' features in view {_id(each)} hold values of {', '.join(sorted(mine))}: "
-        "empty its source of them, then run headrace materialize --full."
+        f"Other entities' records of view {each.id} hold values of {', '.join(sorted(mine))}: "
+        "empty its source of them, then run headrace materialize --full to an end after all that was pushed."
         for each in views
-        if not kind <= set(each.entity.join_keys) and (mine := kind & set(_columns(each)))
+        if not kind <= set(each.keys) and kind <= {*each.keys, *_held(each)} and (mine := kind & _held(each))
     ]
 
 
-def _columns(view: View) -> list[str]:
-    """The columns of its source whose values a view's features keep."""
-    found: list[str] = []
-    for each in getattr(view, "features", ()):
-        found += [each] if isinstance(each, str) else getattr(each, "columns", ())
-    return found
+def _held(view: Binding) -> set[str]:
+    """The columns of its source whose values the records of a view hold, or what is derived from them."""
+    if isinstance(view, LatestBinding):
+        return {*view.order_schema, *view.features}
+    assert isinstance(view, AggregateBinding)  # noqa: S101 - there are two kinds
+    if view.plan.needs_order:
+        return set(view.order_schema)
+    derived = [view.source.columns.get(name, "") for name in view.plan.inputs]
+    return {*view.plan.inputs, *(word for text in derived for word in re.findall(r"\w+", text))}
 
 
 def _outside(parts: Parts, people: Sequence[Person], sources: Sequence[str]) -> tuple[str, ...]:
@@ -191,5 +197,5 @@ def _outside(parts: Parts, people: Sequence[Person], sources: Sequence[str]) -> 
         source, _ = parts.names.of_source(name)
         if kind <= set(source.schema or ()) and source.batch is not None:
             told.append(f"Source {name}: delete their rows there; until then training sets have them.")
-    told.append("Files that were made before: training sets, backups, what stores and servers log.")
+    told.append("Training sets and backups that were made before; served logs that the settings do not name.")
     return tuple(told)

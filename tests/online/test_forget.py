@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import redis as driver
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +29,8 @@ from headrace.keys import encode_key
 from headrace.online.erased import NOBODY, names_person, people_of, read_erased
 from headrace.online.generations import Written, begin
 from headrace.online.layout import segment_prefix
+from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.server import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,7 +235,8 @@ def test_a_composite_key_is_that_pair_alone(path: Path) -> None:
         assert all(before)
         assert after.to_dict()["n_7d"] == turned == [0, *before[1:]]
         assert answers(store, [WHO]) == whole, "the user is another entity"
-        assert did.complete
+        assert len(did.left) == 1, "a user's record of latest values holds the ad of its row"
+        assert "view newest@1 hold values of ad_id" in did.left[0]
     assert traces(path)
 
 
@@ -387,17 +393,100 @@ def test_what_cannot_be_forgotten_is_said(path: Path) -> None:
         ):
             with pytest.raises(DataError):
                 store.forget("user", wrong)
-        source = clicks(path)
-        kept = hr.AggregateView(
-            "readers",
-            entity=AD,
-            source=source,
-            features=[agg.last_k("users", "user_id", k=3, windows=["7d"])],
-        )
-        store.apply([kept])
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [agg.last_k("users", "user_id", k=3, windows=["7d"]), agg.last("price", "price", windows=["7d"])],
+    ids=["its values", "what breaks its ties"],
+)
+def test_what_others_hold_of_them_is_told(path: Path, feature: Any) -> None:
+    with opened(path, K + 6 * DAY) as store:
+        store.apply([hr.AggregateView("readers", entity=AD, source=clicks(path), features=[feature])])
+        store.materialize(views=["readers"], end=K)
         did = store.forget("user", {"user_id": [WHO]})
         assert not did.complete
         assert "view readers@1 hold values of user_id" in did.left[0]
+    assert traces(path)
+    for file in path.glob("clicks*.parquet"):
+        rows = pq.read_table(file)
+        pq.write_table(rows.filter(pc.not_equal(rows.column("user_id"), WHO)), file)
+    with opened(path, K + 6 * DAY) as store:
+        store.materialize(full=True, end=K + 6 * DAY)
+        store.forget("user", {"user_id": [WHO]})
+    assert traces(path) == []
+
+
+def test_records_of_earlier_layouts_go_too(path: Path) -> None:
+    earlier = [
+        *((encode_key((kind, "by_user@1", 3)) + encode_key((who,)), b"") for kind in ("generation", "epoch")
+          for who in (WHO, "u1")),
+        *((encode_key((kind, 3)) + encode_key((who,)), b"") for kind in ("s", "e") for who in (WHO, "u1")),
+        (encode_key(("generation", "by_turned@1", 3, 7, WHO)), b""),
+        (encode_key(("epoch 3", "by_user@1", 7, 0, 0, WHO)), b"left by a load that died"),
+    ]  # fmt: skip
+    with opened(path) as store:
+        store.online.multi_put(earlier)
+        store.forget("user", {"user_id": [WHO]})
+        there = store.online.multi_get([key for key, _ in earlier])
+        assert [key for (key, _), data in zip(earlier, there, strict=True) if data is not None] == [
+            key for key, _ in earlier if WHO.encode() not in key
+        ]
+    assert traces(path) == []
+
+
+def test_the_copy_in_redis_is_emptied_of_them_at_once(path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    port = free_port()
+    settings = (path / "headrace.toml").read_text()
+    (path / "headrace.toml").write_text(f'{settings}url = "redis://127.0.0.1:{port}/0"\ntimeout = 1\n')
+    with redis(binary, at=port):
+        client = driver.Redis(port=port)
+
+        def copied() -> dict[bytes, bytes | None]:
+            return {key: client.get(key) for key in client.scan_iter(count=1_000)}
+
+        with opened(path) as store:
+            assert store.refill() > 0
+            store.push("clicks", [event(4_000, WHO, NOW - HOUR)])
+            before, answered = copied(), answers(store, OTHERS)
+            did = store.forget("user", {"user_id": [WHO]})
+            assert did.complete
+            own = encode_key([WHO])
+            assert copied() == {
+                key: value for key, value in before.items() if own not in key and b"manifest" not in key
+            } | {key: client.get(key) for key in before if b"manifest" in key or b"stream" in key}
+            assert answers(store, [WHO])["n_7d"] == [0]
+            assert answers(store, OTHERS) == answered
+    assert traces(path) == []
+    with opened(path, NOW + HOUR) as store:
+        store.push("clicks", [event(4_001, WHO, NOW + SECOND)])
+        away = store.forget("user", {"user_id": [WHO]})
+        assert not away.complete
+        assert away.left[0].startswith("Redis: ")
+        with redis(binary, at=port):
+            assert store.forget("user", {"user_id": [WHO]}).complete
+    assert traces(path) == []
+
+
+def test_what_a_dead_process_has_begun_to_write_goes(path: Path) -> None:
+    hour = next((path / ".headrace/served").glob("*/*"))
+    for name in ("dead.parquet.part", "alive.parquet.part"):
+        (hour / name).write_text(f"half a file with {WHO}")
+    with (hour / "alive.parquet.part").open("rb") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        with opened(path) as store:
+            store.forget("user", {"user_id": [WHO]})
+        assert sorted(each.name for each in hour.glob("*.part")) == ["alive.parquet.part"]
+
+
+def test_rows_that_are_written_after_are_left_out(path: Path) -> None:
+    with opened(path) as store, opened(path) as other:
+        answers(store, [WHO, "u1"])
+        other.forget("user", {"user_id": [WHO]})
+        rows = store.served_log(NOW)
+        assert rows.column("entity:user_id").to_pylist() == ["u1"]
 
 
 def test_the_command(path: Path) -> None:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from headrace.keys import decode_key, encode_key
 from headrace.online import log
 from headrace.online.erased import keys_of, names_person, write_erased
-from headrace.online.generations import segments_of
+from headrace.online.generations import clear_all_dead, segments_of
 from headrace.online.layout import (
     EARLIER_RECORDS,
     LOADINGS,
@@ -113,6 +113,7 @@ def erase(store: OneHost, places: Places, people: Sequence[Person], now: int) ->
         late = {view: list(_late(after, view, wanted)) for view in _stored(after)}
         quarantined = {source: list(_quarantined(after, source, people)) for source in places.sources}
     store.delete(left)
+    clear_all_dead(store)  # other entities' records, of which some may hold their keys as values
     for source, keys in quarantined.items():
         for some in some_of(iter(keys)):
             with store.transaction() as tx:

@@ -17,7 +17,7 @@ import msgspec
 
 from headrace.errors import ConflictError
 from headrace.online.erased import NOBODY, Erased, read_erased
-from headrace.online.layout import MANIFEST, NUMBERS, loading_key, segment_prefix
+from headrace.online.layout import LOADINGS, MANIFEST, NUMBERS, loading_key, segment_prefix
 from headrace.online.manifest import Segment, ViewManifest, decode_manifest, decoded, read_manifest
 from headrace.windows import FOREVER_AGO
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from headrace.ports.key_value import OneHost, Reader, Writer
 
-__all__ = ["Generation", "Written", "begin", "clear_dead", "segments_of", "switch"]
+__all__ = ["Generation", "Written", "begin", "clear_all_dead", "clear_dead", "segments_of", "switch"]
 
 _FEWEST, _FIRST, _MOST, _BYTES = 64, 1024, 4096, 1 << 20
 """How many records, and bytes of them, are written at once."""
@@ -207,6 +207,13 @@ def clear_dead(store: OneHost, generation: Generation) -> None:
             claim = generation.check(tx)
             left = tuple(segment for segment in claim.dead if segment not in dead)
             _put_claim(tx, generation.view, msgspec.structs.replace(claim, dead=left))
+
+
+def clear_all_dead(store: OneHost) -> None:
+    """Delete the segments of all views that nobody reads; who reads one now has a state of its own."""
+    for _, data in list(store.scan(LOADINGS)):
+        for segment in decoded(_CLAIM, data, "claim of a load").dead:
+            store.delete_prefix(segment_prefix(segment))
 
 
 def switch(tx: Writer, generation: Generation, segments: Sequence[Segment], loaded: ViewManifest) -> None:

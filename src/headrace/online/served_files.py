@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.clock import HOUR, SECOND, format_instant
+from headrace.clock import format_instant
 from headrace.errors import DataError
 from headrace.kernel.clean import KNOWN
 from headrace.online.erased import NOBODY, decode_erased, encode_erased
@@ -61,6 +61,7 @@ def write(path: Path, rows: pa.Table) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as sink:
+            fcntl.flock(sink, fcntl.LOCK_EX)  # somebody is writing it
             pq.write_table(rows, sink, compression="zstd")
             sink.flush()
             os.fsync(sink.fileno())
@@ -191,11 +192,17 @@ def erase(directory: Path, people: Sequence[Person], at: int, *, dry: bool = Fal
     if not dry and directory.is_dir():
         ErasedNote(directory).add(people, at)
         for unfinished in directory.glob(f"*/*/*{_UNFINISHED}"):
-            if unfinished.stat().st_mtime * SECOND < at - HOUR:  # of a process that died
-                unfinished.unlink(missing_ok=True)
+            _remove_abandoned(unfinished)
     for path in files(directory):
         rows += erase_from(path, erased, dry=dry)
     return rows
+
+
+def _remove_abandoned(unfinished: Path) -> None:
+    """Remove a file that a process has begun and did not live to end."""
+    with contextlib.suppress(OSError), unfinished.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unfinished.unlink()
 
 
 def erase_from(path: Path, erased: Erased, *, dry: bool = False) -> int:

@@ -23,9 +23,12 @@ from headrace.errors import StoreError
 if TYPE_CHECKING:
     from lmdb import Environment, Transaction
 
-__all__ = ["EXPIRING", "EXPIRY", "LONG", "PLAIN", "check_layout"]
+__all__ = ["EXPIRING", "EXPIRY", "INSTANT", "LONG", "PLAIN", "check_layout"]
 
 EXPIRING, PLAIN, LONG, EXPIRY = b"e", b"k", b"l", b"x"
+
+INSTANT = 8
+"""How many bytes an instant has."""
 
 _LAYOUT = b"\x00headrace"
 _VERSION = 1

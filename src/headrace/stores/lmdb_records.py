@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from headrace.errors import DataError
-from headrace.stores.lmdb_layout import EXPIRING, EXPIRY, LONG, PLAIN
+from headrace.stores.lmdb_layout import EXPIRING, EXPIRY, INSTANT, LONG, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +31,6 @@ LONGEST = 480
 _KEPT = 400
 _SIGN = 1 << 63
 _NEVER = _SIGN - 1
-_INSTANT = 8
 _ENTRY = struct.Struct(">8sII")  # instant, bytes of key, bytes of value
 _PAGE_RECORDS = 1_000
 _PAGE_BYTES = 1 << 22
@@ -162,7 +161,7 @@ class Records:
         record = self._txn.get(EXPIRING + key) if self._expiring_used() else None
         if record is None or not self._lives(_instant(record)):
             return None
-        return record[_INSTANT:]
+        return record[INSTANT:]
 
     def _put_plain(self, items: list[tuple[bytes, bytes]]) -> None:
         with self._txn.cursor() as cursor:
@@ -210,7 +209,7 @@ class Records:
     def _walk_expiring(self, prefix: bytes, start: bytes) -> Iterator[tuple[bytes, bytes]]:
         for key, record in self._walk(EXPIRING, prefix, start):
             if self._lives(_instant(record)):
-                yield key, record[_INSTANT:]
+                yield key, record[INSTANT:]
 
     def _delete_stored(self, prefix: bytes, limit: int | None) -> bool:
         deleted = 0
@@ -288,7 +287,7 @@ class Records:
                 if not due.startswith(EXPIRY) or self._lives(_instant(due[1:])):
                     return
                 cursor.delete()
-                self._drop_dead(due[1 + _INSTANT :])
+                self._drop_dead(due[1 + INSTANT :])
 
     def _drop_dead(self, stored: bytes) -> None:
         """Delete what has expired of what is stored there."""
@@ -311,11 +310,11 @@ def _digest(key: bytes) -> bytes:
 
 
 def _packed(instant: int) -> bytes:
-    return (instant + _SIGN).to_bytes(_INSTANT)
+    return (instant + _SIGN).to_bytes(INSTANT)
 
 
 def _instant(record: bytes) -> int:
-    return int.from_bytes(record[:_INSTANT]) - _SIGN
+    return int.from_bytes(record[:INSTANT]) - _SIGN
 
 
 def _entry(expires: int, key: bytes, value: bytes) -> bytes:

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lmdb
 
+from headrace.stores.lmdb_layout import EXPIRY, INSTANT
+
+if TYPE_CHECKING:
+    from lmdb import Transaction
+
 __all__ = ["rewritten"]
 
+_BESIDE = "rewriting."
 _AT_ONCE = 1_000
 
 
@@ -41,7 +49,9 @@ def rewritten(path: str) -> bool:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
         except OSError:
             return False
-        with tempfile.TemporaryDirectory(prefix="rewriting.", dir=path) as beside:
+        for left in Path(path).glob(f"{_BESIDE}*"):  # by one that died: it holds what was deleted since
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=_BESIDE, dir=path) as beside:
             _copy(path, beside)
             Path(beside, "data.mdb").replace(Path(path, "data.mdb"))
             _sync(path)
@@ -60,8 +70,15 @@ def _copy(path: str, beside: str) -> None:
             records = cursor.iternext()
             while some := list(islice(records, _AT_ONCE)):
                 with new.begin(write=True) as writing, writing.cursor() as end:
-                    end.putmulti(some, append=True)
+                    end.putmulti([each for each in some if not _is_stale(each[0], reading)], append=True)
             new.sync(True)  # noqa: FBT003 - lmdb's `force`
+
+
+def _is_stale(stored: bytes, there: Transaction[bytes]) -> bool:
+    """Whether this says only when something would have expired that is no more."""
+    if not stored.startswith(EXPIRY):
+        return False
+    return there.get(stored[len(EXPIRY) + INSTANT :]) is None
 
 
 def _sync(path: str) -> None:
