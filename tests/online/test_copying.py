@@ -280,3 +280,14 @@ def test_prefixes_that_are_deleted_go_in_one_walk(store: CopiedStore, copy: Away
     assert copy.walks == 1
     assert list(copy.scan(segments[0])) == []
     assert list(copy.scan(segments[4])) == [(segments[4] + b"u", b"1")]
+
+
+def test_what_is_deleted_now_goes_at_once_and_what_came_again_stays(store: CopiedStore, copy: Away) -> None:
+    keys = [SEGMENT + b"gone", SEGMENT + b"again", SEGMENT + b"before", SEGMENT + b"other"]
+    store.multi_put([(key, b"1") for key in keys])
+    store.delete(keys)
+    store.multi_put([(SEGMENT + b"again", b"2")])
+    store.delete_now(lambda key: key.endswith(b"before"), keys[:2])
+    assert served(copy) == {SEGMENT + b"again": b"2", SEGMENT + b"other": b"1"}
+    marks = [key for key, _ in store.scan(b"\x05copy") if b"gone" in key or b"before" in key]
+    assert marks == []

@@ -145,9 +145,10 @@ class CopiedStore:
             marks = [mark for kind in kinds for mark, _ in self._store.scan(encode_key((kind,)))]
             before = [key for key in map(_marked, marks) if theirs(key)]
             for some in _pages(iter(dict.fromkeys([*keys, *before]))):
-                self._copy.delete(some)
-                with self._store.transaction() as tx:
-                    tx.delete([encode_key((kind, key)) for kind in kinds for key in some])
+                self._delete_what_is_not_here(some)
+                with self._store.transaction() as tx:  # one that has come again keeps its marks
+                    gone = [key for key, value in zip(some, tx.multi_get(some), strict=True) if value is None]
+                    tx.delete([encode_key((kind, key)) for kind in kinds for key in gone])
 
     def close(self) -> None:
         """Let go of both."""
