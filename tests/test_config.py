@@ -232,3 +232,24 @@ def test_a_file_that_is_not_text(project: Path) -> None:
     (project / "headrace.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DefinitionError, match="is not TOML"):
         read_settings(project, {})
+
+
+def test_the_served_log_is_off_until_it_has_a_place(project: Path) -> None:
+    assert read_settings(project, {}).serving.log is None
+    write(project, '[serving]\nlog = "served"\nlog_by = ["user_id", "ad_id"]\nlog_retention = "2w"\n')
+    serving = read_settings(project, {"HEADRACE_SERVING__LOG_SAMPLE": "0.5"}).serving
+    assert (serving.log, serving.log_sample, serving.log_by) == (
+        project / "served",
+        0.5,
+        ("user_id", "ad_id"),
+    )
+    assert serving.log_retention == 14 * 86_400_000_000
+    assert read_settings(project, {"HEADRACE_SERVING__LOG_BY": "a, b"}).serving.log_by == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["log_sample = 1.5", "log_sample = true", 'log_sample = "all"', 'log_retention = "0d"', "log_by = 3"],
+)
+def test_settings_of_the_served_log_are_checked(project: Path, line: str) -> None:
+    assert line.partition(" ")[0] in str(refused(project, f"[serving]\n{line}\n"))

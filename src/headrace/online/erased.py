@@ -72,13 +72,21 @@ class Erased(msgspec.Struct, frozen=True):
         more = Erased(self.secret or os.urandom(32), {kind: dict(each) for kind, each in self.kinds.items()})
         for person in people:
             until = more.kinds.setdefault(json.dumps([name for name, _ in person]), {})
-            digest = more.digest(value for _, value in person)
+            digest = more.digest(encode_key(value for _, value in person))
             until[digest] = max(at, until.get(digest, FOREVER_AGO))
         return more
 
-    def digest(self, parts: Iterable[KeyPart]) -> str:
-        """The hash of a person's key."""
-        return hashlib.blake2b(encode_key(parts), digest_size=16, key=self.secret).hexdigest()
+    def since(self, at: int) -> Erased:
+        """Those erased at an instant or later."""
+        kinds = {
+            kind: {digest: until for digest, until in each.items() if until >= at}
+            for kind, each in self.kinds.items()
+        }
+        return Erased(self.secret, {kind: each for kind, each in kinds.items() if each})
+
+    def digest(self, key: bytes) -> str:
+        """The hash of a person's encoded key, its parts in the order of their names."""
+        return hashlib.blake2b(key, digest_size=16, key=self.secret).hexdigest()
 
     def until(self, names: Sequence[str], keys: Sequence[bytes]) -> Array | None:
         """For each entity, the instant before which all of it is gone; `FOREVER_AGO` for most.
@@ -92,10 +100,9 @@ class Erased(msgspec.Struct, frozen=True):
         """
         found = np.full(len(keys), FOREVER_AGO, dtype=np.int64)
         for kind, until in self._kinds(names):
-            places = [names.index(name) for name in kind]
+            places = None if kind == list(names) else [names.index(name) for name in kind]
             for row, key in enumerate(keys):
-                parts = decode_key(key)
-                at = until.get(self.digest(parts[place] for place in places))
+                at = until.get(self.digest(key if places is None else _rearranged(key, places)))
                 if at is not None and at > found[row]:
                     found[row] = at
         return found if (found != FOREVER_AGO).any() else None
@@ -115,7 +122,7 @@ class Erased(msgspec.Struct, frozen=True):
             if encoded is None:
                 continue
             keys = pc.dictionary_encode(encoded)
-            at = [until.get(self.digest(decode_key(key)), FOREVER_AGO) for key in keys.dictionary.to_pylist()]
+            at = [until.get(self.digest(key), FOREVER_AGO) for key in keys.dictionary.to_pylist()]
             if set(at) - {FOREVER_AGO}:
                 of_row = np.array([*at, FOREVER_AGO])[pc.fill_null(keys.indices, len(at)).to_numpy()]
                 mine = events.column(KNOWN).to_numpy() < of_row
@@ -131,7 +138,7 @@ class Erased(msgspec.Struct, frozen=True):
         """
         row = _object(text)
         return any(
-            until.get(self.digest(parts), FOREVER_AGO) > at
+            until.get(self.digest(encode_key(parts)), FOREVER_AGO) > at
             for kind, until in self._kinds(row)
             for parts in itertools.product(*(_readings(row[name]) for name in kind))
         )
@@ -143,6 +150,12 @@ class Erased(msgspec.Struct, frozen=True):
             wanted: list[str] = json.loads(kind)
             if there.issuperset(wanted):
                 yield wanted, until
+
+
+def _rearranged(key: bytes, places: Sequence[int]) -> bytes:
+    """A key of some of the parts of another."""
+    parts = decode_key(key)
+    return encode_key(parts[place] for place in places)
 
 
 NOBODY = Erased()
@@ -163,6 +176,7 @@ def encode_erased(erased: Erased) -> bytes:
     return msgspec.json.encode(erased)
 
 
+_STORES = 8
 _last: dict[bytes, Erased] = {}
 
 
@@ -173,7 +187,8 @@ def read_erased(store: Reader) -> Erased:
         return NOBODY
     if mark not in _last:
         (data,) = store.multi_get([_ERASED])
-        _last.clear()
+        if len(_last) >= _STORES:
+            _last.clear()
         _last[mark] = NOBODY if data is None else decode_erased(data)
     return _last[mark]
 

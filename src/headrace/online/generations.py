@@ -146,7 +146,7 @@ class Generation(NamedTuple):
     ) -> Sequence[tuple[bytes, bytes]]:
         """The records of entities that nobody has erased since the load began: it knew nothing later."""
         erased = read_erased(tx)
-        if erased == self.erased:
+        if erased is self.erased:
             return items
         keys = [key for key, _ in items]
         now, before = erased.until(self.keys, keys), self.erased.until(self.keys, keys)

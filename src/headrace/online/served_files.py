@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.clock import format_instant
+from headrace.clock import DAY, format_instant
 from headrace.errors import DataError
 from headrace.kernel.clean import KNOWN
 from headrace.online.erased import NOBODY, decode_erased, encode_erased
@@ -133,7 +133,8 @@ class ErasedNote:
     """Who has been erased from a log: a file beside the hours, which holds hashes, for those who write on.
 
     Who writes a file looks at it before and after. Who erases writes it first and looks for files then. So a
-    row of somebody erased, served before, is left out by the one or found by the other.
+    row of somebody erased, served before, is left out by the one or found by the other. It is of use while
+    rows wait for their file, and kept a day.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -160,7 +161,7 @@ class ErasedNote:
             fcntl.flock(turn, fcntl.LOCK_EX)
             beside = self._path.with_name(_NOTE + _UNFINISHED)
             with beside.open("wb") as sink:
-                sink.write(encode_erased(self.read().with_people(people, at)))
+                sink.write(encode_erased(self.read().since(at - DAY).with_people(people, at)))
                 sink.flush()
                 os.fsync(sink.fileno())
             beside.replace(self._path)
