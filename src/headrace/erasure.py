@@ -17,7 +17,7 @@ from headrace.online.copying import CopiedStore
 from headrace.online.erased import people_of
 from headrace.online.erasing import Places, erase, find, whose
 from headrace.online.serve import by_column
-from headrace.online.served_files import erase as erase_served
+from headrace.online.served_erasing import erase as erase_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -346,3 +347,35 @@ def test_files_of_many_requests_go_together(tmp_path: Path) -> None:
     assert [each["by_user@1:n_1h__status"] for each in rows] == ["PRESENT", None]
     assert [each["by_pair@1:m_1h"] for each in rows] == [None, 1]
     assert [each["entity:ad_id"] for each in rows] == [None, 7]
+
+
+def test_files_of_an_hour_that_has_ended_become_one_and_no_row_is_there_twice(tmp_path: Path) -> None:
+    clock, kept = FixedClock(NOON), tmp_path / "kept"
+    opened(tmp_path).close()
+    with hr.FeatureStore(tmp_path, clock=clock) as store:
+
+        def ask(number: int) -> None:
+            store.get_online_features(["by_user:n_1h"], {"user_id": [f"u{number}"]})
+            if number % 2:
+                store.get_online_features(["by_pair:m_1h"], {"user_id": [f"u{number}"], "ad_id": [number]})
+            clock.advance(SECOND)
+
+        for number in range(6):
+            ask(number)
+            before = store.served_log(NOON)
+        shutil.copytree(tmp_path / "served/2026-01-01/12", kept)
+        clock.advance(HOUR)
+        ask(6)
+        after = store.served_log(NOON, NOON + HOUR)
+        assert after.sort_by("request_id").select(before.column_names) == before.sort_by("request_id")
+        ended, running = (sorted((tmp_path / f"served/2026-01-01/{hour}").iterdir()) for hour in (12, 13))
+        assert (len(ended), len(running), len(list(kept.iterdir()))) == (1, 1, 9)
+        for path in kept.iterdir():  # as if the process had died before it took them away
+            shutil.copy(path, ended[0].parent)
+        assert store.served_log(NOON, NOON + HOUR).num_rows == 9
+        (ended[0].parent / "of somebody else.parquet").write_text("no file of ours")
+        assert store.forget("user", {"user_id": ["u3"]}).served == 4, (
+            "twice two: files that nobody reads as well"
+        )
+        assert store.served_log(NOON, NOON + HOUR).num_rows == 7
+        assert store.served_log(NOON).num_rows == 8

@@ -17,11 +17,15 @@ import time
 import uuid
 from collections import deque
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyarrow import ArrowException
+
 from headrace.online.logged_entities import LoggedEntities
-from headrace.online.served_files import ErasedNote, erase_from, expire, hour_of, without_erased, write
+from headrace.online.served_erasing import ErasedNote, erase_from, without_erased
+from headrace.online.served_files import expire, hour_of, merge, name_of, write
 from headrace.online.served_rows import Answered, RowForm, SavedRows
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from headrace.clock import Clock
     from headrace.online.answer import OnlineFeatures
+    from headrace.online.erased import Erased
     from headrace.online.read import Read
     from headrace.retrieval.plan import RetrievalPlan
 
@@ -147,7 +152,8 @@ class ServedLog:
         self._asked: list[threading.Event] = []
         self._saved: dict[tuple[RowForm, str], SavedRows] = {}
         self._since = 0.0
-        self._expired = ""
+        self._hours: set[str] = set()
+        self._tidied = ""
         self._erased = ErasedNote(self.directory)
         self._written = self._failed = 0
         self._thread: threading.Thread | None = None
@@ -237,6 +243,7 @@ class ServedLog:
             if self._saved and (closed or asked or time.monotonic() - self._since > _SECONDS):
                 for form, hour in list(self._saved):
                     self._write(form, hour)
+                self._tidy()
             for each in asked:
                 each.set()
 
@@ -264,14 +271,14 @@ class ServedLog:
     def _write(self, form: RowForm, hour: str) -> None:
         """Write the rows of a form and hour into a file of their own."""
         saved = self._saved.pop((form, hour))
+        number = next(self._numbers)
+        path = self.directory / hour / name_of(self._worker, number, number)
         try:
-            rows, erased = saved.table(), self._erased.read()
-            rows = without_erased(rows, erased)
-            path = self.directory / hour / f"{self._worker}-{next(self._numbers):06}.parquet"
-            write(path, rows)
-            if self._erased.read() is not erased:  # whoever erases may have looked before the file was there
-                erase_from(path, self._erased.read())
-            self._expire()
+            erased = self._erased.read()
+            rows = without_erased(saved.table(), erased)
+            if rows.num_rows:
+                write(path, rows)
+                self._look_again(path, erased)
         except Exception:  # noqa: BLE001 - a full disk, or values that no column holds: the log goes on
             self._failed += len(saved)
             _LOG.exception(
@@ -279,10 +286,27 @@ class ServedLog:
             )
         else:
             self._written += len(saved)
+            self._hours.add(hour)
 
-    def _expire(self) -> None:
-        """Remove files that are too old, once an hour."""
+    def _look_again(self, path: Path, erased: Erased) -> None:
+        """Erase from a file whoever was erased meanwhile: who did may have looked before it was there."""
+        now = self._erased.read()
+        if now is not erased:
+            erase_from(path, now)
+
+    def _tidy(self) -> None:
+        """Once an hour: put the files of hours that have ended together, remove those that are too old."""
         now = self._clock.now()
-        if self._expired != hour_of(now):
-            self._expired = hour_of(now)
-            expire(self.directory, now - self._settings.retention)
+        if self._tidied == hour_of(now):
+            return
+        self._tidied = hour_of(now)
+        for hour in sorted(each for each in self._hours if each < hour_of(now)):
+            self._hours.remove(hour)
+            try:
+                erased = self._erased.read()
+                merged = merge(self.directory / hour, self._worker, partial(without_erased, erased=erased))
+                if merged is not None:
+                    self._look_again(merged, erased)
+            except (OSError, ArrowException):
+                _LOG.exception("The files of hour %s of the served log stay apart.", hour)
+        expire(self.directory, now - self._settings.retention)
