@@ -153,7 +153,8 @@ def _copy(settings: Settings, clock: Clock, *, vouched: bool) -> RedisStore:
             "The driver of Redis is not installed.", remedy="Run: pip install 'headrace[redis]'."
         ) from None
     online = settings.online
-    patience = Patience(timeout=online.timeout)
+    # whoever reads has somebody waiting, and perhaps a fallback
+    patience = Patience(timeout=online.timeout, attempts=1 if vouched else 3)
     return RedisStore(online.url, settings.project.name, clock=clock, patience=patience, vouched=vouched)
 
 

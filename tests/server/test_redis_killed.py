@@ -18,6 +18,7 @@ import redis as driver
 from tests.server.counted import QUESTION, build, pushed, seen
 from tests.server.serving import served
 from tests.services.redis import packaged_binary, redis, redis_cluster, system_binary
+from tests.services.server import POLL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +115,9 @@ class Node:
         with self.asked() as client:
             self.home = Path(client.config_get("dir")["dir"])
         self.words = ["--dir", str(self.home)]
+        self.ports: list[int] = []
         for nodes in self.home.glob("*.conf"):  # a node of a cluster
+            self.ports = ports_of(self.port)
             self.words += ["--cluster-enabled", "yes", "--cluster-config-file", nodes.name]
             self.words += ["--cluster-node-timeout", "5000"]
 
@@ -132,19 +135,14 @@ class Node:
             os.kill(client.info("server")["process_id"], signal.SIGKILL)
 
     def start(self, *, old: bool) -> None:
-        """Start again, with the snapshot or with nothing; returns when it answers."""
+        """Start again, with the snapshot or with nothing; returns when it answers, and its cluster."""
         if not old:
             (self.home / "dump.rdb").unlink()
         self.stack.enter_context(redis(binary(), *self.words, at=self.port))
         give_up = time.monotonic() + PATIENCE
-        while "--cluster-enabled" in self.words and not self._of_a_whole_cluster():
+        while not all(map(whole, self.ports)):
             assert time.monotonic() < give_up
-            os.sched_yield()
-
-    def _of_a_whole_cluster(self) -> bool:
-        with self.asked() as client:
-            told: dict[str, str] = client.execute_command("CLUSTER INFO")
-        return told["cluster_state"] == "ok"
+            time.sleep(POLL_SECONDS)
 
 
 @pytest.fixture
@@ -208,9 +206,21 @@ def killable(url: str, kind: str) -> str:
     """The Redis to kill: of a cluster one that the server does not need to find the others."""
     if kind == "single":
         return url
-    with driver.Redis.from_url(url) as client:
-        ports = sorted(int(name.rpartition(":")[2]) for name in client.cluster("nodes"))
-    return f"redis://127.0.0.1:{next(port for port in ports if port != urlsplit(url).port)}"
+    port = urlsplit(url).port or 0
+    return f"redis://127.0.0.1:{next(each for each in ports_of(port) if each != port)}"
+
+
+def ports_of(node: int) -> list[int]:
+    """The ports of a cluster's nodes, by one of them."""
+    with driver.Redis(port=node) as client:
+        return sorted(int(name.rpartition(":")[2]) for name in client.cluster("nodes"))
+
+
+def whole(node: int) -> bool:
+    """Whether a node sees its cluster whole."""
+    with driver.Redis(port=node) as client:
+        told: dict[str, str] = client.execute_command("CLUSTER INFO")
+    return told["cluster_state"] == "ok"
 
 
 def right(told: Told, pushes: int, kind: str) -> bool:
@@ -237,7 +247,7 @@ async def drive(load: Load, node: Node, *, old: bool) -> tuple[float, float]:
         await asyncio.to_thread(node.kill)
         killed = time.monotonic()
         await load.push(client)
-        await load.more(30)
+        await load.more(20)
         await asyncio.to_thread(node.start, old=old)
         back = time.monotonic()
         await load.until(13)

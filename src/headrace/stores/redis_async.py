@@ -9,7 +9,7 @@ import redis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 
-from headrace.errors import HeadraceError, StoreError
+from headrace.errors import StoreError
 from headrace.stores.redis import value_of
 from headrace.stores.redis_connecting import options
 from headrace.stores.redis_errors import explain
@@ -82,8 +82,8 @@ class RedisReads:
     async def _fetch(self, waiting: list[tuple[list[bytes], asyncio.Future[list[bytes | None]]]]) -> None:
         try:
             found = await self._raw([name for names, _ in waiting for name in names])
-        except (HeadraceError, asyncio.CancelledError) as error:
-            told = error if isinstance(error, HeadraceError) else StoreError("The store is closed.")
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whoever waits must hear of it
+            told = error if isinstance(error, Exception) else StoreError("The store is closed.")
             for _, answer in waiting:
                 if not answer.done():
                     answer.set_exception(told)
@@ -106,4 +106,7 @@ class RedisReads:
                 found = await self._client.mget(names)
         except redis.RedisError as error:
             raise explain(error, self._store.address.place) from None
+        except (OSError, RuntimeError, AttributeError) as error:
+            # A cluster's client that looks for its nodes anew closes connections others are about to use.
+            raise explain(redis.ConnectionError(str(error)), self._store.address.place) from error
         return found
