@@ -18,6 +18,7 @@ from headrace.online.erased import people_of
 from headrace.online.erasing import Places, erase, find, whose
 from headrace.online.serve import by_column
 from headrace.online.served_erasing import erase as erase_served
+from headrace.retrieval.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,18 +78,21 @@ def forget(
     people = _people(entity, entities)
     sources = parts.names.source_names()
     places = Places({_id(each): tuple(each.entity.join_keys) for each in views}, sources)
-    now, left = parts.clock.now(), list[str]()
     if dry_run:
         with parts.online.snapshot() as snapshot:
             found = find(snapshot, places, people)
     else:
         parts.registry.note("forget", "entity", name, f"{len(people)} forgotten")
-        found = erase(parts.online, places, people, now)
-    served = _served(parts, people, now, dry_run=dry_run)
-    if not dry_run:
-        left += _cleaned(parts, found, whose(places, people))
-    left += [f"View {view} has records, and no definition tells whose they are." for view in found.unknown]
-    left += _values_of([parts.names.view(each.name, each.version) for each in views], people)
+        found = erase(parts.online, places, people, parts.clock)
+    served = _served(parts, people, dry_run=dry_run)
+    left = [] if dry_run else _cleaned(parts, found, whose(places, people))
+    left += [
+        f"View {view} has records, and no definition tells whose they are."
+        for view in found.views
+        if view not in places.views
+    ]
+    zone = parts.settings.project.timezone
+    left += _values_of([_bound(each, zone) for each in views if _id(each) in found.views], people)
     return Forgotten(
         name, len(people), dry_run, len(found.records), found.events, found.late, found.quarantined, served,
         not (left or dry_run), tuple(left), _outside(parts, people, sources),
@@ -143,13 +147,18 @@ def _id(view: View) -> str:
     return f"{view.name}@{view.version}"
 
 
-def _served(parts: Parts, people: Sequence[Person], now: int, *, dry_run: bool) -> int:
+def _bound(view: View, zone: str) -> Binding:
+    assert view.source.schema is not None  # noqa: S101 - applying froze it
+    return bind(view, view.source.schema, zone)
+
+
+def _served(parts: Parts, people: Sequence[Person], *, dry_run: bool) -> int:
     """How many rows of the served log were theirs."""
     log = parts.served_log
     if log is None:
         return 0
     log.flush()
-    return erase_served(log.directory, people, now + 1, dry=dry_run)
+    return erase_served(log.directory, people, parts.clock.now() + 1, dry=dry_run)
 
 
 def _cleaned(parts: Parts, found: Found, theirs: Callable[[bytes], bool]) -> list[str]:
@@ -197,5 +206,10 @@ def _outside(parts: Parts, people: Sequence[Person], sources: Sequence[str]) -> 
         source, _ = parts.names.of_source(name)
         if kind <= set(source.schema or ()) and source.batch is not None:
             told.append(f"Source {name}: delete their rows there; until then training sets have them.")
+    online = parts.settings.online
+    if online.fallback not in {None, online.url, online.embedded}:
+        told.append(
+            "The fallback store is another one: run this in a project that has it as its online store."
+        )
     told.append("Training sets and backups that were made before; served logs that the settings do not name.")
     return tuple(told)

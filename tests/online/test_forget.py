@@ -25,10 +25,13 @@ from headrace.cli.app import app
 from headrace.clock import DAY, HOUR, SECOND, FixedClock, instant
 from headrace.errors import DataError, UnknownNameError
 from headrace.kernel.clean import KNOWN
-from headrace.keys import encode_key
+from headrace.keys import decode_key, encode_key
+from headrace.online import erasing, log, served_erasing, served_files
+from headrace.online import replay as replaying
 from headrace.online.erased import NOBODY, names_person, people_of, read_erased
 from headrace.online.generations import Written, begin
-from headrace.online.layout import segment_prefix
+from headrace.online.layout import segment_prefix, stream_prefix
+from headrace.online.manifest import StreamState
 from tests.services.redis import packaged_binary, redis, system_binary
 from tests.services.server import free_port
 
@@ -352,6 +355,59 @@ def test_records_made_before_are_not_written_after(path: Path) -> None:
         assert found == [segment_prefix(generation.segment) + encode_key([ad, "u1"]) for ad in (0, 1)]
 
 
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("when", ["before it begins", "when it has read"])
+def test_pushes_are_not_replayed_with_them(
+    path: Path, when: str, monkeypatch: pytest.MonkeyPatch, *, dies: bool
+) -> None:
+    with opened(path) as store:
+        ingest = store._parts.names.stream("clicks").ingest  # noqa: SLF001
+        generation = begin(store.online, "by_user@1", keys=["user_id"])
+        entries = log.entries
+
+        def forget() -> None:
+            with monkeypatch.context() as dying, contextlib.suppress(_DeathError):
+                if dies:  # after its first transaction
+                    dying.setattr(erasing, "clear_all_dead", _die)
+                store.forget("user", {"user_id": [WHO]})
+
+        def read(*asked: Any) -> Any:
+            found = list(entries(*asked))
+            monkeypatch.setattr(log, "entries", entries)
+            if when == "when it has read":
+                forget()
+            yield from found
+
+        if when == "before it begins":
+            forget()
+        monkeypatch.setattr(replaying, "_FEW", 0)
+        monkeypatch.setattr(log, "entries", read)
+        ingest.replay("by_user@1", K, StreamState(number=99)).catch_up(store.online, generation, NOW)
+        found = {decode_key(key)[-1] for key, _ in store.online.scan(stream_prefix("by_user@1", 99))}
+        assert found == set(OTHERS)
+
+
+def _die(_: Any) -> None:
+    raise _DeathError
+
+
+def test_a_file_that_was_not_there_when_somebody_looked_is_looked_at_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(path) as store:
+        answers(store, [WHO, "u1"])
+        write_file = served_files.write
+
+        def slowly(file: Path, rows: pa.Table) -> None:
+            served_erasing.erase(path / ".headrace/served", [(("user_id", WHO),)], NOW + 1)
+            write_file(file, rows)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("headrace.online.served_log.write", slowly)
+            rows = store.served_log(NOW)
+        assert rows.column("entity:user_id").to_pylist() == ["u1"]
+
+
 HOLDS = """
 import sys
 import headrace as hr
@@ -532,6 +588,11 @@ def test_rows_of_quarantine_are_told_whatever_types_they_have() -> None:
     assert names_person("user 7 saw ad 12, they say", person)
     assert not names_person("user 77 saw ad 12", person)
     assert not names_person('{"user_id": 7.5, "ad_id": [12]}', person)
+    assert not names_person("{}", person)
+    erased = NOBODY.with_people([person], 5)
+    assert erased.holds_row('{"user_id": "7", "ad_id": 12}', 4)
+    assert not erased.holds_row('{"user_id": "\\ud800", "ad_id": 12}', 4)
+    assert not erased.holds_row("user 7 saw ad 12", 4)
 
 
 def test_who_was_erased_is_read_anew_after_each_erasure(path: Path) -> None:

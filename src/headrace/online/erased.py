@@ -136,7 +136,7 @@ class Erased(msgspec.Struct, frozen=True):
             text: The row as JSON; what is none is of nobody.
             at: The instant it was known or found.
         """
-        row = _object(text)
+        row = _object(text) or {}
         return any(
             until.get(self.digest(encode_key(parts)), FOREVER_AGO) > at
             for kind, until in self._kinds(row)
@@ -224,30 +224,30 @@ _KEY_TYPES = {
 def names_person(text: str, person: Person) -> bool:
     """Whether a row, as quarantine has it, is of a person; one that cannot be read, if it has all words."""
     row = _object(text)
-    if row or text.strip() == "{}":
-        there = dict(row)
-        return all(name in there and value in _readings(there[name]) for name, value in person)
-    return all(_has_word(text, value) for _, value in person)
+    if row is None:
+        return all(_has_word(text, value) for _, value in person)
+    return all(name in row and value in _readings(row[name]) for name, value in person)
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str) -> dict[str, Any] | None:
     try:
         row = json.loads(text)
     except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _readings(value: Any) -> list[KeyPart]:
     """What a value of a row may be as part of a key, whatever type that has."""
-    if isinstance(value, bool) or value is None or isinstance(value, float):
-        return [value] if isinstance(value, bool) else []
-    found: list[KeyPart] = [str(value)]
-    if re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", found[0] if isinstance(found[0], str) else ""):
-        whole = int(str(value))
-        if -(2**63) <= whole < 2**63:
-            found.append(whole)
-    return found if isinstance(value, str | int) else []
+    if isinstance(value, bool):
+        return [value]
+    if not isinstance(value, str | int) or _SURROGATE.search(text := str(value)):
+        return []
+    whole = int(text) if _WHOLE.fullmatch(text) else None
+    return [text] if whole is None or not -(2**63) <= whole < 2**63 else [text, whole]
+
+
+_WHOLE, _SURROGATE = re.compile(r"\s*[+-]?[0-9]{1,19}\s*"), re.compile("[\ud800-\udfff]")
 
 
 def _has_word(text: str, value: KeyPart) -> bool:

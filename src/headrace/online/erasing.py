@@ -23,7 +23,7 @@ from headrace.online.layout import (
     STREAMS,
     epoch_prefix,
     late_prefix,
-    log_prefix,
+    log_key,
     quarantine_prefix,
     segment_prefix,
     stream_key,
@@ -31,12 +31,14 @@ from headrace.online.layout import (
 )
 from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.quarantine import decoded_row, remove, some_of
+from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from headrace.clock import Clock
     from headrace.online.erased import Person
-    from headrace.ports.key_value import OneHost, Reader
+    from headrace.ports.key_value import OneHost, Reader, Writer
 
 __all__ = ["Found", "Places", "erase", "find", "whose"]
 
@@ -61,14 +63,14 @@ class Found(NamedTuple):
         events: How many events of them the logs of pushes hold.
         late: How many the late logs hold.
         quarantined: How many rows of them are in quarantine.
-        unknown: View versions with records of which nobody knows whose they are.
+        views: The view versions that have records of anybody.
     """
 
     records: Sequence[bytes]
     events: int
     late: int
     quarantined: int
-    unknown: Sequence[str]
+    views: Sequence[str]
 
 
 def find(store: Reader, places: Places, people: Sequence[Person]) -> Found:
@@ -86,30 +88,36 @@ def find(store: Reader, places: Places, people: Sequence[Person]) -> Found:
         sum(entry.theirs for source in places.sources for entry in _pushed(store, source, wanted)),
         sum(entry.theirs for view in _stored(store) for entry in _late(store, view, wanted)),
         sum(1 for source in places.sources for _ in _quarantined(store, source, people)),
-        sorted(_stored(store).keys() - places.views.keys()),
+        sorted(_stored(store)),
     )
 
 
-def erase(store: OneHost, places: Places, people: Sequence[Person], now: int) -> Found:
+def erase(store: OneHost, places: Places, people: Sequence[Person], clock: Clock) -> Found:
     """Erase some people.
 
     Args:
         store: The embedded store, or one that keeps a copy of it.
         places: Where to look.
         people: Who, at least one and all of one kind.
-        now: The clock: what was known of them before is erased.
+        clock: Tells the instant: what was known of them before is erased.
 
     Returns:
         What was there.
     """
     wanted = _Wanted(people)
+    with store.snapshot() as before:
+        ends = {source: log.next_offset(before, source) for source in places.sources}
+        pushed = [entry for source in ends for entry in _pushed(before, source, wanted)]
     with store.transaction() as tx:
+        now = clock.now()
         write_erased(tx, people, now)
         records = list(_records(tx, places, wanted))
         tx.delete(records)
-    with store.snapshot() as after:  # whatever comes later has nothing of them
+        pushed += [entry for source, end in ends.items() for entry in _pushed(tx, source, wanted, end)]
+        # what they have pushed and is to be known later only, must not count then
+        events = sum(_rewrite(tx, entry, wanted) for entry in pushed if entry.newest >= now)
+    with store.snapshot() as after:  # whatever comes later has nothing of them, or what became known since
         left = list(_left_over(after, places, wanted))
-        pushed = [entry for source in places.sources for entry in _pushed(after, source, wanted)]
         late = {view: list(_late(after, view, wanted)) for view in _stored(after)}
         quarantined = {source: list(_quarantined(after, source, people)) for source in places.sources}
     store.delete(left)
@@ -118,12 +126,16 @@ def erase(store: OneHost, places: Places, people: Sequence[Person], now: int) ->
         for some in some_of(iter(keys)):
             with store.transaction() as tx:
                 remove(tx, source, some)
+    for entry in pushed:
+        if entry.newest < now:
+            with store.transaction() as tx:
+                events += _rewrite(tx, entry, wanted)
     return Found(
         [*records, *left],
-        sum(_rewrite(store, entry, wanted) for entry in pushed),
+        events,
         sum(_erase_late(store, view, entries, wanted) for view, entries in late.items()),
         sum(map(len, quarantined.values())),
-        sorted(late.keys() - places.views.keys()),
+        sorted(late),
     )
 
 
@@ -244,57 +256,56 @@ class _Entry(NamedTuple):
 
     Attributes:
         key: Its key.
-        head: How many bytes stand before its events.
         theirs: How many events are theirs.
+        head: How many bytes stand before its events.
+        newest: When the last of its events is known.
     """
 
     key: bytes
-    head: int
     theirs: int
+    head: int = 0
+    newest: int = FOREVER_AGO
 
 
-def _pushed(store: Reader, source: str, wanted: _Wanted) -> Iterator[_Entry]:
-    """The entries of the log of pushes."""
-    return _entries(store.scan(log_prefix(source)), log.HEAD, wanted)
+def _pushed(store: Reader, source: str, wanted: _Wanted, start: int = 0) -> Iterator[_Entry]:
+    """The entries of the log of pushes, from an offset on."""
+    for entry in log.entries(store, source, start):
+        mine = wanted.rows(entry.events)
+        if mine is not None:
+            yield _Entry(log_key(source, entry.offset), pc.sum(mine).as_py(), log.HEAD, entry.newest)
 
 
 def _late(store: Reader, view: str, wanted: _Wanted) -> Iterator[_Entry]:
     """The entries of the late log."""
-    return _entries(store.scan(late_prefix(view)), 0, wanted)
-
-
-def _entries(records: Iterable[tuple[bytes, bytes]], head: int, wanted: _Wanted) -> Iterator[_Entry]:
-    for key, data in records:
-        mine = wanted.rows(log.from_ipc(data[head:]))
+    for key, data in store.scan(late_prefix(view)):
+        mine = wanted.rows(log.from_ipc(data))
         if mine is not None:
-            yield _Entry(key, head, pc.sum(mine).as_py())
+            yield _Entry(key, pc.sum(mine).as_py())
 
 
-def _rewrite(store: OneHost, entry: _Entry, wanted: _Wanted) -> int:
+def _rewrite(tx: Writer, entry: _Entry, wanted: _Wanted) -> int:
     """Write an entry without their events; how many those were."""
-    with store.transaction() as tx:
-        (data,) = tx.multi_get([entry.key])
-        if data is None:
-            return 0
-        events = log.from_ipc(data[entry.head :])
-        mine = wanted.rows(events)
-        if mine is None:
-            return 0
-        left = events.filter(pc.invert(mine))
-        if left.num_rows:
-            tx.multi_put([(entry.key, data[: entry.head] + log.to_ipc(left))])
-        else:
-            tx.delete([entry.key])
-        return int(events.num_rows - left.num_rows)
+    (data,) = tx.multi_get([entry.key])
+    events = None if data is None else log.from_ipc(data[entry.head :])
+    mine = None if events is None else wanted.rows(events)
+    if data is None or events is None or mine is None:
+        return 0
+    left = events.filter(pc.invert(mine))
+    if left.num_rows:
+        tx.multi_put([(entry.key, data[: entry.head] + log.to_ipc(left))])
+    else:
+        tx.delete([entry.key])
+    return int(events.num_rows - left.num_rows)
 
 
 def _erase_late(store: OneHost, view: str, entries: Sequence[_Entry], wanted: _Wanted) -> int:
     """Rewrite entries of the late log of a view; how many events they had of them."""
-    late = sum(_rewrite(store, entry, wanted) for entry in entries)
-    if late:
+    late = 0
+    for entry in entries:
         with store.transaction() as tx:
+            late += (mine := _rewrite(tx, entry, wanted))
             (stream,) = read_streams(tx, [view])
-            after = msgspec.structs.replace(stream, late=max(stream.late - late, 0))
+            after = msgspec.structs.replace(stream, late=max(stream.late - mine, 0))
             tx.multi_put([(stream_key(view), msgspec.json.encode(after))])
     return late
 

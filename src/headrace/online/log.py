@@ -34,10 +34,12 @@ class Entry(NamedTuple):
     Attributes:
         offset: Its place in the log.
         events: Its clean events: `__time`, `__known` and the source's columns.
+        newest: When the last of them was known, or will be.
     """
 
     offset: int
     events: pa.Table
+    newest: int
 
 
 def _next_key(source: str) -> bytes:
@@ -75,12 +77,16 @@ def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:
         for key, data in store.scan(log_prefix(source)):
             offset = decode_key(key)[-1]
             assert isinstance(offset, int)  # noqa: S101 - log keys end in one
-            yield Entry(offset, from_ipc(data[HEAD:]))
+            yield _entry(offset, data)
         return
     for offset in range(start, next_offset(store, source)):
         (found,) = store.multi_get([log_key(source, offset)])
         if found is not None:  # else it was trimmed
-            yield Entry(offset, from_ipc(found[HEAD:]))
+            yield _entry(offset, found)
+
+
+def _entry(offset: int, data: bytes) -> Entry:
+    return Entry(offset, from_ipc(data[HEAD:]), _HEAD.unpack_from(data)[0])
 
 
 def trim(store: Writer, source: str, before: int) -> None:

@@ -9,12 +9,14 @@ import pyarrow as pa
 from headrace.kernel.clean import KNOWN
 from headrace.online import log
 from headrace.online.erased import read_erased
+from headrace.online.layout import log_key
 from headrace.online.push import merge_events
 from headrace.online.record import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headrace.online.erased import Erased
     from headrace.online.generations import Generation
     from headrace.online.manifest import StreamState
     from headrace.online.push import Incoming
@@ -69,10 +71,11 @@ class Replay:
             ConflictError: Another load of the view has begun.
         """
         while (end := log.next_offset(store, self._source)) - self._next > _FEW:
+            erased = read_erased(store)
             for entry in log.entries(store, self._source, self._next):
                 with store.transaction() as tx:
                     generation.check(tx)
-                    self._take(tx, entry, now)
+                    self._take(tx, self._as_it_is(tx, entry, erased), now)
             self._next = max(self._next, end)  # the last ones may have been trimmed
 
     def finish(self, tx: Writer, now: int) -> StreamState:
@@ -81,10 +84,19 @@ class Replay:
             self._take(tx, entry, now)
         return self._stream
 
+    def _as_it_is(self, tx: Writer, entry: log.Entry, before: Erased) -> log.Entry:
+        """An entry that was read before, as it is if somebody was erased since."""
+        if read_erased(tx) is before:
+            return entry
+        (data,) = tx.multi_get([log_key(self._source, entry.offset)])
+        return entry._replace(
+            events=entry.events.slice(0, 0) if data is None else log.from_ipc(data[log.HEAD :])
+        )
+
     def _take(self, tx: Writer, entry: log.Entry, now: int) -> None:
         self._next = entry.offset + 1
         events = entry.events
-        gone = read_erased(tx).gone(events)  # the entry may have been read before somebody was erased
+        gone = read_erased(tx).gone(events)  # whoever erases may not have come to this entry yet
         if gone is not None:
             events = events.filter(pa.array(~gone))
         if self._seen is not None:
