@@ -94,7 +94,7 @@ def test_an_emptied_redis_is_refilled_with_one_command(tmp_path: Path, redis_url
 def test_projects_share_a_redis(tmp_path: Path, redis_url: str) -> None:
     with (
         with_redis(tmp_path / "one", redis_url) as one,
-        RedisStore(redis_url, "other", clock=FixedClock(NOW)) as other,
+        RedisStore(redis_url, "market:other", clock=FixedClock(NOW)) as other,
     ):
         one.apply([activity()])
         one.materialize(end=K)

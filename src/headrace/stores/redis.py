@@ -15,6 +15,7 @@ import threading
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import redis
 from redis.cluster import RedisCluster
@@ -23,7 +24,7 @@ from redis.retry import Retry
 from headrace.clock import Clock, SystemClock
 from headrace.errors import DataError, StoreError
 from headrace.stores.redis_connecting import Patience, Voucher, address_of, options
-from headrace.stores.redis_errors import explain
+from headrace.stores.redis_errors import FAILURES, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +88,7 @@ class RedisStore:
                 what they held some time ago, or nothing. Whoever reads a copy does, whoever writes it not.
         """
         self.address = address_of(url)
-        self._prefix = prefix.encode() + b"\x00"
+        self._prefix = quote(prefix, safe="").encode() + b":"
         self.voucher = Voucher(self._prefix)
         self.vouched = vouched
         self.clock = clock or SystemClock()
@@ -206,7 +207,7 @@ class RedisStore:
                 with self._opening:
                     self._clients[often] = self._connected(often)
             yield self._clients[often]
-        except redis.RedisError as error:
+        except FAILURES as error:
             raise explain(error, self.address.place) from None
 
     def _connected(self, attempts: int) -> redis.Redis | RedisCluster:

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from headrace.errors import StoreError
 from headrace.stores.redis import value_of
 from headrace.stores.redis_connecting import options
-from headrace.stores.redis_errors import explain
+from headrace.stores.redis_errors import FAILURES, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ class RedisReads:
                 found = await pipe.execute()
             else:
                 found = await self._client.mget(names)
-        except redis.RedisError as error:
+        except FAILURES as error:
             raise explain(error, self._store.address.place) from None
         except (OSError, RuntimeError, AttributeError) as error:
             # A cluster's client that looks for its nodes anew closes connections others are about to use.

@@ -14,8 +14,12 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.connection import Connection, parse_url
 from redis.exceptions import ConnectionError as NoConnectionError
+from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
+
+from headrace.errors import StoreError
 
 __all__ = ["Address", "NotVouchedForError", "Patience", "Voucher", "address_of", "options", "run_of"]
 
@@ -56,11 +60,30 @@ class Address(NamedTuple):
 
 
 def address_of(url: str) -> Address:
-    """What a URL of the settings says."""
-    parts = urlsplit(url)
-    secure, _, kind = parts.scheme.partition("+")
-    place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    return Address(f"{secure}:{url.partition(':')[2]}", kind == "cluster", place)
+    """What a URL of the settings says.
+
+    Raises:
+        StoreError: It is no address, or an option behind `?` is not the driver's.
+    """
+    scheme, _, rest = url.partition("://")
+    secure, _, kind = scheme.partition("+")
+    told = f"{secure}://{rest}"
+    try:
+        options_of: dict[str, Any] = parse_url(told)  # type: ignore[no-untyped-call]
+        options_of.pop("connection_class", Connection)(**options_of)  # it connects to nothing yet
+        parts = urlsplit(told)
+        place = urlunsplit((scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except (TypeError, ValueError, RedisError) as error:
+        # of the host nothing is told: where a sign of the password is not escaped, it is a part of that
+        option = re.search(r"(?:keyword argument|Invalid value for) '(\w+)'", str(error))
+        raise StoreError(
+            "The address of Redis cannot be used"
+            + (f": it has a wrong option {option[1]!r}." if option else ", or its password is not escaped."),
+            asked=f"{scheme}://...",
+            available=[f"{scheme}://user:password@host:port/0"],
+            remedy="Correct [online] url, or HEADRACE_ONLINE__URL; signs such as / are %2F in a password.",
+        ) from None
+    return Address(told, kind == "cluster", place)
 
 
 def options(patience: Patience, retry: type[Any], attempts: int | None = None) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from redis import exceptions
 from headrace.errors import StoreError, UnreachableError
 from headrace.stores.redis_connecting import NotVouchedForError
 
-__all__ = ["explain"]
+__all__ = ["FAILURES", "explain"]
+
+FAILURES = (exceptions.RedisError, exceptions.RedisClusterException)
+"""What the driver raises: the one is no kind of the other."""
 
 _CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
     (
@@ -23,7 +26,7 @@ _CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
     (
         exceptions.NoPermissionError,
         "Redis at {place} does not allow this user to do that: {text}.",
-        "Allow the user the keys of the project's prefix, and those commands that docs/cli.md names.",
+        "Allow the user the project's keys and the commands that docs/cli.md names.",
     ),
     (
         exceptions.OutOfMemoryError,
@@ -72,7 +75,7 @@ _AWAY = (
 )
 
 
-def explain(error: exceptions.RedisError, place: str) -> StoreError:
+def explain(error: Exception, place: str) -> StoreError:
     """A StoreError that says what happened.
 
     Args:
@@ -80,6 +83,12 @@ def explain(error: exceptions.RedisError, place: str) -> StoreError:
         place: The server, without user and password.
     """
     text = " ".join(map(str, error.args)).strip().rstrip(".")
+    if "certificate" in text.lower():
+        return UnreachableError(
+            f"The certificate of Redis at {place} is not trusted: {text}.",
+            asked=place,
+            remedy="Name who signed it: rediss://host:port/0?ssl_ca_certs=/path/of/authority.pem.",
+        )
     for kind, message, remedy in _CAUSES:
         if isinstance(error, kind):
             of = UnreachableError if isinstance(error, _AWAY) else StoreError
