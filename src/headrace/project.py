@@ -544,10 +544,14 @@ class FeatureStore:
         full: bool,
     ) -> Answering:
         """A request, which can be begun as often as it takes."""
+        from headrace.online.serving import Answering
+
         served = self._names.request(features, service, full=full)
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
-        return lambda: served.answering(entities or {}, context or {}, now, at, deadline)
+        return Answering(
+            lambda: served.answering(entities or {}, context or {}, now, at, deadline), served.runs_functions
+        )
 
     def served_log(
         self,
@@ -582,6 +586,17 @@ class FeatureStore:
         """What became of the rows this process has logged; None where nothing is logged."""
         log = self._parts.served_log
         return None if log is None else log.counts
+
+    def runs_functions(
+        self,
+        features: Sequence[str] | FeatureService | None = None,
+        *,
+        service: str | FeatureService | None = None,
+        full_feature_names: bool = False,
+        **_: object,
+    ) -> bool:
+        """Whether `get_online_features` of these would run functions: an event loop should not wait."""
+        return self._names.request(features, service, full=full_feature_names).runs_functions
 
     @property
     def reads_at_once(self) -> bool:

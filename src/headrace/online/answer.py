@@ -169,7 +169,8 @@ class OnlineFeatures:
 
     def to_json(self) -> bytes:
         """The document of `POST /get-online-features`: one result for each column, entity columns first."""
-        return self.form.write(self.entities, self.columns.parts, self.as_of)
+        overran = {each.function: each.took / 1_000 for each in self.overran}
+        return self.form.write(self.entities, self.columns.parts, self.as_of, overran)
 
     def to_stream(self) -> bytes:
         """The answer as an Arrow stream, typed; see `headrace.online.arrow_stream`."""

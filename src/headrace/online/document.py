@@ -11,7 +11,7 @@ import decimal
 import math
 from functools import lru_cache
 from itertools import groupby
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -79,13 +79,20 @@ class AnswerForm:
             fields = tuple(map(_field, group))
             self._blocks.append(_Block(part, fields, tuple(field.name for field in fields), numbers))
 
-    def write(self, entities: Mapping[str, Sequence[Any]], parts: Sequence[Columns], as_of: str) -> bytes:
+    def write(
+        self,
+        entities: Mapping[str, Sequence[Any]],
+        parts: Sequence[Columns],
+        as_of: str,
+        overran: Mapping[str, float] = MappingProxyType({}),
+    ) -> bytes:
         """The document: one result for each column, entity columns first.
 
         Args:
             entities: The entities' columns as asked.
             parts: The columns of each view; of functions the last.
             as_of: The instant, RFC 3339.
+            overran: The functions that were running at the deadline, and the milliseconds they took.
         """
         pieces: list[bytes] = []
         for given in entities.values():
@@ -100,6 +107,8 @@ class AnswerForm:
                 written = _written(block, told[block.part], reasons)
             pieces += written
         why = b',"reasons":' + _ENCODE(reasons) if reasons else b""
+        if overran:
+            why += b',"overran":' + _ENCODE(dict(overran))
         names = b",".join([*map(_ENCODE, entities), *self._names])
         head = b'{"metadata":{"feature_names":[%b],"as_of":"%b"%b},"results":[' % (names, as_of.encode(), why)
         pieces[0] = pieces[0][1:]  # the comma before the first result

@@ -79,6 +79,11 @@ class Served:
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
 
+    @property
+    def runs_functions(self) -> bool:
+        """Whether an answer takes functions of the project."""
+        return bool(self._plan.functions)
+
     def answer(
         self, store: Reader, entities: Entities, context: Mapping[str, Any], now: int, as_of: int | None
     ) -> OnlineFeatures:

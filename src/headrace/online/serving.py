@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from headrace.clock import SECOND
 from headrace.errors import UnreachableError
@@ -18,13 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Answering", "CopyServing", "EmbeddedServing", "Serving"]
 
-Answering = Callable[[], Generator[Sequence[bytes], "Sequence[bytes | None]", OnlineFeatures]]
-"""Begins to answer a request, as often as it is called; see `Served.answering`."""
+Steps = Generator[Sequence[bytes], "Sequence[bytes | None]", OnlineFeatures]
+"""A request that is being answered; see `Served.answering`."""
+Got = TypeVar("Got")
+
+
+class Answering(NamedTuple):
+    """A request to answer.
+
+    Attributes:
+        begin: Begins to answer it, as often as it is called.
+        runs_functions: Whether functions of the project run: nobody knows how long they take.
+    """
+
+    begin: Callable[[], Steps]
+    runs_functions: bool
+
 
 MANY = 1_000
 """From how many records on the event loop does not put an answer together itself."""
 REST = SECOND // 2
 """How long a copy that could not be reached is left alone where there is something to fall back on."""
+_THREADS = 32
+"""How many requests that run functions are answered at a time; the others wait for their turn."""
 
 
 class Serving(Protocol):
@@ -65,6 +82,32 @@ class Serving(Protocol):
         ...
 
 
+class _Threads:
+    """Threads for what would keep an event loop waiting.
+
+    Functions have threads of their own: if all of those hang, requests that run none go on.
+    """
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._of_functions = ThreadPoolExecutor(_THREADS, "headrace-functions")
+
+    async def run(self, work: Callable[[], Got], *, apart: bool) -> Got:
+        """What some work returns.
+
+        Args:
+            work: The work.
+            apart: Whether functions of the project run in it.
+        """
+        if apart:
+            return await asyncio.get_running_loop().run_in_executor(self._of_functions, work)
+        return await asyncio.to_thread(work)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._of_functions.shutdown(wait=False, cancel_futures=True)
+
+
 class EmbeddedServing:
     """From a store of this host, each request from one snapshot."""
 
@@ -73,6 +116,7 @@ class EmbeddedServing:
     def __init__(self, store: OneHost) -> None:
         """From a store."""
         self._store = store
+        self._threads = _Threads()
 
     def check(self) -> None:
         """See `Serving`."""
@@ -80,6 +124,7 @@ class EmbeddedServing:
 
     def close(self) -> None:
         """Let go of the store."""
+        self._threads.close()
         self._store.close()
 
     async def close_async(self) -> None:
@@ -87,12 +132,12 @@ class EmbeddedServing:
 
     async def answer_async(self, request: Answering) -> OnlineFeatures:
         """See `Serving`; on a thread of its own."""
-        return await asyncio.to_thread(self.answer, request)
+        return await self._threads.run(partial(self.answer, request), apart=request.runs_functions)
 
     def answer(self, request: Answering) -> OnlineFeatures:
         """See `Serving`."""
         with self._store.snapshot() as snapshot:
-            return driven(request(), snapshot)
+            return driven(request.begin(), snapshot)
 
 
 class CopyServing:
@@ -121,6 +166,7 @@ class CopyServing:
         self._clock = clock
         self._fallback = fallback
         self._resting_until = 0
+        self._threads = _Threads()
 
     def check(self) -> None:
         """See `Serving`."""
@@ -133,6 +179,7 @@ class CopyServing:
 
     def close(self) -> None:
         """Let go of the copy and the fallback."""
+        self._threads.close()
         self._copy.close()
         if self._fallback is not None:
             self._fallback.close()
@@ -140,10 +187,10 @@ class CopyServing:
     def answer(self, request: Answering) -> OnlineFeatures:
         """See `Serving`. A request that the copy breaks off begins anew: it is answered by one store."""
         if self._fallback is None:
-            return driven(request(), self._copy)
+            return driven(request.begin(), self._copy)
         if self._clock.now() >= self._resting_until:
             try:
-                return driven(request(), self._copy)
+                return driven(request.begin(), self._copy)
             except UnreachableError:
                 self._resting_until = self._clock.now() + REST
         return self._fallback.answer(request)
@@ -151,10 +198,10 @@ class CopyServing:
     async def answer_async(self, request: Answering) -> OnlineFeatures:
         """See `Serving`."""
         if self._fallback is None:
-            return await _driven(request(), self._of_this_loop())
+            return await self._driven(request)
         if self._clock.now() >= self._resting_until:
             try:
-                return await _driven(request(), self._of_this_loop())
+                return await self._driven(request)
             except UnreachableError:
                 self._resting_until = self._clock.now() + REST
         return await self._fallback.answer_async(request)
@@ -165,6 +212,19 @@ class CopyServing:
         if reads is not None:
             await reads[1].close()
 
+    async def _driven(self, request: Answering) -> OnlineFeatures:
+        """The answer; one of many records, or of functions, is put together on a thread of its own."""
+        reads, steps = self._of_this_loop(), request.begin()
+        apart = request.runs_functions
+        keys = next(steps)
+        while True:
+            values = await reads.multi_get(keys)
+            step = partial(_sent, steps, values)
+            told = await self._threads.run(step, apart=apart) if apart or len(keys) > MANY else step()
+            if isinstance(told, OnlineFeatures):
+                return told
+            keys = told
+
     def _of_this_loop(self) -> AsyncReader:
         loop = asyncio.get_running_loop()
         if self._reads is None or self._reads[0] is not loop:
@@ -172,22 +232,8 @@ class CopyServing:
         return self._reads[1]
 
 
-async def _driven(
-    steps: Generator[Sequence[bytes], Sequence[bytes | None], OnlineFeatures], reads: AsyncReader
-) -> OnlineFeatures:
-    """The answer, driven over a store; one of many records is put together on a thread of its own."""
-    keys = next(steps)
-    while True:
-        values = await reads.multi_get(keys)
-        step = partial(_sent, steps, values)
-        told = await asyncio.to_thread(step) if len(keys) > MANY else step()
-        if isinstance(told, OnlineFeatures):
-            return told
-        keys = told
-
-
 def _sent(
-    steps: Generator[Sequence[bytes], Sequence[bytes | None], OnlineFeatures],
+    steps: Steps,
     values: Sequence[bytes | None],
 ) -> Sequence[bytes] | OnlineFeatures:
     """What comes of some values: more keys, or the answer."""

@@ -18,7 +18,7 @@ from headrace.project import FeatureStore
 from headrace.server.asking import ask, is_there
 from headrace.server.edge import Endpoint, Incoming
 from headrace.server.encoding import ARROW, wants_arrow
-from headrace.server.questions import online_question, push_question
+from headrace.server.questions import online_question, push_question, timeout_of
 from headrace.server.replies import RefusedError, Reply, json_reply, refusal
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class Answers:
 
     async def online(self, incoming: Incoming) -> Reply:
         """`POST /get-online-features`."""
-        answer = await ask(self._store, online_question(incoming.body, self._most))
+        answer = await ask(
+            self._store, online_question(incoming.body, self._most), timeout_of(incoming.headers)
+        )
         if wants_arrow(incoming.headers):
             return Reply(answer.to_stream(), content_type=ARROW)
         return Reply(answer.to_json())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from headrace.errors import DataError
 from headrace.server.replies import RefusedError
 
-__all__ = ["OnlineQuestion", "PushQuestion", "online_question", "push_question"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["OnlineQuestion", "PushQuestion", "online_question", "push_question", "timeout_of"]
 
 
 class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,6 +107,9 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
 
 _PUSH = 'Send JSON: {"source": "clicks", "rows": [{"user_id": "u1", ...}]}.'
 _ASK = 'Send JSON: {"features": ["view:feature"], "entities": {"key": [...]}}.'
+_LONGEST = 3_600_000
+"""Milliseconds that a request may ask to be given: an hour."""
+_DIGITS = 12
 _ONLINE = msgspec.json.Decoder(OnlineQuestion)
 
 
@@ -147,3 +153,24 @@ def online_question(body: bytes, most: int) -> OnlineQuestion:
         )
         raise RefusedError(too_many, 422)
     return asked
+
+
+def timeout_of(headers: Sequence[tuple[bytes, bytes]]) -> float | None:
+    """The seconds that `X-Request-Timeout-Ms` gives a request; None where it is not sent.
+
+    Raises:
+        RefusedError: It is no whole number of milliseconds from 1 to 3,600,000, or sent twice (400).
+    """
+    given = [value for name, value in headers if name == b"x-request-timeout-ms"]
+    if not given:
+        return None
+    text = given[0].strip()
+    if len(given) == 1 and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= _LONGEST:
+        return int(text) / 1_000
+    shown = b", ".join(given).decode("latin-1")
+    wrong = DataError(
+        f"The header X-Request-Timeout-Ms is {shown!r}.",
+        asked=shown,
+        remedy=f"Give a whole number of milliseconds from 1 to {_LONGEST:,}, or leave it out.",
+    )
+    raise RefusedError(wrong, 400)
