@@ -96,3 +96,12 @@ def test_a_file_that_another_process_has_open_stays(tmp_path: Path) -> None:
             other.stdin.close()
         assert store.scrub()
         assert store.multi_get([b"k"]) == [b"2"]
+
+
+def test_a_large_database_may_be_written_anew_again_and_again(tmp_path: Path) -> None:
+    with LmdbStore(tmp_path, sync="kill") as store:
+        store.multi_put([(b"%08d" % number, b"v" * 400) for number in range(60_000)])
+        for number in range(3):
+            store.multi_put([(b"more %d" % number, b"v" * 10_000_000)])
+            assert store.scrub()
+        assert sum(1 for _ in store.scan(b"")) == 60_003

@@ -11,7 +11,6 @@ import fcntl
 import os
 import shutil
 import tempfile
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,16 @@ import lmdb
 from headrace.stores.lmdb_layout import EXPIRY, INSTANT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from lmdb import Transaction
 
 __all__ = ["rewritten"]
 
 _BESIDE = "rewriting."
-_AT_ONCE = 1_000
+_RECORDS, _BYTES = 10_000, 1 << 24
+"""How many records, and bytes of them, are written at once."""
+_FIRST_MAP = 1 << 20
 
 
 def rewritten(path: str) -> bool:
@@ -60,18 +63,31 @@ def rewritten(path: str) -> bool:
 
 def _copy(path: str, beside: str) -> None:
     """Put every record into an empty database, in order."""
-    with lmdb.open(path, readonly=True, lock=False, create=False) as old:
-        size = old.info()["map_size"]
-        with (
-            lmdb.open(beside, map_size=size, lock=False, sync=False) as new,
-            old.begin() as reading,
-            reading.cursor() as cursor,
-        ):
-            records = cursor.iternext()
-            while some := list(islice(records, _AT_ONCE)):
-                with new.begin(write=True) as writing, writing.cursor() as end:
-                    end.putmulti([each for each in some if not _is_stale(each[0], reading)], append=True)
-            new.sync(True)  # noqa: FBT003 - lmdb's `force`
+    room = 4 * Path(path, "data.mdb").stat().st_size + _FIRST_MAP  # of address space
+    with (
+        lmdb.open(path, map_size=0, readonly=True, lock=False, create=False) as old,
+        lmdb.open(beside, map_size=room, lock=False, sync=False) as new,
+        old.begin() as reading,
+        reading.cursor() as cursor,
+    ):
+        live = (record for record in cursor.iternext() if not _is_stale(record[0], reading))
+        for some in _pieces(live):
+            with new.begin(write=True) as writing, writing.cursor() as end:
+                end.putmulti(some, append=True)
+        new.sync(True)  # noqa: FBT003 - lmdb's `force`
+
+
+def _pieces(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    """The records, as many at a time as may lie in memory."""
+    some: list[tuple[bytes, bytes]] = []
+    size = 0
+    for record in records:
+        some.append(record)
+        size += len(record[1])
+        if len(some) == _RECORDS or size >= _BYTES:
+            yield some
+            some, size = [], 0
+    yield some
 
 
 def _is_stale(stored: bytes, there: Transaction[bytes]) -> bool:
