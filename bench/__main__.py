@@ -21,7 +21,7 @@ from bench.experiment import FULL, QUICK, Size
 from bench.experiments import all_of
 from bench.inputs import CACHE
 
-PACKAGES = ("headrace", "duckdb", "pyarrow", "numpy", "polars", "lmdb")
+PACKAGES = ("headrace", "duckdb", "pyarrow", "numpy", "polars", "lmdb", "uvicorn", "redis")
 HOME = Path(__file__).parent
 
 

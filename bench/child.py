@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.experiment import NotThereYetError
 from bench.inputs import Inputs
+from bench.serving.loaded import Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,8 @@ def _measure(document: dict[str, Any], inputs: Inputs | None) -> dict[str, Any]:
         start = time.perf_counter()
         result = call()
         seconds.append(time.perf_counter() - start)
+    if isinstance(result, Loaded):
+        return result.answer()
     busy = (_processor_seconds() - busy) / document["calls"]
     answer: dict[str, Any] = {"seconds": statistics.median(seconds), "processor_seconds": busy}
     if document["calls"] > 1:

@@ -47,6 +47,8 @@ class Figures:
         p99: For repeated calls, the least 99th percentile.
         missing: Why there are no figures, or None.
         digest: What the result adds up to, by column.
+        load: For servers under load, `closed` and `open`: rate, p50, p99, p999 of the sample with the least
+            seconds; None for others.
     """
 
     seconds: float = 0.0
@@ -57,6 +59,7 @@ class Figures:
     p99: float | None = None
     missing: str | None = None
     digest: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    load: dict[str, dict[str, float]] | None = None
 
 
 def run(
@@ -131,6 +134,7 @@ def _figures(samples: Sequence[dict[str, Any]]) -> Figures:
         others=min(others) if others else None,
         p99=min(p99) if p99 else None,
         digest=samples[0].get("digest", {}),
+        load=min(samples, key=lambda sample: sample["seconds"]).get("load"),
     )
 
 

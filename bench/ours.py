@@ -138,22 +138,44 @@ def _historical(store: Any, inputs: Inputs, names: Sequence[str]) -> Callable[[]
 
 def read_latest(inputs: Inputs, *, entities: int = 1) -> Callable[[], dict[str, list[Any]]]:
     """One in-process read of all profile columns for `entities` users, after a load of the whole table."""
-    store, names = _store_of_profiles(inputs)
+    store, names = loaded_profiles(inputs)
     return _reader(store, names, inputs, entities)
 
 
 def read_windowed(inputs: Inputs, *, entities: int = 1) -> Callable[[], dict[str, list[Any]]]:
     """One in-process read of ten aggregates over four windows, full of tiles, for `entities` users."""
-    store, names = _store_of_events(inputs, "ten", WINDOWS)
+    store, names = loaded_events(inputs)
     return _reader(store, names, inputs, entities)
+
+
+def loaded_profiles(inputs: Inputs) -> tuple[Any, list[str]]:
+    """A project with the profiles in its online store, and the references of all columns."""
+    store, names = _store_of_profiles(inputs)
+    store.materialize(end=end_of(inputs).isoformat())
+    return store, names
+
+
+def loaded_events(inputs: Inputs) -> tuple[Any, list[str]]:
+    """A project with ten aggregates over four windows in its online store, and the references of all."""
+    store, names = _store_of_events(inputs, "ten", WINDOWS)
+    store.materialize(end=end_of(inputs).isoformat())
+    return store, names
+
+
+def end_of(inputs: Inputs) -> datetime:
+    """The end of the log, up to which it is loaded."""
+    return datetime.fromtimestamp(START_US / US_PER_SECOND, tz=UTC) + timedelta(days=inputs.log.span_days)
+
+
+def full_instant(inputs: Inputs) -> str:
+    """An instant inside the first hop after the log's end: every window is full, the newest too."""
+    return (end_of(inputs) + timedelta(minutes=4)).isoformat()
 
 
 def _reader(
     store: Any, names: Sequence[str], inputs: Inputs, entities: int
 ) -> Callable[[], dict[str, list[Any]]]:
-    end = datetime.fromtimestamp(START_US / US_PER_SECOND, tz=UTC) + timedelta(days=inputs.log.span_days)
-    store.materialize(end=end.isoformat())
-    t = (end + timedelta(minutes=4)).isoformat()  # inside the first hop: every window is full, the newest too
+    t = full_instant(inputs)
     users = itertools.cycle(range(inputs.log.users))
     asked = itertools.cycle([[next(users) for _ in range(entities)] for _ in range(inputs.log.users)])
 
@@ -171,8 +193,12 @@ def _store_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> t
 
 
 def _store_of_profiles(inputs: Inputs) -> tuple[Any, list[str]]:
-    names = [f"view:{column}" for column in _columns(inputs)]
-    return applied(inputs.cache, definitions_of_profiles(inputs)), names
+    return applied(inputs.cache, definitions_of_profiles(inputs)), references_of_profiles(inputs)
+
+
+def references_of_profiles(inputs: Inputs) -> list[str]:
+    """What all columns of the profiles are called in requests."""
+    return [f"view:{column}" for column in columns_of_profiles(inputs)]
 
 
 def definitions_of_events(inputs: Inputs, features: str, windows: Sequence[str]) -> str:
@@ -190,11 +216,12 @@ def definitions_of_events(inputs: Inputs, features: str, windows: Sequence[str])
 
 def definitions_of_profiles(inputs: Inputs) -> str:
     """The text of `features.py` for the newest row of every user."""
-    columns = ", ".join(repr(column) for column in _columns(inputs))
+    columns = ", ".join(repr(column) for column in columns_of_profiles(inputs))
     return PROFILES.format(profiles=inputs.profiles.resolve(), features=columns)
 
 
-def _columns(inputs: Inputs) -> list[str]:
+def columns_of_profiles(inputs: Inputs) -> list[str]:
+    """The columns of the profiles."""
     return [f"v{i:02d}" for i in range(inputs.profile_columns)]
 
 

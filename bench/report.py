@@ -124,6 +124,7 @@ def markdown(document: Mapping[str, Document]) -> str:
         "|---|---|---:|---:|---:|---:|---:|---:|",
         *(row for name, each in document.items() for row in _side_rows(name, each)),
         "",
+        *_under_load(document),
         "## What and where",
         "",
         *(_about(name, each) for name, each in document.items()),
@@ -177,6 +178,35 @@ def _side_rows(name: str, document: Document) -> Iterator[str]:
         times = [_cell(each[key], "s") for key in ("seconds", "median", "p99", "processor_seconds")]
         others = "" if each["others"] is None else f"{each['others']:.1f}"
         yield f"| {name} | {side} | {' | '.join(times)} | {_cell(each['peak_mb'], 'MB')} | {others} |"
+
+
+def _under_load(document: Mapping[str, Document]) -> Iterator[str]:
+    """The servers, if there are any: what each can do, and how long requests take at a share of that."""
+    rows = [
+        f"| {name} | {side} | {_load_cells(each)} |"
+        for name, entry in document.items()
+        for side, each in entry["sides"].items()
+        if each.get("load")  # came after entries that are kept
+    ]
+    if rows:
+        yield from (
+            "## Servers under load",
+            "",
+            "Closed: each client asks again as soon as it is answered. Open: requests come when they come,",
+            "and are timed from the instant they were due. Processor time is the server's, for a request.",
+            "",
+            "| experiment | side | closed /s | p50 | p99 | p99.9 | open /s | p50 | p99 | p99.9 | processor |",
+            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *rows,
+            "",
+        )
+
+
+def _load_cells(side: Document) -> str:
+    cells = []
+    for load in (side["load"]["closed"], side["load"]["open"]):
+        cells += [f"{load['rate']:,.0f}", *(_cell(load[key], "s") for key in ("p50", "p99", "p999"))]
+    return " | ".join([*cells, _cell(side["processor_seconds"], "s")])
 
 
 def _about(name: str, document: Document) -> str:

@@ -13,6 +13,7 @@ from bench.experiments import (
     layouts,
     loads,
     online,
+    serving,
     startup,
     windowed,
 )
@@ -23,5 +24,5 @@ if TYPE_CHECKING:
 
 def all_of(size: Size) -> tuple[Experiment, ...]:
     """Every experiment, in the order of the table."""
-    modules = (windowed, known, hot_key, latest, online, from_redis, layouts, startup, loads, growth)
+    modules = (windowed, known, hot_key, latest, online, from_redis, serving, layouts, startup, loads, growth)
     return tuple(experiment for module in modules for experiment in module.experiments(size))

@@ -23,7 +23,7 @@ URL = "HEADRACE_ONLINE__URL"
 
 def served(inputs: Inputs, *, entities: int = 1) -> Callable[[], dict[str, list[Any]]]:
     """One read of all profile columns for `entities` users, answered from a Redis of its own."""
-    os.environ[URL] = _redis()
+    os.environ[URL] = a_redis()
     return ours.read_latest(inputs, entities=entities)
 
 
@@ -40,7 +40,7 @@ def pipeline(inputs: Inputs, *, entities: int = 1) -> Callable[[], list[bytes | 
             asked.append([self.name_of(key) for key in keys])
             return super().multi_get(keys)
 
-    url = os.environ[URL] = _redis()
+    url = os.environ[URL] = a_redis()
     from headrace.stores import redis as stores
 
     stores.RedisStore = Listening  # type: ignore[misc]
@@ -62,7 +62,7 @@ def pipeline(inputs: Inputs, *, entities: int = 1) -> Callable[[], list[bytes | 
     return fetch
 
 
-def _redis() -> str:
+def a_redis() -> str:
     """The URL of a Redis that ends with the process."""
     binary = system_binary() or packaged_binary()
     if binary is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["run"]
+__all__ = ["configured", "run"]
 
 _BACKLOG = 2_048
 _KEEP_ALIVE = 75
@@ -39,21 +39,7 @@ def run(project: Path, host: str, port: int, workers: int, started: Callable[[st
     """
     listening = _listen(host, port)
     bound = listening.getsockname()[1]
-    config = uvicorn.Config(
-        partial(application, project),
-        factory=True,
-        workers=workers,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE,
-    )
+    config = configured(partial(application, project), workers=workers, factory=True)
     for each in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has drained: the process is then done, not killed
         signal.signal(each, lambda *_: None)
@@ -62,6 +48,34 @@ def run(project: Path, host: str, port: int, workers: int, started: Callable[[st
         uvicorn.Server(config).run([listening])
     else:
         _Workers(config, [listening]).run()
+
+
+def configured(
+    app: Callable[..., Any], *, workers: int, factory: bool = False, lifespan: Literal["on", "off"] = "on"
+) -> uvicorn.Config:
+    """How an application is run.
+
+    Args:
+        app: The application, or what makes it.
+        workers: How many processes answer.
+        factory: Whether it is what makes it.
+        lifespan: Whether it is told of the server's life.
+    """
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan=lifespan,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE,
+    )
 
 
 class _Workers(Multiprocess):
