@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from headrace.registry.search import FeatureEntry
     from headrace.resolution import Resolution
     from headrace.retrieval.deadline import Deadline
+    from headrace.retrieval.result_cache import ResultCache
     from headrace.retrieval.settle import Settled
     from headrace.retrieval.validation import Failure
     from headrace.schema import Schema
@@ -597,6 +598,11 @@ class FeatureStore:
     ) -> bool:
         """Whether `get_online_features` of these would run functions: an event loop should not wait."""
         return self._names.request(features, service, full=full_feature_names).runs_functions
+
+    @property
+    def result_cache(self) -> ResultCache:
+        """Results of on-demand functions that say `cache`: its `hits`, `misses` and `size` may be watched."""
+        return self._names.results
 
     @property
     def reads_at_once(self) -> bool:

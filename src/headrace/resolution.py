@@ -6,6 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headrace.clock import MonotonicClock
 from headrace.definitions.canonical import document, freeze
 from headrace.definitions.label import Label
 from headrace.definitions.on_demand import OnDemandFeature
@@ -23,6 +24,7 @@ from headrace.online.states import states_of
 from headrace.retrieval.bind import bind
 from headrace.retrieval.bind_label import bind_label
 from headrace.retrieval.plan import Function, RetrievalPlan, compile_retrieval
+from headrace.retrieval.result_cache import ResultCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -55,7 +57,11 @@ class Chosen(NamedTuple):
 
 
 class Resolution:
-    """Finds and binds what names stand for; keeps what it made until the registry changes."""
+    """Finds and binds what names stand for; keeps what it made until the registry changes.
+
+    Attributes:
+        results: What functions that say `cache` returned.
+    """
 
     def __init__(
         self,
@@ -83,6 +89,7 @@ class Resolution:
         self._requests: dict[Any, Served] = {}
         self._earlier: dict[tuple[str, str], Earlier | None] = {}
         self._looked = 0.0
+        self.results = ResultCache(MonotonicClock())
 
     def _current(self) -> None:
         counter = self._registry.counter()
@@ -363,7 +370,7 @@ class Resolution:
         if key not in self._served:
             plan = self.retrieval(chosen, full=full)
             log = None if self._log is None else self._log.of(plan, chosen.service, self._counter)
-            self._served[key] = Served(plan, EPOCH, self.earlier, log)
+            self._served[key] = Served(plan, EPOCH, self.earlier, log, self.results)
         return self._served[key]
 
     def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:

@@ -121,6 +121,7 @@ METADATA: dict[Any, dict[str, Any]] = {
         "module_hash": "2",
         "type": "categorical",
         "rules": [hr.rules.not_null()],
+        "cache": "60s",
     },
     service: {**WORDS, "is_active": False},
     label: {**WORDS, "is_active": False},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace.definitions.aggregate_view import AggregateView
 from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.source import Source
 from headrace.definitions.view import View
@@ -119,6 +120,7 @@ def check_references(
     Raises:
         UnknownNameError: A view, version, feature or on-demand feature is not there; the text names file and
             line.
+        DefinitionError: A function says `cache` and may not.
     """
     given = list(definitions)
     known: dict[Reference, set[str]] = {each: set(names) for each, names in (registered or {}).items()}
@@ -139,6 +141,39 @@ def check_references(
                         available=error.available,
                         remedy=error.remedy,
                     ) from None
+    _check_caches(given)
+
+
+def _check_caches(given: Iterable[Definition]) -> None:
+    """Refuse `cache` on functions that read what is new at each instant, directly or by other functions.
+
+    Raises:
+        DefinitionError: One reads a view that aggregates, or a function that takes `request_time`.
+    """
+    given = list(given)
+    windowed = {each.name for each in given if isinstance(each, AggregateView)}
+    functions = {each.name: each for each in given if isinstance(each, OnDemandFeature)}
+
+    def moving(function: OnDemandFeature, seen: frozenset[str]) -> str:
+        """What it reads that is new at each instant; empty for nothing."""
+        if function.takes_request_time:
+            return f"{function.name}, which takes request_time"
+        for each in function.references:
+            if each.feature and each.name in windowed:
+                return str(each)
+            if not each.feature and each.name in functions and each.name not in seen:
+                found = moving(functions[each.name], seen | {each.name})
+                if found:
+                    return found
+        return ""
+
+    for function in functions.values():
+        if function.cache is not None and (what := moving(function, frozenset())):
+            raise function.error(
+                f"it reads {what}: only what is made of request fields and latest values can be cached.",
+                asked=what,
+                remedy="Leave out cache.",
+            )
 
 
 def _find(wanted: Reference, known: Mapping[Reference, set[str]]) -> None:

@@ -15,6 +15,7 @@ from headrace.definitions.feature import FEATURE_TYPES, FeatureDefinition, infer
 from headrace.definitions.frozen import FrozenMapping
 from headrace.definitions.references import Reference, parse_reference
 from headrace.definitions.rules import Rule
+from headrace.definitions.span import Span, span
 from headrace.errors import StoreError
 from headrace.schema import Schema, Type, parse_type
 
@@ -45,6 +46,7 @@ class OnDemandFeature(Versioned):
         takes_request_time: Whether the function has a parameter `request_time`.
         type: Feature type; inferred when empty.
         rules: What the value has to be.
+        cache: Microseconds for which a result may be taken for the same inputs again; None to call each time.
     """
 
     _: KW_ONLY
@@ -56,6 +58,7 @@ class OnDemandFeature(Versioned):
     takes_request_time: bool = False
     type: str = field(default="", metadata=METADATA)
     rules: tuple[Rule, ...] = field(default=(), metadata=METADATA)
+    cache: Span | None = field(default=None, metadata=METADATA)
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False, metadata=NOT_DATA)
 
     kind: ClassVar[str] = "on_demand"
@@ -76,6 +79,7 @@ class OnDemandFeature(Versioned):
             function: Callable[..., Any] | None = None,
             type: str = "",  # noqa: A002 - as on aggregations
             rules: Sequence[Rule] = (),
+            cache: str | dt.timedelta | Span | None = None,
             version: str = "1",
             is_active: bool = True,
             description: str = "",
@@ -110,6 +114,17 @@ class OnDemandFeature(Versioned):
                     remedy="Make it with hr.rules, without a column.",
                 )
         self._set(rules=rules)
+        self._check_cache()
+
+    def _check_cache(self) -> None:
+        if self.cache is None:
+            return
+        with self.located("cache"):
+            self._set(cache=span(self.cache))
+        if not self.cache:
+            raise self.error(
+                "cache is nothing.", asked=self.cache, remedy="Give a duration, or leave it out."
+            )
 
     def _check_parameters(self) -> None:
         self._set(inputs=FrozenMapping(self.inputs))
@@ -216,7 +231,8 @@ def on_demand(
         output: The type of the result.
         name: The feature's name; the function's by default.
         metadata: version, description (the docstring's first line by default), owner, tags, type, rules,
-            is_active.
+            is_active; cache, a duration such as "60s" for which a result is taken for equal inputs of the
+            same entity again: of functions of request fields and latest values, without `request_time`.
 
     Raises:
         DefinitionError: The function is no plain `def`, or its parameters are not the inputs and request
@@ -247,6 +263,13 @@ def _with_code(feature: OnDemandFeature) -> OnDemandFeature:
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise feature.error("the function must return its value.", remedy="Write it without async and yield.")
     _check_parameters(feature, function)
+    parameters = inspect.signature(function).parameters
+    if REQUEST_TIME in parameters and feature.cache is not None:
+        raise feature.error(
+            f"what takes {REQUEST_TIME} is new at each instant: it cannot be cached.",
+            asked=feature.cache,
+            remedy="Leave out cache.",
+        )
     try:
         code = code_of(function)
     except (OSError, SyntaxError) as error:
@@ -256,7 +279,7 @@ def _with_code(feature: OnDemandFeature) -> OnDemandFeature:
     feature._set(  # noqa: SLF001 - it is still being made
         source_hash=code.function,
         module_hash=code.module,
-        takes_request_time=REQUEST_TIME in inspect.signature(function).parameters,
+        takes_request_time=REQUEST_TIME in parameters,
         description=feature.description or (inspect.getdoc(function) or "").partition("\n")[0],
     )
     return feature

@@ -21,6 +21,7 @@ from headrace.online.states import states_of
 from headrace.retrieval.deadline import overdue
 from headrace.retrieval.enforcing import Judges
 from headrace.retrieval.on_demand import run_functions
+from headrace.retrieval.result_cache import Recall, lifetimes
 
 if TYPE_CHECKING:
     from headrace.kernel.columns import Column
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from headrace.ports.key_value import Reader
     from headrace.retrieval.deadline import Deadline
     from headrace.retrieval.plan import RetrievalPlan
+    from headrace.retrieval.result_cache import ResultCache
 
 __all__ = ["Served", "by_column"]
 
@@ -46,6 +48,7 @@ class Served:
         epoch_length: int,
         find_earlier: FindEarlier | None = None,
         log: AnswerLog | None = None,
+        results: ResultCache | None = None,
     ) -> None:
         """Compile what does not change between requests.
 
@@ -55,6 +58,7 @@ class Served:
             find_earlier: Finds the revision of a view that its records were made by; without it, views whose
                 records are of another revision cannot be read.
             log: Where answers of some entities are logged; None for nowhere.
+            results: Where results of functions that say `cache` are kept; None for nowhere.
         """
         self._plan = plan
         self._log = log
@@ -76,6 +80,8 @@ class Served:
             each.output: (each.view, each.reference.feature or each.reference.name) for each in plan.members
         }
         self._form = AnswerForm(plan.members)
+        self._results = results
+        self._lifetimes = lifetimes(plan)
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
 
@@ -140,13 +146,22 @@ class Served:
         if self._plan.functions:
             request = self._request(given, context, n)
             t = np.full(n, found.t, dtype=np.int64)
-            functions = run_functions(self._plan, columns, request, t, self._judges.functions, deadline)
+            functions = run_functions(
+                self._plan, columns, request, t, self._judges.functions, deadline, self._recall(keys, n)
+            )
         members = MemberColumns(self._places, [*columns, HeldColumns(functions)])
         overran = () if deadline is None else tuple(deadline.overran)
         answer = OnlineFeatures(given, self._plan.members, members, found.t, self._form, overran)
         if self._log is not None:
             self._log.take(keys, answer, found, request, now)
         return answer
+
+    def _recall(self, keys: Mapping[tuple[str, ...], Sequence[bytes | None]], n: int) -> Recall | None:
+        """What functions returned before for these entities; None where nothing is kept."""
+        if self._results is None or not self._lifetimes:
+            return None
+        entities = list(zip(*(keys[each] for each in sorted(keys)), strict=True)) if keys else [()] * n
+        return Recall(self._results, self._lifetimes, entities)
 
     def _read(
         self, steps: Reading, deadline: Deadline | None, n: int, now: int, as_of: int | None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headrace.retrieval.deadline import Deadline
     from headrace.retrieval.enforcing import FeatureJudge
     from headrace.retrieval.plan import RetrievalPlan
+    from headrace.retrieval.result_cache import Recall
 
 __all__ = ["run_functions"]
 
@@ -36,6 +37,7 @@ def run_functions(
     t: Array,
     judges: Mapping[str, FeatureJudge] = MappingProxyType({}),
     deadline: Deadline | None = None,
+    recall: Recall | None = None,
 ) -> dict[str, Column]:
     """The plan's on-demand features, n rows each.
 
@@ -46,6 +48,7 @@ def run_functions(
         t: The rows' instants.
         judges: The functions' own rules, by `name@version`.
         deadline: When to give up, looked at before and after each call; None for never.
+        recall: What was returned before and may be taken for it; None to call every function.
 
     Returns:
         Name -> values of those that are asked for, which differ in their names; INVALID where a function
@@ -67,7 +70,7 @@ def run_functions(
             failed = {**{row: reason_of(column, row) for row in spoiled}, **failed}
         for name, of in function.request.items():
             values[name] = _own(request[name], of.arrow())
-        column = _run(function, values, t, failed, deadline)
+        column = _run(function, values, t, failed, deadline, recall)
         done[own] = judges[own].judge(column) if own in judges else column
     asked = (member.reference for member in plan.members if member.view < 0)
     return {each.name: done[str(each)] for each in asked}
@@ -90,6 +93,7 @@ def _run(
     t: Array,
     failed: dict[int, str],
     deadline: Deadline | None,
+    recall: Recall | None,
 ) -> Column:
     """The function's results; a row that failed before, for the reason given, is not computed."""
     reason = next(iter(failed.values()), "")
@@ -99,10 +103,18 @@ def _run(
         if row in failed:
             results.append(None)
             continue
-        result, why = _called(function, {name: values[name][row] for name in names}, at, deadline)
+        given = {name: values[name][row] for name in names}
+        key = None if recall is None else recall.key(function, row, given)  # before a function can change it
+        kept = None if recall is None or key is None else recall.cache.get(key)
+        if kept is not None:
+            results.append(kept.value)
+            continue
+        result, why = _called(function, given, at, deadline)
         results.append(result)
         if why:
             reason = failed[row] = why
+        elif recall is not None and key is not None:
+            recall.cache.put(key, result, recall.lifetimes[str(function.reference)])
     array = pa.array(results, type=function.output.arrow())
     status = np.full(len(t), PRESENT, dtype=np.uint8)
     status[array.is_null().to_numpy(zero_copy_only=False)] = NULL_VALUE
