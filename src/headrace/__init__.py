@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headrace import agg, errors
+    from headrace.client.client import Client
     from headrace.definitions import rules
     from headrace.definitions.aggregate_view import AggregateView
     from headrace.definitions.entity import Entity
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AggregateView",
+    "Client",
     "Entity",
     "EventSource",
     "FeatureService",
@@ -49,6 +51,7 @@ __all__ = [
 _MODULES = {"agg": "headrace.agg", "errors": "headrace.errors", "rules": "headrace.definitions.rules"}
 _HOMES = {
     "AggregateView": "headrace.definitions.aggregate_view",
+    "Client": "headrace.client.client",
     "Entity": "headrace.definitions.entity",
     "EventSource": "headrace.definitions.source",
     "FeatureService": "headrace.definitions.service",

@@ -61,13 +61,26 @@ class HeadraceError(Exception):
     def document(self) -> dict[str, Any]:
         """The error as programs read it: under `error`, its type and what its attributes say."""
         told = {
-            "type": type(self).__name__,
+            "type": next(kind.__name__ for kind in type(self).__mro__ if kind.__name__ in __all__),
             "message": self.message,
             "asked": self.asked,
             "available": list(self.available),
             "remedy": self.remedy,
         }
         return {"error": told}
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> HeadraceError:
+        """The error that a document of `document` tells of.
+
+        Raises:
+            KeyError, TypeError, AttributeError: It is no such document.
+        """
+        told = document["error"]
+        kind = globals()[told["type"]] if told["type"] in __all__ else HeadraceError
+        asked, available, remedy = told["asked"], told["available"], told["remedy"]
+        error: HeadraceError = kind(told["message"], asked=asked, available=available, remedy=remedy)
+        return error
 
     def _text(self) -> str:
         parts = [self.message]

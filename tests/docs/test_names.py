@@ -13,10 +13,11 @@ from headrace import rules
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 GUIDES = "\n".join(
-    (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("definitions.md", "aggregations.md")
+    (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("definitions.md", "aggregations.md", "guides/serving.md")
 )
 MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
-OF_A_PROJECT = {"features.py"}
+OF_A_PROJECT = {"features.py", "ask.py", "together.py", "push.py"}
 
 
 @pytest.mark.parametrize("name", headrace.__all__)

@@ -176,7 +176,8 @@ class OnlineFeatures:
         """The answer as an Arrow stream, typed; see `headrace.online.arrow_stream`."""
         from headrace.online.arrow_stream import to_stream
 
-        return to_stream(self.to_arrow(), self.columns, self.as_of)
+        references = (str(member.reference) for member in self.members)
+        return to_stream(self.to_arrow(), self.columns, references, self.as_of)
 
     def document(self) -> dict[str, Any]:
         """The same document as a program holds it."""

@@ -1,4 +1,4 @@
-"""An online answer as an Arrow stream: typed columns, statuses and times beside them."""
+"""An online answer as an Arrow stream: typed columns, and two more for all statuses and times."""
 
 from __future__ import annotations
 
@@ -12,42 +12,69 @@ from headrace.kernel.columns import INVALID, STATUS_NAMES
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from headrace.kernel.columns import Columns
+    from collections.abc import Iterable
+
+    from headrace.kernel.columns import Column, Columns
 
 __all__ = ["STATUS", "TIMESTAMP", "to_stream"]
 
 STATUS, TIMESTAMP = "__status", "__event_timestamp"
-"""What the names of a feature's companions end in."""
-
-_NAMES = pa.array(STATUS_NAMES)
+"""The columns that hold, for each entity, the statuses and the times of all features in their order."""
 
 
-def to_stream(table: pa.Table, columns: Columns, as_of: str) -> bytes:
+def to_stream(table: pa.Table, columns: Columns, references: Iterable[str], as_of: str) -> bytes:
     """The answer in Arrow's streaming format.
 
-    Columns are the entities', then the features', then each feature's `{name}__status` and
-    `{name}__event_timestamp`. The schema's metadata has `as_of`, `feature_names` and `reasons` as the JSON
-    document has them.
+    Columns are the entities', then the features', then `__status` (a list of uint8, one for each feature:
+    places in `statuses`) and `__event_timestamp` (a list of instants). The schema's metadata is JSON:
+
+    - `as_of`, `feature_names`, `reasons` as the JSON document has them,
+    - `statuses`: the names of the statuses,
+    - `features`: what each feature is, with its version,
+    - `reasons_of_rows`: feature -> row -> reason, where rows of one feature have several.
 
     Args:
         table: The entities' columns, then the features'.
         columns: The features.
+        references: What each feature is, `view@version:feature`.
         as_of: The instant, RFC 3339.
     """
-    names = table.column_names
-    reasons = {}
-    for name, column in columns.items():
-        status = np.asarray(column.status, dtype=np.int8)
-        newest = np.asarray(column.newest)
-        times = pa.array(newest, type=pa.timestamp("us", tz="UTC"), mask=newest == FOREVER_AGO)
-        table = table.append_column(name + STATUS, pa.DictionaryArray.from_arrays(pa.array(status), _NAMES))
-        table = table.append_column(name + TIMESTAMP, times)
-        if column.reason and (status == INVALID).any():
-            reasons[name] = column.reason
-    about = {"as_of": as_of, "feature_names": json.dumps(names), "reasons": json.dumps(reasons)}
-    table = table.replace_schema_metadata(about)
+    held = list(columns.values())
+    status = np.array([each.status for each in held], dtype=np.uint8).T.ravel()
+    newest = np.array([each.newest for each in held], dtype=np.int64).T.ravel()
+    times = pa.array(newest, type=pa.timestamp("us", tz="UTC"), mask=newest == FOREVER_AGO)
+    beside = [
+        pa.FixedSizeListArray.from_arrays(pa.array(status), len(held)),
+        pa.FixedSizeListArray.from_arrays(times, len(held)),
+    ]
+    reasons: dict[str, str] = {}
+    of_rows: dict[str, dict[int, str]] = {}
+    if (status == INVALID).any():
+        reasons = {name: each.reason for name, each in columns.items() if each.reason and _spoiled(each)}
+        of_rows = {name: found for name, each in columns.items() if (found := _reasons_of_rows(each))}
+    about = {
+        "as_of": as_of,
+        "feature_names": table.column_names,
+        "features": list(references),
+        "statuses": STATUS_NAMES,
+        "reasons": reasons,
+        "reasons_of_rows": of_rows,
+    }
+    names = [*table.column_names, STATUS, TIMESTAMP]
+    whole = pa.table([*table.columns, *beside], names=names)
+    whole = whole.replace_schema_metadata(
+        {name: value if isinstance(value, str) else json.dumps(value) for name, value in about.items()}
+    )
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
+    with pa.ipc.new_stream(sink, whole.schema) as writer:
+        writer.write_table(whole)
     stream: bytes = sink.getvalue().to_pybytes()
     return stream
+
+
+def _reasons_of_rows(column: Column) -> dict[int, str]:
+    return dict(getattr(column, "reasons", {}))
+
+
+def _spoiled(column: Column) -> bool:
+    return bool((np.asarray(column.status) == INVALID).any())

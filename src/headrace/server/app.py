@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from headrace.errors import HeadraceError, UnknownNameError
 from headrace.project import FeatureStore
-from headrace.server.asking import ask, is_there
+from headrace.server.asking import ask, check_again, is_there
 from headrace.server.edge import Endpoint, Incoming
 from headrace.server.encoding import ARROW, wants_arrow
 from headrace.server.questions import online_question, push_question, timeout_of
@@ -117,6 +117,8 @@ class Answers:
     async def push(self, incoming: Incoming) -> Reply:
         """`POST /push`: answered when the events are durable and visible."""
         asked = push_question(incoming.body)
+        if asked.again:
+            check_again(self._store, asked)
         pushed = await asyncio.to_thread(self._store.push, asked.name, asked.events())
         return json_reply(pushed._asdict())
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from headrace.errors import ConflictError
+
 if TYPE_CHECKING:
     from headrace.online.answer import OnlineFeatures
     from headrace.project import FeatureStore
-    from headrace.server.questions import OnlineQuestion
+    from headrace.server.questions import OnlineQuestion, PushQuestion
 
-__all__ = ["ask", "is_there"]
+__all__ = ["ask", "check_again", "is_there"]
 
 _LOG = logging.getLogger("headrace.server")
 _AT_ONCE = 256
@@ -35,6 +37,22 @@ async def ask(store: FeatureStore, asked: OnlineQuestion, seconds: float | None)
     for each in answer.overran:
         _LOG.warning("%s was running at the deadline; it took %.1f ms.", each.function, each.took / 1_000)
     return answer
+
+
+def check_again(store: FeatureStore, asked: PushQuestion) -> None:
+    """Find out whether a push that may have been taken can be taken once more.
+
+    Raises:
+        ConflictError: An event of it has no id, and would count twice.
+        UnknownNameError: There is no such source.
+    """
+    event_id = getattr(store.registry.definition("source", asked.name), "event_id", None)
+    if event_id is None or any(row.get(event_id) is None for row in asked.events()):
+        raise ConflictError(
+            "The answer to this push was lost, and its events have no ids: they may count or not.",
+            asked=asked.name,
+            remedy="Look at the features; give the source an event_id, so that a push can be repeated.",
+        )
 
 
 def is_there(store: FeatureStore) -> None:

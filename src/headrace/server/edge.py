@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from headrace.errors import DataError, HeadraceError
-from headrace.server.encoding import LEAST, compressed
+from headrace.errors import HeadraceError
+from headrace.server.encoding import LEAST, compressed, too_large, unpacked
 from headrace.server.replies import RefusedError, Reply, refusal
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            incoming = Incoming(scope["headers"], await _body(scope["headers"], receive, self._largest))
+            body = await _body(scope["headers"], receive, self._largest)
+            incoming = Incoming(scope["headers"], unpacked(scope["headers"], body, self._largest))
             reply = await self._answer(incoming)
         except _GoneError:
             return
@@ -76,7 +77,7 @@ async def _body(headers: Sequence[tuple[bytes, bytes]], receive: Receive, larges
     """The body of a request; one announced to be too large is not read at all."""
     for name, value in headers:
         if name == b"content-length" and int(value) > largest:
-            raise _too_large(int(value), largest)
+            raise too_large(int(value), largest)
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
         whole: bytes = message.get("body", b"")
@@ -88,14 +89,7 @@ async def _body(headers: Sequence[tuple[bytes, bytes]], receive: Receive, larges
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > largest:
-            raise _too_large(size, largest)
+            raise too_large(size, largest)
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
-
-
-def _too_large(size: int, largest: int) -> RefusedError:
-    error = DataError(
-        f"The body has more than {largest:,} bytes.", asked=size, remedy="Ask about fewer entities at once."
-    )
-    return RefusedError(error, 413)

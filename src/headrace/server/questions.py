@@ -65,6 +65,7 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
         to: Feast's; events always go where serving and the next load find them.
         allow_registry_cache: Feast's; makes no difference.
         transform_on_write: Feast's; makes no difference.
+        again: Whether it was sent before and its answer was lost, so that it may have been taken.
     """
 
     source: str | None = None
@@ -74,6 +75,7 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
     to: str = "online"
     allow_registry_cache: bool = True
     transform_on_write: bool = True
+    again: bool = False
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""A client of a server: the serving verbs of `FeatureStore`, over HTTP."""

@@ -1,0 +1,154 @@
+"""What a client sends: Python values as JSON that the server reads as the same values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from headrace.clock import format_instant, instant
+from headrace.definitions.service import FeatureService
+from headrace.errors import DataError
+from headrace.tables import table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["body_of", "push_body", "question_body", "sendable", "when"]
+
+
+def question_body(
+    *,
+    features: Sequence[str] | FeatureService | None,
+    service: str | FeatureService | None,
+    entities: Mapping[str, Sequence[Any]],
+    context: Mapping[str, Any] | None,
+    as_of: str | int | dt.datetime | None,
+    full_feature_names: bool,
+) -> bytes:
+    """The body of `POST /get-online-features`.
+
+    Raises:
+        DataError: A value cannot be sent; `as_of` is no instant.
+    """
+    if isinstance(features, FeatureService):
+        features, service = None, features
+    if isinstance(service, FeatureService):
+        service = f"{service.name}@{service.version}"
+    asked = {
+        "features": None if features is None else list(features),
+        "feature_service": service,
+        "entities": {name: sendable(values, name) for name, values in entities.items()},
+        "context": {name: sendable([value], name)[0] for name, value in (context or {}).items()},
+        "as_of": when(as_of),
+        "full_feature_names": full_feature_names,
+    }
+    return body_of({name: value for name, value in asked.items() if value is not None})
+
+
+def when(as_of: str | int | dt.datetime | None) -> str | int | None:
+    """An instant as it is sent: what is text or number stays, so that the server judges it."""
+    return as_of if as_of is None or isinstance(as_of, str | int) else instant(as_of)
+
+
+def push_body(source: str, rows: Any, *, again: bool) -> bytes:
+    """The body of `POST /push`.
+
+    Args:
+        source: The source's name.
+        rows: Dicts, Arrow, pandas or polars.
+        again: Whether this was sent before, and nobody knows what became of it.
+
+    Raises:
+        DataError: The rows are no table, or a value cannot be sent.
+    """
+    if isinstance(rows, list | tuple) and all(hasattr(row, "keys") for row in rows):
+        names = dict.fromkeys(str(name) for row in rows for name in row)
+        columns: Mapping[str, Any] = {name: [row.get(name) for row in rows] for name in names}
+    else:
+        table = table_of(rows, f"push to {source!r}")
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+    asked: dict[str, Any] = {"source": source, "rows": _rows(columns)}
+    return body_of({**asked, "again": True} if again else asked)
+
+
+def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    plain = {name: sendable(values, name) for name, values in columns.items()}
+    return [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
+
+
+def body_of(value: Any) -> bytes:
+    """A document as bytes.
+
+    Raises:
+        DataError: It holds what JSON has no form for.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, UnicodeError, RecursionError) as error:
+        raise DataError(f"This cannot be sent: {error}.", remedy="Send texts, numbers and times.") from None
+
+
+def sendable(values: Any, name: str) -> list[Any]:
+    """A column as JSON has it: times as RFC 3339, decimals as texts; where a double is infinite, doubles too.
+
+    Raises:
+        DataError: A value is of bytes that are no text, or of a type that nothing is sent as.
+    """
+    if not isinstance(values, list | tuple):
+        values = _listed(values, name)
+    if any(isinstance(value, float) and math.isinf(value) for value in values):
+        return [repr(value) if isinstance(value, float) else _plain(value, name) for value in values]
+    return [_plain(value, name) for value in values]
+
+
+def _listed(values: Any, name: str) -> list[Any]:
+    try:
+        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+        if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+            array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
+        found: list[Any] = array.to_pylist()
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"Column {name!r} is no column of values: {error}.", asked=name, remedy="Give a list."
+        ) from None
+    return found
+
+
+def _plain(value: Any, name: str) -> Any:  # noqa: PLR0911 - one return a kind of value
+    match value:
+        case None | str() | bool() | int():
+            return value
+        case float():
+            return None if math.isnan(value) else value
+        case Decimal():
+            return format(value, "f") if value.is_finite() else None
+        case dt.datetime():
+            return format_instant(instant(value))
+        case dt.date():
+            return value.isoformat()
+        case bytes():
+            return _text(value, name)
+        case list() | tuple():
+            return sendable(value, name)
+        case dict():
+            return {str(key): _plain(item, name) for key, item in value.items()}
+        case _ if hasattr(value, "tolist"):  # a NumPy scalar or array
+            return _plain(value.tolist(), name)
+        case _:
+            return value
+
+
+def _text(value: bytes, name: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise DataError(
+            f"Column {name!r} holds bytes that are no UTF-8 text, which JSON cannot hold.",
+            asked=name,
+            remedy="Use FeatureStore in process, or make it a column of texts.",
+        ) from None
