@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import redis as driver
 
 from tests.server.serving import served
 from tests.server.shop import opened
@@ -47,4 +51,34 @@ def test_a_server_answers_from_redis_and_says_when_it_is_away(shop: Path, tmp_pa
         assert "cannot be reached" in refused.text
         with redis(binary, at=port):
             until(lambda: client.get("/ready").status_code == httpx.codes.OK)  # the server fills it again
+            assert client.post("/get-online-features", json=QUESTION).json() == expected
+
+
+def test_a_redis_that_hangs_keeps_no_other_request_waiting(shop: Path, tmp_path: Path) -> None:
+    binary = system_binary() or packaged_binary()
+    assert binary is not None
+    project = shutil.copytree(shop, tmp_path / "shop")
+    with redis(binary) as url, ThreadPoolExecutor() as others:
+        with (project / "headrace.toml").open("a", encoding="utf-8") as settings:
+            settings.write(f'[online]\nurl = "{url}"\ntimeout = 1\n')
+        with served(project) as client:
+            until(lambda: client.post("/get-online-features", json=QUESTION).status_code == httpx.codes.OK)
+            expected = client.post("/get-online-features", json=QUESTION).json()
+            with driver.Redis.from_url(url) as known:
+                process = known.info("server")["process_id"]
+            os.kill(process, signal.SIGSTOP)
+            try:
+                waiting = [
+                    others.submit(client.get, "/ready"),
+                    others.submit(client.post, "/get-online-features", json=QUESTION),
+                ]
+                assert client.get("/health").status_code == httpx.codes.OK
+                assert not any(each.done() for each in waiting)
+                for each in waiting:
+                    refused = each.result()
+                    assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
+                    assert "did not answer in time" in refused.text
+            finally:
+                os.kill(process, signal.SIGCONT)
+            until(lambda: client.get("/ready").status_code == httpx.codes.OK)
             assert client.post("/get-online-features", json=QUESTION).json() == expected

@@ -128,5 +128,5 @@ class Answers:
 
     async def ready(self, _: Incoming) -> Reply:
         """`GET /ready`: registry and online store answer."""
-        is_there(self._store)
+        await asyncio.to_thread(is_there, self._store)  # a store that hangs keeps no other request waiting
         return json_reply({"status": "ready"})
