@@ -71,6 +71,15 @@ def test_a_push_that_was_broken_off_is_sent_again_as_such() -> None:
     assert [json.loads(body).get("again") for _, body in heard] == [None, True]
 
 
+def test_a_push_without_an_answer_may_have_been_taken() -> None:
+    with (
+        scripted(BREAK_OFF) as (url, _),
+        hr.Client(url, retries=0) as client,
+        pytest.raises(UnreachableError, match="It may have been taken"),
+    ):
+        client.push("clicks", [{"event_id": "e1"}])
+
+
 @pytest.mark.parametrize(
     "first",
     [

@@ -187,6 +187,7 @@ class Client:
         Raises:
             HeadraceError: As `FeatureStore.push` does.
             ConflictError: The answer was lost, and rows have no event id: they may count or not.
+            UnreachableError: No answer came in time; the remedy says whether the events may count.
         """
         first = push_body(source, rows, again=False)
         sent = Sent(
@@ -194,5 +195,6 @@ class Client:
             lambda again: push_body(source, rows, again=True) if again else first,
             _JSON,
             self._timeout,
+            lost="It may have been taken. With event ids it can be pushed again: no event counts twice.",
         )
         return Pushed(**json.loads(self._transport.send(sent)))

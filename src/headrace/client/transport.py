@@ -6,6 +6,7 @@ import json
 import time
 import zlib
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
@@ -43,13 +44,15 @@ class Sent(NamedTuple):
         accept: The type of the answer.
         seconds: How long it may take in all.
         headers: What else is said of it.
+        lost: What to do where it may have been read, and no answer came.
     """
 
     path: str
     body: Callable[[bool], bytes]
     accept: str
     seconds: float
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
+    lost: str = "Ask for less at once, or give it longer: timeout=."
 
 
 class Transport:
@@ -145,15 +148,16 @@ class Transport:
                 redirect=False,
             )
         except (NewConnectionError, ConnectTimeoutError) as error:
-            raise _PassingError(self._unreachable(error), read=False) from None
+            unreachable = self._unreachable(error, "Is it running there? Start it with: headrace serve.")
+            raise _PassingError(unreachable, read=False) from None
         except ReadTimeoutError:
             raise UnreachableError(
                 f"The server did not answer within {sent.seconds:g} s.",
                 asked=self.url,
-                remedy="Ask for less at once, or give it longer: timeout=.",
+                remedy=sent.lost,
             ) from None
         except HTTPError as error:
-            raise _PassingError(self._unreachable(error), read=True) from None
+            raise _PassingError(self._unreachable(error, sent.lost), read=True) from None
         if answer.status == HTTPStatus.OK:
             return answer.data
         refused = self._refusal(answer.status, answer.data)
@@ -162,11 +166,11 @@ class Transport:
             raise _PassingError(refused, read=read, wait=_asked_to_wait(answer.headers.get("retry-after")))
         raise refused
 
-    def _unreachable(self, error: HTTPError) -> UnreachableError:
+    def _unreachable(self, error: HTTPError, remedy: str) -> UnreachableError:
         return UnreachableError(
             f"The server cannot be reached: {type(error).__name__}.",
             asked=self.url,
-            remedy="Is it running there? Start it with: headrace serve.",
+            remedy=remedy,
         )
 
     def _refusal(self, status: int, body: bytes) -> HeadraceError:

@@ -177,7 +177,8 @@ class OnlineFeatures:
         from headrace.online.arrow_stream import to_stream
 
         references = (str(member.reference) for member in self.members)
-        return to_stream(self.to_arrow(), self.columns, references, self.as_of)
+        overran = {each.function: each.took for each in self.overran}
+        return to_stream(self.to_arrow(), self.columns, references, self.as_of, overran)
 
     def document(self) -> dict[str, Any]:
         """The same document as a program holds it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from headrace.kernel.columns import INVALID, STATUS_NAMES
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from headrace.kernel.columns import Column, Columns
 
@@ -22,7 +23,13 @@ STATUS, TIMESTAMP = "__status", "__event_timestamp"
 """The columns that hold, for each entity, the statuses and the times of all features in their order."""
 
 
-def to_stream(table: pa.Table, columns: Columns, references: Iterable[str], as_of: str) -> bytes:
+def to_stream(
+    table: pa.Table,
+    columns: Columns,
+    references: Iterable[str],
+    as_of: str,
+    overran: Mapping[str, int] = MappingProxyType({}),
+) -> bytes:
     """The answer in Arrow's streaming format.
 
     Columns are the entities', then the features', then `__status` (a list of uint8, one for each feature:
@@ -31,13 +38,15 @@ def to_stream(table: pa.Table, columns: Columns, references: Iterable[str], as_o
     - `as_of`, `feature_names`, `reasons` as the JSON document has them,
     - `statuses`: the names of the statuses,
     - `features`: what each feature is, with its version,
-    - `reasons_of_rows`: feature -> row -> reason, where rows of one feature have several.
+    - `reasons_of_rows`: feature -> row -> reason, where rows of one feature have several,
+    - `overran`: function -> microseconds, of those that were running at the deadline.
 
     Args:
         table: The entities' columns, then the features'.
         columns: The features.
         references: What each feature is, `view@version:feature`.
         as_of: The instant, RFC 3339.
+        overran: The functions that were running at the deadline, and the microseconds they took.
     """
     held = list(columns.values())
     status = np.array([each.status for each in held], dtype=np.uint8).T.ravel()
@@ -59,6 +68,7 @@ def to_stream(table: pa.Table, columns: Columns, references: Iterable[str], as_o
         "statuses": STATUS_NAMES,
         "reasons": reasons,
         "reasons_of_rows": of_rows,
+        "overran": dict(overran),
     }
     names = [*table.column_names, STATUS, TIMESTAMP]
     whole = pa.table([*table.columns, *beside], names=names)

@@ -15,6 +15,7 @@ from headrace.kernel.columns import STATUS_NAMES, ArrowColumn, HeldColumns
 from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.arrow_stream import STATUS, TIMESTAMP
 from headrace.online.document import AnswerForm
+from headrace.retrieval.deadline import Overrun
 from headrace.retrieval.plan import Member
 from headrace.schema import Type
 from headrace.windows import FOREVER_AGO
@@ -45,11 +46,12 @@ def answer_of(stream: bytes, entities: Mapping[str, Sequence[Any]]) -> OnlineFea
         layout = _layout(tuple(names), about["features"], types)
         columns = _columns(table, names, about)
         as_of = instant(about["as_of"])
-    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        overran = tuple(Overrun(*each) for each in json.loads(about["overran"]).items())
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise _unknown(f"{type(error).__name__}: {error}") from None
     parts = [HeldColumns({own: columns[name] for own, name in part.items()}) for part in layout.parts]
     members = MemberColumns(layout.places, parts)
-    return OnlineFeatures(dict(entities), layout.members, members, as_of, layout.form)
+    return OnlineFeatures(dict(entities), layout.members, members, as_of, layout.form, overran)
 
 
 class _Layout(NamedTuple):
