@@ -6,14 +6,14 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from headrace.errors import UnreachableError
 from headrace.online.keeping import Keeper
 from headrace.stores.turn import Turn
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from headrace.online.copying import CopiedStore
 
@@ -25,12 +25,12 @@ class Watched:
 
     def __init__(self) -> None:
         self.looked = threading.Event()
-        self.fails = False
+        self.fails: Exception | None = None
 
     def catch_up(self, *, insist: bool = False) -> bool:
         self.looked.set()
-        if self.fails and insist:
-            raise UnreachableError("It is away.")
+        if self.fails is not None and insist:
+            raise self.fails
         return True
 
     def opened(self) -> CopiedStore:
@@ -59,12 +59,15 @@ def test_without_a_store_on_this_host_nobody_looks(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_trouble_is_told_once_and_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("trouble", [UnreachableError("It is away."), RuntimeError("It is away.")])
+def test_trouble_is_told_once_and_its_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, trouble: Exception
+) -> None:
     store = Watched()
     keeper = Keeper(store.opened, Turn(tmp_path / "lock").if_free)
-    for fails in (False, True, True, False, False):
+    for fails in (None, trouble, trouble, None, None):
         store.fails = fails
         keeper.look()
-    told = [record.getMessage() for record in caplog.records]
+    told = [f"{record.getMessage()} {record.exc_info}" for record in caplog.records]
     assert len(told) == 2
     assert "It is away." in told[0]

@@ -80,6 +80,10 @@ class Keeper:
             self._tell("")
         except HeadraceError as error:
             self._tell(str(error))
+        except Exception:  # noqa: BLE001 - it goes on: nobody else would look
+            if not self._trouble:
+                _LOG.exception("What is served is not copied.")
+            self._trouble = "failed"
 
     def _tell(self, trouble: str) -> None:
         if trouble and not self._trouble:
