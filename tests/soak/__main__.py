@@ -80,7 +80,10 @@ def run(
     for process, samples in memory.items():
         held = np.array(samples[len(samples) // 3 :])
         slope = np.polyfit(np.arange(len(held)), held, 1)[0] * 60 if len(held) > 1 else 0.0
-        told.append(f"process {process}: {held[-1]:.1f} MB of its own, {slope:+.2f} MB a minute")
+        fifths = " ".join(f"{samples[len(samples) * fifth // 5]:.1f}" for fifth in range(5))
+        told.append(
+            f"process {process}: {fifths} {held[-1]:.1f} MB of its own by and by, {slope:+.2f} a minute"
+        )
         if measured and slope / 60 * len(held) > GROWTH * held[0]:
             wrong.append(f"Process {process} grows: {held[0]:.1f} MB to {held[-1]:.1f} MB.")
     return told, wrong
