@@ -10,6 +10,7 @@ import redis as driver
 
 from headrace.clock import DAY, FixedClock
 from headrace.errors import UnreachableError
+from headrace.online.copying import GRACE, CopiedStore
 from headrace.stores.redis import RedisStore
 from headrace.stores.redis_async import RedisReads
 from tests.project.market import KEYS, NOW, K, activity, again, event, events, newest, online, project
@@ -196,3 +197,22 @@ def test_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
         with redis(binary, at=port):
             assert store.refill() > 0
             assert online(store, *FEATURES) == expected
+
+
+def test_generations_that_were_replaced_leave_redis_after_a_while(tmp_path: Path, redis_url: str) -> None:
+    with with_redis(tmp_path / "market", redis_url) as store, driver.Redis.from_url(redis_url) as client:
+        store.apply([activity(), newest()])
+        store.materialize(end=K)
+        expected = online(store, *FEATURES)
+        first = set(client.keys(b"market:\x06*"))  # what segments begin with
+        assert len(first) == 6
+        for _ in range(2):
+            store.materialize(end=K, full=True)
+        assert first <= set(client.keys()), "requests may have seen the manifest before"
+        clock, copied = store._parts.clock, store.online  # noqa: SLF001
+        assert isinstance(clock, FixedClock)
+        assert isinstance(copied, CopiedStore)
+        clock.advance(GRACE + 1)
+        assert copied.catch_up()
+        assert not first & set(client.keys())
+        assert online(store, *FEATURES) == expected

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 import headrace as hr
 from headrace import agg
-from headrace.clock import DAY, SECOND, instant
+from headrace.clock import DAY, MINUTE, SECOND, instant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def row(name: str, user: str, at: int, x: int) -> dict[str, Any]:
 
 def pushed(number: int) -> dict[str, Any]:
     """The body of a push: one event of each user."""
-    rows = [row(f"push {number}", user, LAST + number * SECOND, PUSHED) for user in USERS]
+    rows = [row(f"push {number}", user, LAST + number * MINUTE, PUSHED) for user in USERS]
     return {"source": "events", "rows": [{**each, "ts": each["ts"].isoformat()} for each in rows]}
 
 
