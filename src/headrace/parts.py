@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headrace.ports.key_value import OneHost
     from headrace.registry.registry import Registry
     from headrace.resolution import Resolution
+    from headrace.retrieval.isolated import IsolatedFunctions
     from headrace.training import TrainingSets
 
 __all__ = ["Parts"]
@@ -83,7 +84,15 @@ class Parts:
         """What names stand for."""
         from headrace.resolution import Resolution
 
-        return Resolution(self.registry, self.settings.project.timezone, self.definitions, self.served_log)
+        zone = self.settings.project.timezone
+        return Resolution(self.registry, zone, self.definitions, self.served_log, self.isolated)
+
+    @cached_property
+    def isolated(self) -> IsolatedFunctions:
+        """Where functions that say `isolate` run."""
+        from headrace.retrieval.isolated import IsolatedFunctions
+
+        return IsolatedFunctions(self.settings.directory, self.settings.project.definitions)
 
     @cached_property
     def served_log(self) -> ServedLog | None:
@@ -121,7 +130,9 @@ class Parts:
         self._given = (*(self._given or ()), *definitions)
 
     def close(self) -> None:
-        """Write what is to be logged, and let go of registry and online store."""
+        """End workers, write what is to be logged, and let go of registry and online store."""
+        if "isolated" in self.__dict__:
+            self.isolated.close()
         for name in ("served_log", "serving", "online", "_catalog"):
             part = self.__dict__.pop(name, None)
             if part is not None:

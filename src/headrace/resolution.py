@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from headrace.online.ingest import Ingest
     from headrace.online.served_log import ServedLog
     from headrace.registry.registry import Registry
+    from headrace.retrieval.isolated import IsolatedFunctions
     from headrace.schema import Schema, Type
 
 __all__ = ["Chosen", "Resolution"]
@@ -69,6 +70,7 @@ class Resolution:
         zone: str,
         definitions: Callable[[], Sequence[Definition]],
         log: ServedLog | None = None,
+        isolated: IsolatedFunctions | None = None,
     ) -> None:
         """Over a registry.
 
@@ -77,8 +79,10 @@ class Resolution:
             zone: The project's time zone.
             definitions: The project's own definitions: asked only for tables in memory and functions.
             log: Where answers are logged; None for nowhere.
+            isolated: Where functions that say `isolate` run; None for here.
         """
         self._log = log
+        self._isolated = isolated
         self._registry = registry
         self._zone = zone
         self._own = OwnDefinitions(definitions)
@@ -370,7 +374,7 @@ class Resolution:
         if key not in self._served:
             plan = self.retrieval(chosen, full=full)
             log = None if self._log is None else self._log.of(plan, chosen.service, self._counter)
-            self._served[key] = Served(plan, EPOCH, self.earlier, log, self.results)
+            self._served[key] = Served(plan, EPOCH, self.earlier, log, self.results, self._isolated)
         return self._served[key]
 
     def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:

@@ -122,6 +122,7 @@ METADATA: dict[Any, dict[str, Any]] = {
         "type": "categorical",
         "rules": [hr.rules.not_null()],
         "cache": "60s",
+        "isolate": True,
     },
     service: {**WORDS, "is_active": False},
     label: {**WORDS, "is_active": False},

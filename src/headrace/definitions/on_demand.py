@@ -47,6 +47,7 @@ class OnDemandFeature(Versioned):
         type: Feature type; inferred when empty.
         rules: What the value has to be.
         cache: Microseconds for which a result may be taken for the same inputs again; None to call each time.
+        isolate: Whether serving runs it in a process of its own, which is killed at a request's deadline.
     """
 
     _: KW_ONLY
@@ -59,6 +60,7 @@ class OnDemandFeature(Versioned):
     type: str = field(default="", metadata=METADATA)
     rules: tuple[Rule, ...] = field(default=(), metadata=METADATA)
     cache: Span | None = field(default=None, metadata=METADATA)
+    isolate: bool = field(default=False, metadata=METADATA)
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False, metadata=NOT_DATA)
 
     kind: ClassVar[str] = "on_demand"
@@ -80,6 +82,7 @@ class OnDemandFeature(Versioned):
             type: str = "",  # noqa: A002 - as on aggregations
             rules: Sequence[Rule] = (),
             cache: str | dt.timedelta | Span | None = None,
+            isolate: bool = False,
             version: str = "1",
             is_active: bool = True,
             description: str = "",
@@ -114,9 +117,11 @@ class OnDemandFeature(Versioned):
                     remedy="Make it with hr.rules, without a column.",
                 )
         self._set(rules=rules)
-        self._check_cache()
+        self._check_running()
 
-    def _check_cache(self) -> None:
+    def _check_running(self) -> None:
+        if not isinstance(self.isolate, bool):
+            raise self.error(f"isolate is True or False, not {self.isolate!r}.", asked=self.isolate)
         if self.cache is None:
             return
         with self.located("cache"):
@@ -232,7 +237,8 @@ def on_demand(
         name: The feature's name; the function's by default.
         metadata: version, description (the docstring's first line by default), owner, tags, type, rules,
             is_active; cache, a duration such as "60s" for which a result is taken for equal inputs of the
-            same entity again: of functions of request fields and latest values, without `request_time`.
+            same entity again: of functions of request fields and latest values, without `request_time`;
+            isolate, whether serving runs it in a process of its own.
 
     Raises:
         DefinitionError: The function is no plain `def`, or its parameters are not the inputs and request

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
     from headrace.retrieval.deadline import Deadline
+    from headrace.retrieval.isolated import IsolatedFunctions
     from headrace.retrieval.plan import RetrievalPlan
     from headrace.retrieval.result_cache import ResultCache
 
@@ -49,6 +50,7 @@ class Served:
         find_earlier: FindEarlier | None = None,
         log: AnswerLog | None = None,
         results: ResultCache | None = None,
+        isolated: IsolatedFunctions | None = None,
     ) -> None:
         """Compile what does not change between requests.
 
@@ -59,6 +61,7 @@ class Served:
                 records are of another revision cannot be read.
             log: Where answers of some entities are logged; None for nowhere.
             results: Where results of functions that say `cache` are kept; None for nowhere.
+            isolated: Where functions that say `isolate` run; None for here.
         """
         self._plan = plan
         self._log = log
@@ -81,6 +84,10 @@ class Served:
         }
         self._form = AnswerForm(plan.members)
         self._results = results
+        self._isolated = isolated
+        for function in plan.functions:
+            if function.isolate and isolated is not None:
+                isolated.start(function)
         self._lifetimes = lifetimes(plan)
         self._known = {*plan.keys, *plan.request}
         self._key_schemas = {tuple(each.binding.keys): each.binding.keys for each in plan.views}
@@ -147,7 +154,14 @@ class Served:
             request = self._request(given, context, n)
             t = np.full(n, found.t, dtype=np.int64)
             functions = run_functions(
-                self._plan, columns, request, t, self._judges.functions, deadline, self._recall(keys, n)
+                self._plan,
+                columns,
+                request,
+                t,
+                self._judges.functions,
+                deadline,
+                self._recall(keys, n),
+                self._isolated,
             )
         members = MemberColumns(self._places, [*columns, HeldColumns(functions)])
         overran = () if deadline is None else tuple(deadline.overran)

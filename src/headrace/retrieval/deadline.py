@@ -75,6 +75,11 @@ class Deadline:
         """Whether it is too late."""
         return self.clock.now() >= self._at
 
+    @property
+    def left(self) -> float:
+        """Seconds until it has passed; negative afterwards."""
+        return (self._at - self.clock.now()) / SECOND
+
     def missed_by(self, function: str, began: int) -> bool:
         """Whether a call came back too late; it is remembered then.
 

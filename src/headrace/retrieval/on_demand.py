@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,16 +16,15 @@ from headrace.retrieval.returned import fitting
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from headrace.aggregations.states import Array
     from headrace.definitions.on_demand import OnDemandFeature
     from headrace.retrieval.deadline import Deadline
     from headrace.retrieval.enforcing import FeatureJudge
+    from headrace.retrieval.isolated import IsolatedFunctions
     from headrace.retrieval.plan import RetrievalPlan
     from headrace.retrieval.result_cache import Recall
 
-__all__ = ["run_functions"]
+__all__ = ["compute_row", "run_functions"]
 
 _LONGEST = 200
 """Characters that a reason has of what a function raised."""
@@ -38,6 +38,7 @@ def run_functions(
     judges: Mapping[str, FeatureJudge] = MappingProxyType({}),
     deadline: Deadline | None = None,
     recall: Recall | None = None,
+    isolated: IsolatedFunctions | None = None,
 ) -> dict[str, Column]:
     """The plan's on-demand features, n rows each.
 
@@ -49,6 +50,7 @@ def run_functions(
         judges: The functions' own rules, by `name@version`.
         deadline: When to give up, looked at before and after each call; None for never.
         recall: What was returned before and may be taken for it; None to call every function.
+        isolated: Where functions that say `isolate` run; None for here.
 
     Returns:
         Name -> values of those that are asked for, which differ in their names; INVALID where a function
@@ -61,16 +63,25 @@ def run_functions(
         own = str(function.reference)
         values: dict[str, Sequence[Any]] = {}
         failed: dict[int, str] = {}
+        arrays: dict[str, pa.Array] = {}
         for parameter, place in plan.inputs[own].items():
             column = done[place[1]] if place[0] < 0 else columns[place[0]][place[1]]
             if place not in read:
                 read[place] = column.to_list()
+            if function.isolate:
+                arrays[parameter] = column.values
             values[parameter] = _own(read[place], column.values.type)
             spoiled = np.flatnonzero(_spoiled(column)).tolist()
             failed = {**{row: reason_of(column, row) for row in spoiled}, **failed}
         for name, of in function.request.items():
             values[name] = _own(request[name], of.arrow())
-        column = _run(function, values, t, failed, deadline, recall)
+            if function.isolate:
+                arrays[name] = pa.array(request[name], of.arrow())
+        if function.isolate and isolated is not None:
+            call = _apart(function, arrays, t, deadline, isolated)
+        else:
+            call = _here(function, t, deadline)
+        column = _run(function, values, t, failed, call, recall)
         done[own] = judges[own].judge(column) if own in judges else column
     asked = (member.reference for member in plan.members if member.view < 0)
     return {each.name: done[str(each)] for each in asked}
@@ -92,25 +103,27 @@ def _run(
     values: Mapping[str, Sequence[Any]],
     t: Array,
     failed: dict[int, str],
-    deadline: Deadline | None,
+    call: _Call,
     recall: Recall | None,
 ) -> Column:
     """The function's results; a row that failed before, for the reason given, is not computed."""
     reason = next(iter(failed.values()), "")
-    results: list[Any] = []
-    names = list(values)
-    for row, at in enumerate(t.tolist()):
+    results: list[Any] = [None] * len(t)
+    rows, givens, keys = [], [], []
+    for row in range(len(t)):
         if row in failed:
-            results.append(None)
             continue
-        given = {name: values[name][row] for name in names}
+        given = {name: column[row] for name, column in values.items()}
         key = None if recall is None else recall.key(function, row, given)  # before a function can change it
         kept = None if recall is None or key is None else recall.cache.get(key)
         if kept is not None:
-            results.append(kept.value)
+            results[row] = kept.value
             continue
-        result, why = _called(function, given, at, deadline)
-        results.append(result)
+        rows.append(row)
+        givens.append(given)
+        keys.append(key)
+    for row, key, (result, why) in zip(rows, keys, call(rows, givens), strict=True):
+        results[row] = result
         if why:
             reason = failed[row] = why
         elif recall is not None and key is not None:
@@ -122,25 +135,66 @@ def _run(
     return ArrowColumn(array, status, np.full(len(t), FOREVER_AGO, dtype=np.int64), reason, failed)
 
 
+_Call = Callable[[list[int], list[dict[str, Any]]], Iterable[tuple[Any, str]]]
+"""From rows' places, and what each is given, to what a function returns, and why there is nothing."""
+
+
+def _here(function: OnDemandFeature, t: Array, deadline: Deadline | None) -> _Call:
+    """Calls in this process."""
+    instants = t.tolist()
+
+    def call(rows: list[int], givens: list[dict[str, Any]]) -> Iterable[tuple[Any, str]]:
+        for row, given in zip(rows, givens, strict=True):
+            yield _called(function, given, instants[row], deadline)
+
+    return call
+
+
+def _apart(
+    function: OnDemandFeature,
+    arrays: Mapping[str, pa.Array],
+    t: Array,
+    deadline: Deadline | None,
+    isolated: IsolatedFunctions,
+) -> _Call:
+    """Calls in the function's own process."""
+
+    def call(rows: list[int], _: list[dict[str, Any]]) -> Iterable[tuple[Any, str]]:
+        if not rows:
+            return []
+        wanted = {name: array.take(pa.array(rows)) for name, array in arrays.items()}
+        return isolated.call(function, wanted, t[rows].tolist(), deadline)
+
+    return call
+
+
 def _called(
     function: OnDemandFeature, values: Mapping[str, Any], at: int, deadline: Deadline | None
 ) -> tuple[Any, str]:
     """What one call returned as the output's type has it, or None and why there is nothing."""
-    began = 0
-    if deadline is not None:
-        if deadline.passed:
-            return None, DEADLINE
-        began = deadline.clock.now()
-    result, why = None, ""
+    if deadline is None:
+        return compute_row(function, values, at)
+    if deadline.passed:
+        return None, DEADLINE
+    began = deadline.clock.now()
+    result, why = compute_row(function, values, at)
+    return (None, DEADLINE) if deadline.missed_by(str(function.reference), began) else (result, why)
+
+
+def compute_row(function: OnDemandFeature, values: Mapping[str, Any], at: int) -> tuple[Any, str]:
+    """What one call returns as the output's type has it; None, and which function raised what, if it fails.
+
+    Args:
+        function: The function.
+        values: Parameter -> value.
+        at: The instant, microseconds UTC.
+    """
     try:
-        result = fitting(function.compute(values, at), function.output)
+        return fitting(function.compute(values, at), function.output), ""
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - sys.exit too spoils the function's own value only
-        why = _told(function, error)
-    if deadline is not None and deadline.missed_by(str(function.reference), began):
-        return None, DEADLINE
-    return result, why
+        return None, _told(function, error)
 
 
 def _told(function: OnDemandFeature, error: BaseException) -> str:
