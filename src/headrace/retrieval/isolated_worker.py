@@ -20,7 +20,7 @@ from headrace.definitions.loading import load_definitions
 from headrace.definitions.on_demand import OnDemandFeature
 from headrace.errors import HeadraceError, StoreError
 from headrace.kernel.columns import python_values
-from headrace.retrieval.on_demand import compute_row
+from headrace.retrieval.calling import compute_row
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column, reason_of
+from headrace.retrieval.calling import compute_row
 from headrace.retrieval.deadline import DEADLINE
-from headrace.retrieval.returned import fitting
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from headrace.retrieval.plan import RetrievalPlan
     from headrace.retrieval.result_cache import Recall
 
-__all__ = ["compute_row", "run_functions"]
-
-_LONGEST = 200
-"""Characters that a reason has of what a function raised."""
+__all__ = ["run_functions"]
 
 
 def run_functions(
@@ -179,30 +176,3 @@ def _called(
     began = deadline.clock.now()
     result, why = compute_row(function, values, at)
     return (None, DEADLINE) if deadline.missed_by(str(function.reference), began) else (result, why)
-
-
-def compute_row(function: OnDemandFeature, values: Mapping[str, Any], at: int) -> tuple[Any, str]:
-    """What one call returns as the output's type has it; None, and which function raised what, if it fails.
-
-    Args:
-        function: The function.
-        values: Parameter -> value.
-        at: The instant, microseconds UTC.
-    """
-    try:
-        return fitting(function.compute(values, at), function.output), ""
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - sys.exit too spoils the function's own value only
-        return None, _told(function, error)
-
-
-def _told(function: OnDemandFeature, error: BaseException) -> str:
-    """Which function raised what, in one line of text that can be sent."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an error's text is the user's code as well
-        text = "it has no text"
-    line = text.strip().partition("\n")[0][:_LONGEST]
-    told = f"{function.name}: {type(error).__name__}: {line}"
-    return told.encode("utf-8", "backslashreplace").decode("utf-8")
