@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,11 +10,14 @@ import click
 from headrace.cli import output
 from headrace.cli.verb import DONE, verb
 from headrace.config import read_settings
+from headrace.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from headrace.config import Settings
 
 __all__ = ["serve"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @verb
@@ -28,9 +32,39 @@ __all__ = ["serve"]
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes answer."
 )
-def serve(*, project: Path, as_json: bool, host: str, port: int, workers: int) -> int:
-    """Serve features over HTTP until the process is told to end."""
-    read_settings(project)  # a project that cannot be opened is told at once, and once
+@click.option("--tls-cert", type=_FILE, help="Serve https with this certificate (PEM).")
+@click.option("--tls-key", type=_FILE, help="The certificate's private key (PEM).")
+@click.option("--insecure", is_flag=True, help="Serve everybody who reaches the address, without keys.")
+@click.option("--new-key", metavar="NAME", help="Make an API key of this name, show it once, and end.")
+@click.option(
+    "--role", "roles", multiple=True, help="What the new key may do: read_online, push or admin; repeatable."
+)
+@click.option("--service", "services", multiple=True, help="Limit the new key to a service; repeatable.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Requests a second of the new key.")
+def serve(  # noqa: PLR0913 - one argument for each option
+    *,
+    project: Path,
+    as_json: bool,
+    host: str,
+    port: int,
+    workers: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    insecure: bool,
+    new_key: str | None,
+    roles: tuple[str, ...],
+    services: tuple[str, ...],
+    rate: float | None,
+) -> int:
+    """Serve features over HTTP until the process is told to end; or make a key for those who ask."""
+    settings = read_settings(project)  # a project that cannot be opened is told at once, and once
+    if new_key is not None:
+        return _new_key(settings, new_key, roles or ("read_online",), services, rate, as_json=as_json)
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
+    from headrace.server.guard import check_open
+
+    check_open(settings, host, insecure=insecure)
 
     def started(url: str) -> None:
         if as_json:
@@ -38,7 +72,36 @@ def serve(*, project: Path, as_json: bool, host: str, port: int, workers: int) -
         else:
             output.note(f"Serving on {url}.")
 
-    from headrace.server.running import run
+    from headrace.server.running import Certificate, run
 
-    run(project, host, port, workers, started)
+    tls = None if tls_cert is None or tls_key is None else Certificate(tls_cert, tls_key)
+    run(project, host, port, workers, started, tls)
+    return DONE
+
+
+def _new_key(
+    settings: Settings,
+    name: str,
+    roles: tuple[str, ...],
+    services: tuple[str, ...],
+    rate: float | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Make a key and show it."""
+    from headrace.server.guard import keys_of
+    from headrace.server.keys import add_key
+
+    path = keys_of(settings)
+    if path is None:
+        raise DefinitionError(
+            "No file of keys is configured.",
+            remedy='Set keys = "keys.toml" under [serving] in headrace.toml.',
+        )
+    key = add_key(path, name, roles, services, rate)
+    if as_json:
+        output.document({"key": key, "name": name, "roles": list(roles), "services": list(services)})
+    else:
+        output.note(f"The key of {name}, shown this once; {path.name} keeps its hash only:")
+        click.echo(key)
     return DONE

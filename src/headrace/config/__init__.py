@@ -34,6 +34,13 @@
     log_salt = "ads"              # default: the project's name; which entities those are depends on it
     log_queue = 100000            # default; how many entities' answers may wait to be logged
     log_retention = "30d"         # default; how long the log is kept
+    keys = "keys.toml"            # default: none; the API keys, made by `headrace serve --new-key NAME`
+    jwt_keys = "https://idp.example.com/jwks"   # default: none; a URL or file of the keys that sign tokens
+    jwt_issuer = "https://idp.example.com"      # who signs them
+    jwt_audience = "headrace"     # what they call this server
+    rate = 500                    # default: any; requests a second of one caller
+    cors = ["https://ads.example.com"]          # default: none; whose web pages may ask
+    audit = ".headrace/audit.jsonl"             # default; who wrote what
 
 `project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
 `HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the

@@ -90,6 +90,13 @@ class Serving:
         log_salt: What their choice depends on; None for the project's name.
         log_queue: How many entities' answers may wait to be logged.
         log_retention: How long the log is kept, microseconds.
+        keys: The file of API keys; None for no keys.
+        jwt_keys: A file or URL of the keys that sign tokens (JWKS); None for no tokens.
+        jwt_issuer: Who signs them.
+        jwt_audience: What they call this server.
+        rate: Requests a second that one caller may make; None for any number.
+        cors: Origins whose pages may ask.
+        audit: The file that says who wrote what.
     """
 
     max_body: int = 4_000_000
@@ -100,6 +107,13 @@ class Serving:
     log_salt: str | None = field(default=None, repr=False)
     log_queue: int = 100_000
     log_retention: int = 30 * DAY
+    keys: str | None = None
+    jwt_keys: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    rate: float | None = None
+    cors: tuple[str, ...] = ()
+    audit: str = ".headrace/audit.jsonl"
 
 
 @dataclass(frozen=True)

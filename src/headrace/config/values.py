@@ -13,7 +13,9 @@ __all__ = [
     "count",
     "engine",
     "names",
+    "origins",
     "path",
+    "rate",
     "seconds",
     "share",
     "size",
@@ -25,9 +27,9 @@ __all__ = [
     "url",
 ]
 
-
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _LONGEST = 3600.0
+_MOST_OFTEN = 1e9
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -126,6 +128,27 @@ def seconds(value: Any) -> float:
     if isinstance(value, bool) or not 0 < found < _LONGEST:
         raise ValueError("is a number of seconds above 0")
     return found
+
+
+def rate(value: Any) -> float:
+    """How often in a second, from a number or a text."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = 0.0
+    if isinstance(value, bool) or not 0 < found < _MOST_OFTEN:
+        raise ValueError("is a number above 0")
+    return found
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Origins of web pages, a list or a text with spaces between; none at all is fine."""
+    found = value.split() if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(
+        isinstance(each, str) and re.fullmatch(r"\*|https?://[^/\s]+", each) for each in found
+    ):
+        raise ValueError('is a list of origins, such as ["https://ads.example.com"]')
+    return tuple(found)
 
 
 def table(value: Any) -> dict[str, str]:

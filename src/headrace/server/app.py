@@ -13,20 +13,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headrace.clock import SystemClock
 from headrace.errors import HeadraceError, UnknownNameError
 from headrace.project import FeatureStore
 from headrace.server.asking import ask, check_again, is_there
+from headrace.server.audit import about
+from headrace.server.callers import check_service
 from headrace.server.edge import Endpoint, Incoming
 from headrace.server.encoding import ARROW, wants_arrow
+from headrace.server.guard import guarded
+from headrace.server.metrics import Metrics
 from headrace.server.questions import online_question, push_question, timeout_of
 from headrace.server.replies import RefusedError, Reply, json_reply, refusal
+from headrace.server.tracks import Tracked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Application", "application"]
 
@@ -49,17 +55,20 @@ class Application:
         await (endpoint or self._rest)(scope, receive, send)
 
 
-def application(project: Path) -> Application:
+def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
     """The application that serves a project.
 
     Args:
         project: Its directory.
+        counted: A directory that the workers' metrics are kept in.
+        workers: How many processes answer.
 
     Raises:
         HeadraceError: Its settings cannot be used.
     """
     store = FeatureStore(project)
-    answers = Answers(store)
+    metrics = Metrics(counted, SystemClock())
+    answers = Answers(store, metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -78,6 +87,7 @@ def application(project: Path) -> Application:
         ("POST", "/push"): Endpoint(answers.push, largest),
         ("GET", "/health"): Endpoint(answers.health, largest),
         ("GET", "/ready"): Endpoint(answers.ready, largest),
+        ("GET", "/metrics"): Endpoint(answers.metrics, largest),
     }
     routes = [Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()]
 
@@ -94,22 +104,26 @@ def application(project: Path) -> Application:
         return Response(reply.body, reply.status, error.headers, media_type="application/json")
 
     rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: not_served})
-    return Application(endpoints, rest)
+    app = Application(endpoints, rest)
+    guard = guarded(app, store.settings, SystemClock(), workers)
+    return Tracked(guard, metrics, [path for _, path in endpoints])
 
 
 class Answers:
     """The answers of each address, from one store."""
 
-    def __init__(self, store: FeatureStore) -> None:
+    def __init__(self, store: FeatureStore, metrics: Metrics) -> None:
         """Over a store."""
         self._store = store
+        self._metrics = metrics
         self._most = store.settings.serving.max_entities
 
     async def online(self, incoming: Incoming) -> Reply:
         """`POST /get-online-features`."""
-        answer = await ask(
-            self._store, online_question(incoming.body, self._most), timeout_of(incoming.headers)
-        )
+        asked = online_question(incoming.body, self._most)
+        check_service(asked.feature_service if not asked.features else None)
+        self._metrics.asked(asked.many)
+        answer = await ask(self._store, asked, timeout_of(incoming.headers))
         if wants_arrow(incoming.headers):
             return Reply(answer.to_stream(), content_type=ARROW)
         return Reply(answer.to_json())
@@ -117,6 +131,7 @@ class Answers:
     async def push(self, incoming: Incoming) -> Reply:
         """`POST /push`: answered when the events are durable and visible."""
         asked = push_question(incoming.body)
+        about(source=asked.name)
         if asked.again:
             check_again(self._store, asked)
         pushed = await asyncio.to_thread(self._store.push, asked.name, asked.events())
@@ -130,3 +145,7 @@ class Answers:
         """`GET /ready`: registry and online store answer."""
         await asyncio.to_thread(is_there, self._store)  # a store that hangs keeps no other request waiting
         return json_reply({"status": "ready"})
+
+    async def metrics(self, _: Incoming) -> Reply:
+        """`GET /metrics`: what all workers counted."""
+        return Reply(self._metrics.text(), 200, b"text/plain; version=0.0.4; charset=utf-8")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -15,16 +18,34 @@ from headrace.server.app import application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-__all__ = ["configured", "run"]
+__all__ = ["Certificate", "configured", "run"]
 
 _BACKLOG = 2_048
 _KEEP_ALIVE = 75
 """Seconds an idle connection is kept: longer than load balancers keep theirs, so that they close first."""
 
 
-def run(project: Path, host: str, port: int, workers: int, started: Callable[[str], None]) -> None:
+class Certificate(NamedTuple):
+    """What TLS needs: two PEM files.
+
+    Attributes:
+        certificate: The certificate, with those between it and the root.
+        key: Its private key.
+    """
+
+    certificate: Path
+    key: Path
+
+
+def run(
+    project: Path,
+    host: str,
+    port: int,
+    workers: int,
+    started: Callable[[str], None],
+    tls: Certificate | None = None,
+) -> None:
     """Serve a project until the process is told to end; requests in flight are answered first.
 
     Args:
@@ -33,25 +54,35 @@ def run(project: Path, host: str, port: int, workers: int, started: Callable[[st
         port: The port; 0 for a free one.
         workers: How many processes answer.
         started: Hears the URL once connections are taken.
+        tls: Serve https with it.
 
     Raises:
-        StoreError: The port cannot be had.
+        StoreError: The port cannot be had, or the certificate cannot be used.
     """
+    _check(tls)
     listening = _listen(host, port)
     bound = listening.getsockname()[1]
-    config = configured(partial(application, project), workers=workers, factory=True)
+    counted = TemporaryDirectory(prefix="headrace-metrics-")
+    made = partial(application, project, Path(counted.name), workers)
+    config = configured(made, workers=workers, factory=True, tls=tls)
     for each in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has drained: the process is then done, not killed
         signal.signal(each, lambda *_: None)
-    started(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
-    if workers == 1:
-        uvicorn.Server(config).run([listening])
-    else:
-        _Workers(config, [listening]).run()
+    started(f"http{'' if tls is None else 's'}://{f'[{host}]' if ':' in host else host}:{bound}")
+    with counted:
+        if workers == 1:
+            uvicorn.Server(config).run([listening])
+        else:
+            _Workers(config, [listening]).run()
 
 
 def configured(
-    app: Callable[..., Any], *, workers: int, factory: bool = False, lifespan: Literal["on", "off"] = "on"
+    app: Callable[..., Any],
+    *,
+    workers: int,
+    factory: bool = False,
+    lifespan: Literal["on", "off"] = "on",
+    tls: Certificate | None = None,
 ) -> uvicorn.Config:
     """How an application is run.
 
@@ -60,6 +91,7 @@ def configured(
         workers: How many processes answer.
         factory: Whether it is what makes it.
         lifespan: Whether it is told of the server's life.
+        tls: Serve https with it.
     """
     return uvicorn.Config(
         app,
@@ -75,6 +107,8 @@ def configured(
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else tls.key,
     )
 
 
@@ -86,6 +120,21 @@ class _Workers(Multiprocess):
         for each in self.sockets:
             each.close()
         super().terminate_all()
+
+
+def _check(tls: Certificate | None) -> None:
+    """Refuse a certificate that cannot be used, before anything starts."""
+    if tls is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls)
+    except OSError as error:
+        raise StoreError(
+            f"The certificate {tls.certificate} cannot be used with the key {tls.key}: "
+            f"{error.strerror or 'they are no pair'}.",
+            asked=tls.certificate,
+            remedy="Give a certificate and its private key, both PEM.",
+        ) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
