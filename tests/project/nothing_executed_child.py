@@ -83,7 +83,7 @@ def work(directory: Path) -> None:
         spine = [{"user_id": name, "ts": NOW, "bid": 1.0} for name in USERS]
         rows = store.get_historical_features(spine, features=FEATURES, full_feature_names=True).to_arrow()
         assert rows.num_rows == len(USERS)
-    asyncio.run(over_http(application(directory), httpx))
+    asyncio.run(over_http(application(directory, directory), httpx))
 
 
 async def over_http(app: Any, httpx: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from headrace.errors import HeadraceError
 from headrace.server.encoding import LEAST, compressed, too_large, unpacked
 from headrace.server.replies import RefusedError, Reply, refusal
+from headrace.server.tracks import request_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -59,7 +60,7 @@ class Endpoint:
         except (HeadraceError, RefusedError) as error:
             reply = refusal(error)
         except Exception as error:  # noqa: BLE001 - the answer says nothing of it, the log everything
-            _LOG.exception("A request could not be answered.")
+            _LOG.exception("Request %s could not be answered.", request_id())
             reply = refusal(error)
         body, encoding = reply.body, None
         if len(body) >= LEAST:

@@ -100,12 +100,13 @@ class Guard:
         self._tokens = Tokens(settings, clock) if serving.jwt_keys else None
         self._open = self._keys is None and self._tokens is None
         self._rate = serving.rate
+        self._free = self._open and self._rate is None  # nothing to ask of who only reads
         self._rates = Rates(clock, 1 / workers)
         self._audit = AuditLog(settings.directory / serving.audit, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (self._free and not _writes(scope)):
             await self._app(scope, receive, send)
             return
         path, caller = scope["path"], ANYONE

@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -126,8 +127,12 @@ def add_key(path: Path, name: str, roles: Sequence[str], services: Sequence[str]
 
     Raises:
         StoreError: The file cannot be written.
-        DataError: There is no such role.
+        DataError: There is no such role, or the name cannot be shown.
     """
+    if not all(each and each.isprintable() for each in (name, *services)):
+        raise DataError(
+            "A key's name or service cannot be shown.", asked=repr(name), remedy="Name it in letters."
+        )
     if not roles or set(roles) - set(ROLES):
         raise DataError("There is no such role.", asked=" ".join(roles), available=ROLES, remedy="Name one.")
     id_, secret, salt = secrets.token_hex(8), secrets.token_hex(32), secrets.token_bytes(16)
@@ -137,7 +142,12 @@ def add_key(path: Path, name: str, roles: Sequence[str], services: Sequence[str]
     if rate is not None:
         told["rate"] = rate
     told |= {"salt": salt.hex(), "hash": _hashed(salt, secret).hex()}
-    lines = [f"[keys.{id_}]", *(f"{each} = {json.dumps(value)}" for each, value in told.items()), "", ""]
+    lines = [
+        "",
+        f"[keys.{id_}]",
+        *(f"{each} = {json.dumps(value, ensure_ascii=False)}" for each, value in told.items()),
+        "",
+    ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
@@ -160,6 +170,8 @@ def _kept(id_: str, table: dict[str, Any]) -> _Kept:
     rate = table.get("rate")
     if not all(isinstance(table.get(each, []), list) for each in ("roles", "services")):
         raise TypeError
+    if rate is not None and not 0 < float(rate) < math.inf:
+        raise ValueError
     caller = Caller(
         name=str(table["name"]),
         roles=known_roles(table["roles"]),

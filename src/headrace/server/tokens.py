@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from headrace.clock import MINUTE
+from headrace.clock import MINUTE, SECOND
 from headrace.errors import DefinitionError, StoreError
 from headrace.server.callers import Caller, known_roles
 
@@ -30,14 +30,24 @@ __all__ = ["Tokens"]
 
 _LOG = logging.getLogger("headrace.server")
 _ALGORITHM = {"oct": "HS256", "RSA": "RS256", "EC": "ES256"}
-"""Type of a key -> the one algorithm it verifies."""
+"""Type of a key -> the one algorithm it verifies. Shared secrets (`oct`) are taken from files only."""
 
-_LEEWAY = 30
-"""Seconds by which clocks may differ."""
+_LEEWAY = 30 * SECOND
+"""By how much clocks may differ, microseconds."""
 
 _SECONDS = 10.0
 _NEAR = {("http", "127.0.0.1"), ("http", "localhost")}
 """Where keys may come from in the clear: this machine."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else than it was told: an https address must not lead to an http one."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow none."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 class Tokens:
@@ -48,7 +58,8 @@ class Tokens:
 
         Args:
             settings: The project's.
-            clock: Tells when keys may be fetched again: once a minute, where a token names an unknown one.
+            clock: Tells whether tokens are in force, and when keys may be fetched again: once a minute,
+                where a token names an unknown one.
 
         Raises:
             DefinitionError: Issuer or audience is not configured, or PyJWT is not installed.
@@ -89,12 +100,22 @@ class Tokens:
                 algorithms=[key.algorithm_name],
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=_LEEWAY,
-                options={"require": ["exp", "iss", "aud", "sub"]},
+                options={
+                    "require": ["exp", "iss", "aud", "sub"],
+                    "verify_exp": False,  # here, by the clock that is given
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
             )
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            return _caller(claims) if self._in_force(claims) else None
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        return _caller(claims)
+
+    def _in_force(self, claims: Mapping[str, Any]) -> bool:
+        """Whether it is after `nbf` and `iat` and before `exp`, seconds since 1970."""
+        now = self._clock.now()
+        begins = max(float(claims.get("nbf", 0)), float(claims.get("iat", 0))) * SECOND
+        return begins - _LEEWAY <= now < float(claims["exp"]) * SECOND + _LEEWAY
 
     async def _key(self, name: Any) -> jwt.PyJWK | None:
         """The key of a name; without a name, the only one there is."""
@@ -118,7 +139,8 @@ class Tokens:
             for place, each in enumerate(document["keys"]):
                 algorithm = _ALGORITHM.get(each["kty"])
                 fits = each.get("alg", algorithm) == algorithm and each.get("crv", "P-256") == "P-256"
-                if algorithm is not None and fits and each.get("use", "sig") == "sig":
+                hidden = algorithm != "HS256" or "://" not in self._where
+                if algorithm is not None and fits and hidden and each.get("use", "sig") == "sig":
                     found[str(each.get("kid", place))] = jwt.PyJWK(each, algorithm)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, jwt.PyJWTError):
             raise StoreError(
@@ -133,7 +155,7 @@ class Tokens:
         url = urlsplit(self._where)
         if url.scheme != "https" and (url.scheme, url.hostname) not in _NEAR:
             raise ValueError
-        with urllib.request.urlopen(self._where, timeout=_SECONDS) as answer:  # noqa: S310 - checked above
+        with _OPENER.open(self._where, timeout=_SECONDS) as answer:
             whole: bytes = answer.read(1_000_000)
             return whole
 
@@ -143,9 +165,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     roles, services = claims.get("roles"), claims.get("services")
     given = [*_several(roles), *_several(claims.get("scope"))]
     limited = None if services is None else frozenset(_several(services))
-    return Caller(
-        str(claims["sub"]), known_roles(given), limited, id="token"
-    )  # one rate, however many tokens
+    return Caller(str(claims["sub"]), known_roles(given), limited, id="token")  # one rate for all tokens
 
 
 def _several(value: Any) -> list[str]:
