@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.project.test_isolated_functions import is_gone
 from tests.server.serving import served
 from tests.server.shop import DEFINITIONS, SCHEMA, K, clicks, opened
 
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLOW = """
+import os
 import time
 from pathlib import Path
+
+
+@hr.on_demand(request={"how": "string"}, output="int64", isolate=True)
+def apart(how):
+    while how == "hang":
+        pass
+    return os.getpid()
+
 
 @hr.on_demand(inputs={"price": "newest:price"}, request={"word": "string"}, output="string")
 def gated(price, word):
@@ -116,3 +126,18 @@ def test_a_timeout_that_is_enough_changes_nothing(slow_server: httpx.Client) -> 
     features = ["quick", "newest:ad", "newest:place", "user_clicks:clicks_7d"]
     plain, timed = (told(ask(slow_server, features, timeout)) for timeout in (None, "3600000"))
     assert plain == timed
+
+
+def test_an_isolated_function_is_killed_at_the_deadline_and_ends_with_the_server(project: Path) -> None:
+    with served(project) as client:
+        process = told(ask(client, ["apart", "newest:ad"], "60000", how="fine"))["apart"][0]
+        assert not is_gone(process)
+        answer = ask(client, ["apart", "newest:ad"], "300", how="hang")
+        assert told(answer)["apart"] == (None, "INVALID")
+        assert told(answer)["ad"][1] == "PRESENT"
+        assert list(answer.json()["metadata"]["overran"]) == ["apart@1"]
+        assert is_gone(process)
+        another = told(ask(client, ["apart", "newest:ad"], "60000", how="fine"))["apart"][0]
+        assert another != process
+        assert not is_gone(another)
+    assert is_gone(another)

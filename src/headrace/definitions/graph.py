@@ -152,23 +152,23 @@ def _check_caches(given: Iterable[Definition]) -> None:
     """
     given = list(given)
     windowed = {each.name for each in given if isinstance(each, AggregateView)}
-    functions = {each.name: each for each in given if isinstance(each, OnDemandFeature)}
+    functions = [each for each in given if isinstance(each, OnDemandFeature)]
 
-    def moving(function: OnDemandFeature, seen: frozenset[str]) -> str:
+    def moving(function: OnDemandFeature) -> str:
         """What it reads that is new at each instant; empty for nothing."""
         if function.takes_request_time:
             return f"{function.name}, which takes request_time"
         for each in function.references:
             if each.feature and each.name in windowed:
                 return str(each)
-            if not each.feature and each.name in functions and each.name not in seen:
-                found = moving(functions[each.name], seen | {each.name})
-                if found:
+            for other in functions:  # none reads itself, see `in_order`
+                read = not each.feature and other.name == each.name and each.version in {"", other.version}
+                if read and (found := moving(other)):
                     return found
         return ""
 
-    for function in functions.values():
-        if function.cache is not None and (what := moving(function, frozenset())):
+    for function in functions:
+        if function.cache is not None and (what := moving(function)):
             raise function.error(
                 f"it reads {what}: only what is made of request fields and latest values can be cached.",
                 asked=what,
