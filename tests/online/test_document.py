@@ -25,6 +25,7 @@ from headrace.kernel.columns import (
     STATUS_NAMES,
     ArrowColumn,
     HeldColumns,
+    reason_of,
 )
 from headrace.online.document import INFINITE, AnswerForm, wire_value
 from headrace.retrieval.plan import Member
@@ -84,9 +85,10 @@ def columns(draw: Any) -> tuple[list[Member], dict[str, ArrowColumn]]:
         output = f"c{place}"
         members.append(Member(output, Reference("view", "v", "1", output), 0, of))
         array = pa.array(given_pairs, type=of.arrow())
-        held[output] = ArrowColumn(
-            array, np.array(status, np.uint8), newest, draw(st.sampled_from(["", "why"]))
-        )
+        why = draw(st.sampled_from(["", "why"]))
+        rows = [row for row, each in enumerate(status) if each == INVALID and why and draw(st.booleans())]
+        of_rows = {row: f"why of {row}" for row in rows}
+        held[output] = ArrowColumn(array, np.array(status, np.uint8), newest, why, of_rows)
     return members, held
 
 
@@ -115,6 +117,13 @@ def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str
             if why := column.reason or (INFINITE if infinite else ""):
                 expected[name] = why
     assert metadata.get("reasons", {}) == expected
+    for name, column in held.items():
+        values, told = column.to_list(), metadata.get("reasons_of_rows", {}).get(name, {})
+        for row, status in enumerate(slow(column)["statuses"]):
+            infinite = isinstance(values[row], float) and math.isinf(values[row])
+            own = INFINITE if infinite and column.status[row] != INVALID else reason_of(column, row)
+            if status == "INVALID" and own:
+                assert told.get(str(row), expected[name]) == own
 
 
 @pytest.mark.parametrize(

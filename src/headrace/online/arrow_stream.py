@@ -35,10 +35,10 @@ def to_stream(
     Columns are the entities', then the features', then `__status` (a list of uint8, one for each feature:
     places in `statuses`) and `__event_timestamp` (a list of instants). The schema's metadata is JSON:
 
-    - `as_of`, `feature_names`, `reasons` as the JSON document has them,
+    - `as_of`, `feature_names`, `reasons` and `reasons_of_rows` as the JSON document has them: why values of a
+      feature are INVALID, and feature -> row -> reason where its rows have several,
     - `statuses`: the names of the statuses,
     - `features`: what each feature is, with its version,
-    - `reasons_of_rows`: feature -> row -> reason, where rows of one feature have several,
     - `overran`: function -> microseconds, of those that were running at the deadline.
 
     Args:

@@ -97,16 +97,18 @@ class AnswerForm:
         pieces: list[bytes] = []
         for given in entities.values():
             pieces += _given(given)
-        reasons: dict[str, str] = {}
+        reasons = _Reasons({}, {})
         told: dict[int, Mapping[str, Told]] = {}
         for block in self._blocks:
             written = _written_at_once(block, parts[block.part]) if block.is_numbers else None
             if written is None:
                 if block.part not in told:
                     told[block.part] = parts[block.part].told()
-                written = _written(block, told[block.part], reasons)
+                written = _written(block, told[block.part], parts[block.part], reasons)
             pieces += written
-        why = b',"reasons":' + _ENCODE(reasons) if reasons else b""
+        why = b',"reasons":' + _ENCODE(reasons.of_columns) if reasons.of_columns else b""
+        if reasons.of_rows:
+            why += b',"reasons_of_rows":' + _ENCODE(reasons.of_rows)
         if overran:
             why += b',"overran":' + _ENCODE(dict(overran))
         names = b",".join([*map(_ENCODE, entities), *self._names])
@@ -138,12 +140,20 @@ def _written_at_once(block: _Block, part: Columns) -> list[bytes] | None:
     return [piece for values in written[2:-2].split(b"],[") for piece in (begin, values, end)]
 
 
-def _written(block: _Block, told: Mapping[str, Told], reasons: dict[str, str]) -> list[bytes]:
+class _Reasons(NamedTuple):
+    """Why values are INVALID: of each column, and of its rows where they differ, by column and row."""
+
+    of_columns: dict[str, str]
+    of_rows: dict[str, dict[int, str]]
+
+
+def _written(block: _Block, told: Mapping[str, Told], columns: Columns, reasons: _Reasons) -> list[bytes]:
     """The results of columns, one by one, in pieces.
 
     Args:
         block: The columns.
         told: The columns of their part.
+        columns: The same, which know the reasons of their rows.
         reasons: Hears why values are INVALID.
     """
     pieces: list[bytes] = []
@@ -154,12 +164,18 @@ def _written(block: _Block, told: Mapping[str, Told], reasons: dict[str, str]) -
         values, own, times, reason = told[name]
         written = encode(values)
         if is_double and b"null" in written:
-            own, infinite = _status_of_doubles(values, own)
+            before, (own, infinite) = own, _status_of_doubles(values, own)
+            if reason and infinite:
+                beyond = np.flatnonzero((own == INVALID) & (before != INVALID)).tolist()
+                reasons.of_rows[output] = dict.fromkeys(beyond, infinite)
             reason = reason or infinite
         if own is not status or times is not newest:
             status, newest, tail = own, times, _tail(own, times)
         if reason and bool((own == INVALID).any()):
-            reasons[output] = reason
+            reasons.of_columns[output] = reason
+            of_rows = {**getattr(columns[name], "reasons", {}), **reasons.of_rows.get(output, {})}
+            if of_rows:
+                reasons.of_rows[output] = of_rows
         pieces += (_BEGIN, written, tail)
     return pieces
 
