@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headrace.clock import FixedClock
 from headrace.server.metrics import Metrics
 from tests.server.serving import served
-from tests.server.shop import NOW
+from tests.server.shop import NOW, build, click
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,20 @@ def test_several_workers_add_up(shop: Path) -> None:
         assert all(LINE.fullmatch(line) for line in text.splitlines()), text
         assert 'endpoint="other",status="404"' in text
         assert "no-such-address" not in text
+
+
+def test_rows_pushed_are_counted_by_what_became_of_them(tmp_path: Path) -> None:
+    made = click(9_001, NOW)
+    plain = {"event_id": "e9001", "user_id": "u1", "ts": made["ts"].isoformat(), "price": 1.5}
+    rows = [plain, plain, {**plain, "event_id": "e9002", "price": "dear"}]
+    with served(build(tmp_path / "shop")) as client:
+        sent = client.post("/push", json={"source": "clicks", "rows": rows})
+        assert sent.status_code == 200, sent.text
+        assert client.post("/push", json={"source": "nothing", "rows": rows}).status_code == 404
+        for outcome, many in {"accepted": 1, "duplicates": 1, "late": 0, "rejected": 1}.items():
+            line = f'headrace_pushed_rows_total{{source="clicks",outcome="{outcome}"}}'
+            assert count(client, line) == many
+        assert "nothing" not in client.get("/metrics").text
 
 
 def test_buckets_add_up_from_the_left(tmp_path: Path) -> None:

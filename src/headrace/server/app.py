@@ -135,6 +135,7 @@ class Answers:
         if asked.again:
             check_again(self._store, asked)
         pushed = await asyncio.to_thread(self._store.push, asked.name, asked.events())
+        self._metrics.pushed(asked.name, pushed._asdict())
         return json_reply(pushed._asdict())
 
     async def health(self, _: Incoming) -> Reply:

@@ -17,6 +17,7 @@ import msgspec
 from headrace.clock import SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from headrace.clock import Clock
@@ -29,6 +30,9 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 _ENTITIES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 10_000.0)
 
 
+_OUTCOMES = ("accepted", "duplicates", "late", "rejected")
+
+
 class _Counts(msgspec.Struct):
     """What one worker counted.
 
@@ -36,11 +40,13 @@ class _Counts(msgspec.Struct):
         requests: "endpoint status" -> requests.
         seconds: Endpoint -> requests by bucket of latency, and last their seconds.
         entities: Requests by bucket of entities asked about, and last their sum.
+        pushed: "source outcome" -> rows of pushes.
     """
 
     requests: dict[str, int] = {}
     seconds: dict[str, list[float]] = {}
     entities: list[float] = msgspec.field(default_factory=lambda: [0.0] * (len(_ENTITIES) + 2))
+    pushed: dict[str, int] = {}
 
 
 class Metrics:
@@ -76,6 +82,17 @@ class Metrics:
         buckets[bisect_left(_ENTITIES, entities)] += 1
         buckets[-1] += entities
 
+    def pushed(self, source: str, outcomes: Mapping[str, int]) -> None:
+        """Rows were pushed to a source that there is, so that labels are as many as sources.
+
+        Args:
+            source: Its name.
+            outcomes: How many rows were `accepted`, `duplicates`, `late`, `rejected` (quarantined).
+        """
+        for outcome in _OUTCOMES:
+            key = f"{source} {outcome}"
+            self._counts.pushed[key] = self._counts.pushed.get(key, 0) + outcomes[outcome]
+
     def write(self) -> None:
         """Let the other workers know."""
         self._write_at = self._clock.now() + SECOND
@@ -93,6 +110,7 @@ class Metrics:
         requests: dict[str, int] = {}
         seconds: dict[str, list[float]] = {}
         entities = [0.0] * (len(_ENTITIES) + 2)
+        pushed: dict[str, int] = {}
         for path in sorted(self._directory.glob("*.json")):
             each = msgspec.json.decode(path.read_bytes(), type=_Counts)
             for key, count in each.requests.items():
@@ -100,6 +118,8 @@ class Metrics:
             for endpoint, buckets in each.seconds.items():
                 seconds[endpoint] = _added(seconds.get(endpoint), buckets)
             entities = _added(entities, each.entities)
+            for key, count in each.pushed.items():
+                pushed[key] = pushed.get(key, 0) + count
         lines = [
             "# HELP headrace_requests_total Requests answered.",
             "# TYPE headrace_requests_total counter",
@@ -114,6 +134,11 @@ class Metrics:
         name = "headrace_request_entities"
         lines += [f"# HELP {name} Entities a request asks about.", f"# TYPE {name} histogram"]
         lines += _histogram(name, "", _ENTITIES, entities)
+        name = "headrace_pushed_rows_total"
+        lines += [f"# HELP {name} Rows pushed, by what became of them.", f"# TYPE {name} counter"]
+        for key, count in sorted(pushed.items()):
+            source, _, outcome = key.rpartition(" ")
+            lines.append(f'{name}{{source="{source}",outcome="{outcome}"}} {count}')
         return "\n".join([*lines, ""]).encode()
 
 
