@@ -59,9 +59,11 @@ def _silent(what: str, share: float) -> None:
 
 def _until(timeout: float | None) -> Deadline | None:
     """The deadline of a request that begins now."""
+    if timeout is None:
+        return None
     from headrace.retrieval.deadline import Deadline
 
-    return None if timeout is None else Deadline.after(timeout, MonotonicClock())
+    return Deadline.after(timeout, MonotonicClock())
 
 
 class FeatureStore:

@@ -28,6 +28,7 @@ from headrace.kernel.columns import (
     reason_of,
 )
 from headrace.online.document import INFINITE, AnswerForm, wire_value
+from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures
 from headrace.retrieval.plan import Member
 from headrace.schema import Type, parse_type
 from headrace.windows import FOREVER_AGO
@@ -142,3 +143,42 @@ def test_entities_are_written_as_they_were_asked(asked: Any, written: list[Any])
     nothing, there = [None] * len(written), ["PRESENT"] * len(written)
     (result,) = msgspec.json.decode(text)["results"]
     assert result == {"values": written, "statuses": there, "event_timestamps": nothing}
+
+
+KEPT = ("int64", "double", "bool", "double", "string", "int64")
+
+
+@given(st.data())
+def test_latest_values_are_written_as_a_slow_reading_has_them(data: st.DataObject) -> None:
+    of = [parse_type(name) for name in KEPT]
+    names = [f"c{place}" for place in range(len(KEPT))]
+    row = st.tuples(*(st.none() | VALUES[name] for name in KEPT))
+    rows = data.draw(st.lists(st.none() | st.tuples(st.integers(0, 20), row), max_size=4))
+    ttl = data.draw(st.sampled_from([None, 10]))
+    kept = [None if each is None else KeptRow(b"", each[0], each[0], list(each[1])) for each in rows]
+    latest = LatestColumns(LatestFeatures(list(zip(names, of, strict=True)), None), kept, 20, ttl)
+    held = {}
+    newest = np.array([FOREVER_AGO if row is None else row.time for row in kept], np.int64)
+    for place, name in enumerate(names):
+        status = np.array([slow_status(row, place, ttl) for row in kept], np.uint8)
+        values = [
+            None if code != PRESENT else row.values[place] for row, code in zip(kept, status, strict=True)
+        ]
+        held[name] = ArrowColumn(pa.array(values, type=of[place].arrow()), status, newest)
+    members = [
+        Member(name, Reference("view", "v", "1", name), 0, each) for name, each in zip(names, of, strict=True)
+    ]
+    document = msgspec.json.decode(AnswerForm(members).write({}, [latest], "2026-03-01T00:00:00Z"))
+    assert document["results"] == [slow(column) for column in held.values()]
+    assert [each.status.tolist() for each in latest.values()] == [
+        each.status.tolist() for each in held.values()
+    ]
+
+
+def slow_status(row: KeptRow | None, place: int, ttl: int | None) -> int:
+    """The status of a value at instant 20."""
+    if row is None:
+        return NOT_FOUND
+    if ttl is not None and 20 - row.time > ttl:
+        return OUTSIDE_MAX_AGE
+    return NULL_VALUE if row.values[place] is None else PRESENT

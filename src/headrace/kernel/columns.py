@@ -12,6 +12,8 @@ import numpy as np
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
 
     from headrace.aggregations.states import Array
@@ -94,8 +96,20 @@ Told: TypeAlias = tuple[Sequence[Any], "Array", "Array", str]
 """A column as Python has it: the values of `Column.to_list`, its status, newest and reason."""
 
 
-Alike: TypeAlias = tuple[Sequence[Sequence[Any]], "Array", "Array"]
-"""The values of several columns, and the status and newest that they share."""
+class Alike(NamedTuple):
+    """Several columns whose rows differ in no more than values and which of them are null.
+
+    Attributes:
+        values: Each column's, as Python has them.
+        status: The status of each row's values, unless they are null.
+        newest: The newest event time of each row.
+        status_of: The status of a column, by its values; `status` itself unless a null makes it differ.
+    """
+
+    values: Sequence[Sequence[Any]]
+    status: Array
+    newest: Array
+    status_of: Callable[[Sequence[Any]], Array]
 
 
 class Columns(Mapping[str, Column]):
@@ -123,7 +137,7 @@ class Columns(Mapping[str, Column]):
         return {name: told(column) for name, column in self.items()}
 
     def alike(self, names: tuple[str, ...]) -> Alike | None:
-        """Some columns at once, where each row's status and newest are the same in all; None elsewhere."""
+        """Some columns at once, if each row's newest is the same in all, and its status but for nulls."""
         return None
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Columns, Told
+    from headrace.kernel.columns import Alike, Columns, Told
     from headrace.retrieval.plan import Member
     from headrace.schema import Type
 
@@ -39,11 +39,12 @@ _AS_THEY_ARE = frozenset({"string", "int64", "double", "bool", "decimal", "times
 """Types whose values msgspec writes as the contract has them."""
 _NUMBERS = frozenset({"int64", "double", "bool"})
 _BEGIN = b',{"values":'
+_N = ord("n")
+"""In columns of numbers only null has one."""
 _PLAIN = {str, int, bool, NoneType}
 _NAMES = [b'"' + name.encode() + b'"' for name in STATUS_NAMES]
 _REMEMBERED = 16_384
 _FEW = 256
-_SHORT = 4_096
 
 
 class _Field(NamedTuple):
@@ -100,7 +101,8 @@ class AnswerForm:
         reasons = _Reasons({}, {})
         told: dict[int, Mapping[str, Told]] = {}
         for block in self._blocks:
-            written = _written_at_once(block, parts[block.part]) if block.is_numbers else None
+            alike = parts[block.part].alike(block.names) if block.is_numbers else None
+            written = None if alike is None else _written_at_once(block, alike, reasons)
             if written is None:
                 if block.part not in told:
                     told[block.part] = parts[block.part].told()
@@ -122,22 +124,34 @@ def _field(member: Member) -> _Field:
     return _Field(member.output, name, _writer(member.type), member.type.name == "double")
 
 
-def _written_at_once(block: _Block, part: Columns) -> list[bytes] | None:
-    """The results of columns of numbers that share status and time, in pieces; None where they do not."""
-    alike = part.alike(block.names)
-    if alike is None:
-        return None
-    columns, status, newest = alike
-    written = _ENCODE(columns)
-    if b"null" in written:
-        return None  # a number that is not finite
-    tail = _tail(status, newest)
-    begin, end = _BEGIN + b"[", b"]" + tail
-    # no number has a bracket in it: what lies between two columns is known
-    if len(written) <= _SHORT:
-        return [begin, written[2:-2].replace(b"],[", end + begin), end]
-    # what is long is not copied before all pieces are joined
-    return [piece for values in written[2:-2].split(b"],[") for piece in (begin, values, end)]
+def _written_at_once(block: _Block, alike: Alike, reasons: dict[str, str]) -> list[bytes]:
+    """The results of columns of numbers that differ in values and nulls only, in pieces.
+
+    Args:
+        block: The columns.
+        alike: What they hold.
+        reasons: Hears why values are INVALID.
+    """
+    written = _ENCODE(alike.values)
+    times = _times(alike.newest)
+    begin, end = _BEGIN + b"[", b"]" + _tail(alike.status, times)
+    between = end + begin
+    columns = written[2:-2].split(b"],[")  # no number has a bracket in it
+    pieces: list[bytes] = []
+    first = 0
+    for place in [place for place, column in enumerate(columns) if _N in column]:
+        values, field = alike.values[place], block.fields[place]
+        own = alike.status_of(values)
+        if columns[place].count(b"null") > values.count(None):
+            own, reason = _status_of_doubles(values, own)
+            if reason:
+                reasons[field.output] = reason
+        if own is not alike.status:
+            pieces += (begin, between.join(columns[first : place + 1]), b"]", _tail(own, times))
+            first = place + 1
+    if first < len(columns):
+        pieces += (begin, between.join(columns[first:]), end)
+    return pieces
 
 
 class _Reasons(NamedTuple):
@@ -170,7 +184,7 @@ def _written(block: _Block, told: Mapping[str, Told], columns: Columns, reasons:
                 reasons.of_rows[output] = dict.fromkeys(beyond, infinite)
             reason = reason or infinite
         if own is not status or times is not newest:
-            status, newest, tail = own, times, _tail(own, times)
+            status, newest, tail = own, times, _tail(own, _times(times))
         if reason and bool((own == INVALID).any()):
             reasons.of_columns[output] = reason
             of_rows = {**getattr(columns[name], "reasons", {}), **reasons.of_rows.get(output, {})}
@@ -189,12 +203,15 @@ def _given(values: Sequence[Any]) -> tuple[bytes, ...]:
     return _BEGIN, _ENCODE(list(plain)), tail
 
 
-def _tail(status: Array, newest: Array) -> bytes:
+def _tail(status: Array, times: bytes) -> bytes:
     """What follows a column's values."""
     codes = np.asarray(status, dtype=np.uint8).tobytes()
     statuses = _statuses(codes) if len(codes) <= _FEW else _statuses.__wrapped__(codes)
-    times = b",".join(map(_time, np.asarray(newest).tolist()))
     return b',"statuses":%b,"event_timestamps":[%b]}' % (statuses, times)
+
+
+def _times(newest: Array) -> bytes:
+    return b",".join(map(_time, np.asarray(newest).tolist()))
 
 
 @lru_cache(maxsize=1_024)

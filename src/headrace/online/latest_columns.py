@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import decimal
-from functools import cached_property
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from headrace.kernel.columns import (
     NULL_VALUE,
     OUTSIDE_MAX_AGE,
     PRESENT,
+    Alike,
     Columns,
     python_values,
 )
@@ -24,13 +24,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Alike, Column, Told
+    from headrace.kernel.columns import Column, Told
     from headrace.schema import Type
 
 __all__ = ["KeptRow", "LatestColumns", "LatestFeatures"]
 
+Made = TypeVar("Made")
+
 _AS_KEPT = frozenset({"int64", "double", "bool", "string", "binary"})
 """Types whose values MessagePack gives back as Python has them."""
+
+
+class _Once(Generic[Made]):
+    """A property that is made when it is first asked for; without the lock that `cached_property` has.
+
+    What is made is the same each time: two threads at once do no harm.
+    """
+
+    def __init__(self, make: Callable[[Any], Made]) -> None:
+        """By a method."""
+        self._make = make
+
+    def __get__(self, instance: Any, _: type) -> Made:
+        made = self._make(instance)
+        instance.__dict__[self._make.__name__] = made
+        return made
 
 
 class KeptRow(NamedTuple):
@@ -127,21 +145,21 @@ class LatestColumns(Columns):
 
     def _status_of(self, values: Sequence[Any]) -> Array:
         """The status of a column: what all columns share, unless it has nulls of its own."""
-        status = self._status
-        if None not in values:
-            return status
-        null = np.array([value is None for value in values])
-        own = null & (status == PRESENT)
-        return np.where(own, np.uint8(NULL_VALUE), status) if own.any() else status
+        nulls = values.count(None)
+        if nulls == self._absent:
+            return self._status
+        codes, at = bytearray(self._codes), -1
+        for _ in range(nulls):
+            at = values.index(None, at + 1)
+            if codes[at] == PRESENT:
+                codes[at] = NULL_VALUE
+        return np.frombuffer(codes, dtype=np.uint8)
 
     def told(self) -> Mapping[str, Told]:
         """Every column as Python has it."""
-        columns, status, newest = self._values, self._status, self._newest
-        own: dict[int, Array] = {}
-        if not self._is_whole:
-            own = {place: self._status_of(values) for place, values in enumerate(columns) if None in values}
+        columns, newest = self._values, self._newest
         told: dict[str, Told] = {
-            name: (columns[place], own.get(place, status), newest, "")
+            name: (columns[place], self._status_of(columns[place]), newest, "")
             for name, place in self._features.places.items()
         }
         for name, of in self._features.restored.items():
@@ -149,10 +167,8 @@ class LatestColumns(Columns):
         return told
 
     def alike(self, names: tuple[str, ...]) -> Alike | None:
-        """Some columns at once, if no row has a null of its own."""
-        if not self._is_whole:
-            return None
-        return self._features.chosen(names, self._values), self._status, self._newest
+        """See `Columns`."""
+        return Alike(self._features.chosen(names, self._values), self._status, self._newest, self._status_of)
 
     def to_lists(self) -> Mapping[str, list[Any]]:
         """Every column's values as Python has them."""
@@ -162,30 +178,33 @@ class LatestColumns(Columns):
             lists[name] = python_values(_restored(lists[name], of))
         return lists
 
-    @cached_property
-    def _is_whole(self) -> bool:
-        """Whether every row is there and has every value; quick to see where all are true besides."""
-        rows = self._fresh
-        return None not in rows and all(all(row) or None not in row for row in rows if row is not None)
-
-    @cached_property
+    @_Once
     def _values(self) -> Sequence[Sequence[Any]]:
         """The values of each column kept."""
         nothing = [None] * self._features.width
         rows = [nothing if row is None else row for row in self._fresh]
         return list(zip(*rows, strict=True)) if rows else [()] * self._features.width
 
-    @cached_property
+    @_Once
     def _newest(self) -> Array:
         return np.array([FOREVER_AGO if row is None else row.time for row in self._rows], dtype=np.int64)
 
-    @cached_property
-    def _status(self) -> Array:
-        found = [
+    @_Once
+    def _codes(self) -> bytes:
+        """The status of each row's values, a byte each, unless they are null."""
+        return bytes(
             PRESENT if fresh is not None else NOT_FOUND if row is None else OUTSIDE_MAX_AGE
             for row, fresh in zip(self._rows, self._fresh, strict=True)
-        ]
-        return np.array(found, dtype=np.uint8)
+        )
+
+    @_Once
+    def _absent(self) -> int:
+        """How many rows have no values: every column has so many nulls that are not its own."""
+        return self._fresh.count(None)
+
+    @_Once
+    def _status(self) -> Array:
+        return np.frombuffer(self._codes, dtype=np.uint8)
 
 
 def _restored(values: Sequence[Any], of: Type) -> pa.Array:

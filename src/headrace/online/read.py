@@ -13,12 +13,12 @@ from headrace.errors import AsOfTooEarly, StoreError
 from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, segment_prefix
-from headrace.online.manifest import Manifest, StreamState, ViewManifest, decode_served, served_keys
+from headrace.online.manifest import StreamState, ViewManifest, decode_served, served_keys
 from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Column, Columns
@@ -134,48 +134,89 @@ def reading(
         AsOfTooEarly: `as_of` is before the state of every entity.
         StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
     """
-    views = [each.view for each in asked]
-    about = served_keys(views)
-    seen = () if last is None else last.values
-    wanted = _wanted(asked, views, seen) if seen else []
+    last = last or LastSeen(each.view for each in asked)
+    about, seen = last.about, last.seen
+    wanted = [] if seen is None else seen.wanted(asked)
     values = yield [*about, *(key for each in wanted for key in each.keys)]
     told = tuple(values[: len(about)])
     values = values[len(about) :]
-    if told != seen:
-        wanted = _wanted(asked, views, told)
+    if seen is None or told != seen.told:
+        seen = _Seen.of(asked, told)
+        wanted = seen.wanted(asked)
         keys = [key for each in wanted for key in each.keys]
         values = (yield keys) if keys else []
-        if last is not None:
-            last.values = told
-    manifest, streams = decode_served(told, views)
-    loaded = [manifest.of(view) for view in views]
+        last.seen = seen
     found, at = [], 0
     for of_one in wanted:
         found.append(of_one.found(values[at : at + len(of_one.keys)]))
         at += len(of_one.keys)
-    t = _instant(found, now, as_of, [each.known for each in loaded])
+    t = _instant(found, now, as_of, seen.known)
     columns = []
     spoiled: Array | None = None
-    for each, (states, records, entity) in zip(asked, found, strict=True):
+    for each, (states, records, entity), known in zip(asked, found, seen.known, strict=True):
         answer = states.read(records, entity, len(each.keys), t)
-        early = _too_early(records, entity, len(each.keys), t, manifest.of(each.view).known)
+        early = _too_early(records, entity, len(each.keys), t, known)
         if early is not None:
             answer = HeldColumns({name: _without(column, early) for name, column in answer.items()})
             spoiled = early if spoiled is None else spoiled | early
         columns.append(answer)
     if spoiled is not None and len(spoiled) and spoiled.all():
-        raise _never_that_early(t, found, manifest, asked)
-    return Read(t, tuple(columns), loaded, streams, found)
+        raise _never_that_early(t, found, seen.known)
+    return Read(t, tuple(columns), seen.loaded, seen.streams, found)
 
 
 class LastSeen:
-    """What the manifest and the streams of some views were when they were last read."""
+    """What the manifest and the streams of some views were when they were last read.
 
-    __slots__ = ("values",)
+    Attributes:
+        about: Where those are in the store.
+        seen: What they said; None before the first read.
+    """
 
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.values: tuple[bytes | None, ...] = ()
+    __slots__ = ("about", "seen")
+
+    def __init__(self, views: Iterable[str]) -> None:
+        """Nothing yet, of some views."""
+        self.about = served_keys(list(views))
+        self.seen: _Seen | None = None
+
+
+class _Seen(NamedTuple):
+    """What the manifest and the streams of some views say of them.
+
+    Attributes:
+        told: They themselves, as stored.
+        loaded: What is loaded of each view.
+        streams: What the stream has written for each.
+        known: The instant before which all is loaded, of each.
+        places: What reads the records of each, and what their keys begin with.
+    """
+
+    told: tuple[bytes | None, ...]
+    loaded: Sequence[ViewManifest]
+    streams: Sequence[StreamState]
+    known: Sequence[int]
+    places: Sequence[tuple[ReadableStates, Sequence[bytes]]]
+
+    @classmethod
+    def of(cls, asked: Sequence[Asked], told: tuple[bytes | None, ...]) -> _Seen:
+        """What they say.
+
+        Raises:
+            StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
+        """
+        views = [each.view for each in asked]
+        manifest, streams = decode_served(told, views)
+        loaded = [manifest.of(view) for view in views]
+        places = [_places(*each) for each in zip(asked, loaded, streams, strict=True)]
+        return cls(told, loaded, streams, [each.known for each in loaded], places)
+
+    def wanted(self, asked: Sequence[Asked]) -> list[_Wanted]:
+        """The records to ask for."""
+        return [
+            _wanted(states, prefixes, each.keys)
+            for (states, prefixes), each in zip(self.places, asked, strict=True)
+        ]
 
 
 class _Wanted(NamedTuple):
@@ -195,13 +236,20 @@ class _Wanted(NamedTuple):
         return Found(self.states, records, owners)
 
 
-def _wanted(asked: Sequence[Asked], views: list[str], told: Sequence[bytes | None]) -> list[_Wanted]:
-    manifest, streams = decode_served(told, views)
-    return [_records(each, manifest, stream) for each, stream in zip(asked, streams, strict=True)]
+def _wanted(states: ReadableStates, prefixes: Sequence[bytes], keys: Sequence[bytes | None]) -> _Wanted:
+    records: list[bytes] = []
+    entity: list[int] = []
+    for number, key in enumerate(keys):
+        if key is not None:
+            records += [prefix + key for prefix in prefixes]
+            entity += [number] * len(prefixes)
+    return _Wanted(states, records, entity)
 
 
-def _records(asked: Asked, manifest: Manifest, stream: StreamState) -> _Wanted:
-    loaded = manifest.of(asked.view)
+def _places(
+    asked: Asked, loaded: ViewManifest, stream: StreamState
+) -> tuple[ReadableStates, Sequence[bytes]]:
+    """What reads a view's records, and what their keys begin with."""
     if loaded.generation < 0 and (asked.batch or not stream.epochs):
         raise StoreError(
             f"View {asked.view} has no state yet: it was never loaded.",
@@ -219,12 +267,7 @@ def _records(asked: Asked, manifest: Manifest, stream: StreamState) -> _Wanted:
             for epoch in open_epochs
             for partition in stream.epochs[epoch]
         ]
-    keys, entity = [], []
-    for number, key in enumerate(asked.keys):
-        if key is not None:
-            keys += [prefix + key for prefix in prefixes]
-            entity += [number] * len(prefixes)
-    return _Wanted(states, keys, entity)
+    return states, prefixes
 
 
 def _states(asked: Asked, stored: str) -> ReadableStates:
@@ -244,7 +287,7 @@ def _unknown_states(asked: Asked) -> StoreError:
     )
 
 
-def _instant(found: list[Found], now: int, as_of: int | None, known: list[int]) -> int:
+def _instant(found: list[Found], now: int, as_of: int | None, known: Sequence[int]) -> int:
     if as_of is not None:
         return as_of
     frontier = max((frontier_of(data) for each in found for data in each.records), default=FOREVER_AGO)
@@ -270,10 +313,9 @@ def _without(column: Column, early: Array) -> Column:
     return ArrowColumn(values, status, np.where(early, FOREVER_AGO, column.newest), TOO_EARLY)
 
 
-def _never_that_early(t: int, found: list[Found], manifest: Manifest, asked: Sequence[Asked]) -> AsOfTooEarly:
-    known = max(manifest.of(each.view).known for each in asked)
+def _never_that_early(t: int, found: list[Found], known: Sequence[int]) -> AsOfTooEarly:
     frontier = max((frontier_of(data) for each in found for data in each.records), default=FOREVER_AGO)
-    earliest = format_instant(max(known, frontier + 1))
+    earliest = format_instant(max(*known, frontier + 1))
     return AsOfTooEarly(
         f"The stored state begins after {format_instant(t)}.",
         asked=format_instant(t),

@@ -68,7 +68,7 @@ class Served:
         self._epoch_length = epoch_length
         self._find_earlier = find_earlier
         self._earlier: dict[tuple[int, str], ReadableStates | None] = {}
-        self._last = LastSeen()
+        self._last = LastSeen(each.binding.id for each in plan.views)
         self._views = [
             (
                 each.binding,
