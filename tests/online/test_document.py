@@ -40,7 +40,7 @@ VALUES = {
     "double": st.floats(),
     "string": TEXT | st.just("null"),
     "bool": st.booleans(),
-    "decimal(12,4)": st.decimals(-(10**8), 10**8, places=4),
+    "decimal(12,4)": st.decimals(-(10**7), 10**7, places=4),
     "timestamp": INSTANTS,
     "date": st.dates(dt.date(1900, 1, 1)),
     "binary": st.binary(max_size=3),
