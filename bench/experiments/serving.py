@@ -72,8 +72,12 @@ def experiments(size: Size) -> tuple[Experiment, ...]:
             rounds=2,
             note=(
                 "The generator, the server and, where there is one, Redis share the machine's cores: "
-                "throughput is a lower bound, processor time is the server's own. Feast runs with its own "
-                "settings, but its worker is not replaced after a thousand requests."
+                "throughput is a lower bound, processor time is the server's own. Feast runs with its "
+                "own settings, but its worker is not replaced after a thousand requests. Profiled on "
+                "2026-11-23 on a busy machine, processor time of 1 x 50 from LMDB in process: 60 us "
+                "until the values are there (18 in the read proper, 4 for the snapshot, 4 for keys) "
+                "and 68 to write them as JSON, some of them null; before nulls were written at once "
+                "and manifests kept, 73 and 137."
             ),
         ),
     )

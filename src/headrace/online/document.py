@@ -124,7 +124,14 @@ def _field(member: Member) -> _Field:
     return _Field(member.output, name, _writer(member.type), member.type.name == "double")
 
 
-def _written_at_once(block: _Block, alike: Alike, reasons: dict[str, str]) -> list[bytes]:
+class _Reasons(NamedTuple):
+    """Why values are INVALID: of each column, and of its rows where they differ, by column and row."""
+
+    of_columns: dict[str, str]
+    of_rows: dict[str, dict[int, str]]
+
+
+def _written_at_once(block: _Block, alike: Alike, reasons: _Reasons) -> list[bytes]:
     """The results of columns of numbers that differ in values and nulls only, in pieces.
 
     Args:
@@ -145,20 +152,13 @@ def _written_at_once(block: _Block, alike: Alike, reasons: dict[str, str]) -> li
         if columns[place].count(b"null") > values.count(None):
             own, reason = _status_of_doubles(values, own)
             if reason:
-                reasons[field.output] = reason
+                reasons.of_columns[field.output] = reason
         if own is not alike.status:
             pieces += (begin, between.join(columns[first : place + 1]), b"]", _tail(own, times))
             first = place + 1
     if first < len(columns):
         pieces += (begin, between.join(columns[first:]), end)
     return pieces
-
-
-class _Reasons(NamedTuple):
-    """Why values are INVALID: of each column, and of its rows where they differ, by column and row."""
-
-    of_columns: dict[str, str]
-    of_rows: dict[str, dict[int, str]]
 
 
 def _written(block: _Block, told: Mapping[str, Told], columns: Columns, reasons: _Reasons) -> list[bytes]:
