@@ -209,6 +209,12 @@ def test_what_hangs_is_killed_at_the_deadline(wild: hr.FeatureStore) -> None:
     assert after.to_dict()["wild"][0] != process
 
 
+def test_short_deadlines_do_not_keep_a_process_from_starting(tmp_path: Path) -> None:
+    with made(tmp_path, HEAD + WILD) as store:
+        assert reason(ask(store, "fine", timeout=0.05)) == "deadline"
+        soon(lambda: statuses(ask(store, "fine", timeout=0.2))["wild"] == "PRESENT")
+
+
 def test_a_closed_store_leaves_no_process(wild: hr.FeatureStore) -> None:
     process = ask(wild, "fine").to_dict()["wild"][0]
     assert not is_gone(process)

@@ -21,6 +21,7 @@ from headrace.definitions.on_demand import OnDemandFeature
 from headrace.errors import HeadraceError, StoreError
 from headrace.kernel.columns import python_values
 from headrace.retrieval.calling import compute_row
+from headrace.retrieval.returned import fitting
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -121,6 +122,9 @@ def main() -> None:
     except HeadraceError as error:
         write_frame(sink, error.message.encode("utf-8", "backslashreplace"))
         return
+    fitting(None, function.output)
+    nothing = {name: pa.array([], pa.string()) for name in (*function.inputs, *function.request)}
+    _answer(function, stream_of({**nothing, INSTANTS: pa.array([], pa.int64())}))  # what is slow once is done
     write_frame(sink, READY)
     while frame := read_frame(source):
         write_frame(sink, _answer(function, frame))
