@@ -28,6 +28,7 @@
     [serving]
     max_body = "4MB"              # default; the largest request taken
     max_entities = 10000          # default; how many entities one request may ask about
+    request_timeout = 30          # default; seconds in which a request must have come whole
     log = ".headrace/served"      # default: none; the directory of the served log
     log_sample = 0.01             # default; the share of entities whose answers are logged
     log_by = "user_id"            # default: the entity of a request's first feature; its join keys

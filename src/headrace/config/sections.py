@@ -59,6 +59,7 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
         {
             "max_body": Key(values.size, "4MB"),
             "max_entities": Key(values.count, "10000"),
+            "request_timeout": Key(values.seconds, "30"),
             "log": Key(values.path, None),
             "log_sample": Key(values.share, "0.01"),
             "log_by": Key(values.names, ""),

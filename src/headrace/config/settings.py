@@ -84,6 +84,7 @@ class Serving:
     Attributes:
         max_body: Bytes of the largest request taken.
         max_entities: How many entities one request may ask about.
+        request_timeout: Seconds in which a request must have come whole.
         log: The directory of the served log, absolute; None for no log.
         log_sample: The share of entities whose answers are logged, 0 to 1.
         log_by: The join keys whose entities those are; empty for those of a request's first feature.
@@ -101,6 +102,7 @@ class Serving:
 
     max_body: int = 4_000_000
     max_entities: int = 10_000
+    request_timeout: float = 30.0
     log: Path | None = None
     log_sample: float = 0.01
     log_by: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from headrace.server.edge import Endpoint, Incoming
 from headrace.server.encoding import ARROW, wants_arrow
 from headrace.server.guard import guarded
 from headrace.server.metrics import Metrics
+from headrace.server.openapi import openapi
 from headrace.server.questions import online_question, push_question, timeout_of
 from headrace.server.replies import RefusedError, Reply, json_reply, refusal
 from headrace.server.tracks import Tracked
@@ -81,14 +82,7 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
             await store.close_async()
             store.close()
 
-    largest = store.settings.serving.max_body
-    endpoints = {
-        ("POST", "/get-online-features"): Endpoint(answers.online, largest),
-        ("POST", "/push"): Endpoint(answers.push, largest),
-        ("GET", "/health"): Endpoint(answers.health, largest),
-        ("GET", "/ready"): Endpoint(answers.ready, largest),
-        ("GET", "/metrics"): Endpoint(answers.metrics, largest),
-    }
+    endpoints = answers.endpoints()
     routes = [Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()]
 
     async def not_served(request: Request, error: Exception) -> Response:
@@ -117,6 +111,19 @@ class Answers:
         self._store = store
         self._metrics = metrics
         self._most = store.settings.serving.max_entities
+        self._openapi = json_reply(openapi(store.settings))
+
+    def endpoints(self) -> dict[tuple[str, str], Endpoint]:
+        """What is served, by method and path."""
+        largest = self._store.settings.serving.max_body
+        return {
+            ("POST", "/get-online-features"): Endpoint(self.online, largest),
+            ("POST", "/push"): Endpoint(self.push, largest),
+            ("GET", "/health"): Endpoint(self.health, largest),
+            ("GET", "/ready"): Endpoint(self.ready, largest),
+            ("GET", "/metrics"): Endpoint(self.metrics, largest),
+            ("GET", "/openapi.json"): Endpoint(self.openapi, largest),
+        }
 
     async def online(self, incoming: Incoming) -> Reply:
         """`POST /get-online-features`."""
@@ -150,3 +157,7 @@ class Answers:
     async def metrics(self, _: Incoming) -> Reply:
         """`GET /metrics`: what all workers counted."""
         return Reply(self._metrics.text(), 200, b"text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(self, _: Incoming) -> Reply:
+        """`GET /openapi.json`: what the server takes and answers."""
+        return self._openapi

@@ -12,7 +12,14 @@ from headrace.server.replies import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["OnlineQuestion", "PushQuestion", "online_question", "push_question", "timeout_of"]
+__all__ = [
+    "LONGEST_TIMEOUT",
+    "OnlineQuestion",
+    "PushQuestion",
+    "online_question",
+    "push_question",
+    "timeout_of",
+]
 
 
 class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,7 +116,7 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
 
 _PUSH = 'Send JSON: {"source": "clicks", "rows": [{"user_id": "u1", ...}]}.'
 _ASK = 'Send JSON: {"features": ["view:feature"], "entities": {"key": [...]}}.'
-_LONGEST = 3_600_000
+LONGEST_TIMEOUT = 3_600_000
 """Milliseconds that a request may ask to be given: an hour."""
 _DIGITS = 12
 _ONLINE = msgspec.json.Decoder(OnlineQuestion)
@@ -167,12 +174,12 @@ def timeout_of(headers: Sequence[tuple[bytes, bytes]]) -> float | None:
     if not given:
         return None
     text = given[0].strip()
-    if len(given) == 1 and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= _LONGEST:
+    if len(given) == 1 and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= LONGEST_TIMEOUT:
         return int(text) / 1_000
     shown = b", ".join(given).decode("latin-1")
     wrong = DataError(
         f"The header X-Request-Timeout-Ms is {shown!r}.",
         asked=shown,
-        remedy=f"Give a whole number of milliseconds from 1 to {_LONGEST:,}, or leave it out.",
+        remedy=f"Give a whole number of milliseconds from 1 to {LONGEST_TIMEOUT:,}, or leave it out.",
     )
     raise RefusedError(wrong, 400)

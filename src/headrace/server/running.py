@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from headrace.config import read_settings
 from headrace.errors import StoreError
 from headrace.server.app import application
+from headrace.server.patience import patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +61,13 @@ def run(
     Raises:
         StoreError: The port cannot be had, or the certificate cannot be used.
     """
+    patience = read_settings(project).serving.request_timeout
     _check(tls)
     listening = _listen(host, port)
     bound = listening.getsockname()[1]
     counted = TemporaryDirectory(prefix="headrace-metrics-")
     made = partial(application, project, Path(counted.name), workers)
-    config = configured(made, workers=workers, factory=True, tls=tls)
+    config = configured(made, workers=workers, factory=True, tls=tls, patience=patience)
     for each in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has drained: the process is then done, not killed
         signal.signal(each, lambda *_: None)
@@ -83,6 +86,7 @@ def configured(
     factory: bool = False,
     lifespan: Literal["on", "off"] = "on",
     tls: Certificate | None = None,
+    patience: float = 30.0,
 ) -> uvicorn.Config:
     """How an application is run.
 
@@ -92,13 +96,14 @@ def configured(
         factory: Whether it is what makes it.
         lifespan: Whether it is told of the server's life.
         tls: Serve https with it.
+        patience: Seconds in which a request must have come whole.
     """
     return uvicorn.Config(
         app,
         factory=factory,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=patient(patience),
         ws="none",
         lifespan=lifespan,
         log_level="warning",
