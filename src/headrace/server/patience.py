@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["patient"]
+__all__ = ["Patient", "PatientConfig"]
 
 _LARGEST_HEAD = 65_536
 """Bytes of a request line and its headers, where they come in more than one piece."""
 
 
-def patient(seconds: float) -> type[HttpToolsProtocol]:
-    """The protocol of a server that waits so long for a whole request."""
+class PatientConfig(uvicorn.Config):
+    """uvicorn's, and how long a server waits for a whole request; it travels to worker processes.
 
-    class Patient(_Patient):
-        patience = seconds
+    Attributes:
+        patience: Seconds.
+    """
 
-    return Patient
+    patience: float = 30.0
 
 
-class _Patient(HttpToolsProtocol):
-    """HTTP/1.1 as uvicorn speaks it, with an end to waiting. A request costs it two looks at a clock."""
-
-    patience: float
+class Patient(HttpToolsProtocol):
+    """HTTP/1.1 as uvicorn speaks it, with an end to waiting: as long as a `PatientConfig` says."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """As uvicorn makes it."""
         super().__init__(*arguments, **named)
+        self.patience: float = getattr(self.config, "patience", PatientConfig.patience)
         self._began: float | None = None
         self._head: int | None = 0
         self._look: asyncio.TimerHandle | None = None

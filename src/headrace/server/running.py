@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from headrace.config import read_settings
 from headrace.errors import StoreError
 from headrace.server.app import application
-from headrace.server.patience import patient
+from headrace.server.patience import Patient, PatientConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,12 +98,12 @@ def configured(
         tls: Serve https with it.
         patience: Seconds in which a request must have come whole.
     """
-    return uvicorn.Config(
+    config = PatientConfig(
         app,
         factory=factory,
         workers=workers,
         loop="uvloop",
-        http=patient(patience),
+        http=Patient,
         ws="none",
         lifespan=lifespan,
         log_level="warning",
@@ -115,6 +115,8 @@ def configured(
         ssl_certfile=None if tls is None else tls.certificate,
         ssl_keyfile=None if tls is None else tls.key,
     )
+    config.patience = patience
+    return config
 
 
 class _Workers(Multiprocess):
