@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUSES", "openapi"]
 
+# made when the module is imported: annotations, which are code of ours, are evaluated then and never later
+_, _QUESTIONS = msgspec.json.schema_components(
+    [OnlineQuestion, PushQuestion], ref_template="#/components/schemas/{name}"
+)
 _JSON, _ARROW = JSON.decode(), ARROW.decode()
 STATUSES = {
     400: "The request cannot be read.",
@@ -52,10 +56,7 @@ def openapi(settings: Settings) -> dict[str, Any]:
     Args:
         settings: The project's: limits, and whether callers must be known.
     """
-    _, schemas = msgspec.json.schema_components(
-        [OnlineQuestion, PushQuestion], ref_template="#/components/schemas/{name}"
-    )
-    schemas |= {"Answer": _ANSWER, "Error": _ERROR, "Pushed": _pushed()}
+    schemas = {**_QUESTIONS, "Answer": _ANSWER, "Error": _ERROR, "Pushed": _pushed()}
     guarded = bool(settings.serving.keys or settings.serving.jwt_keys)
     limits = f"At most {settings.serving.max_body:,} bytes, gzip (Content-Encoding) or as they are."
     entities = f"{limits} At most {settings.serving.max_entities:,} entities."
