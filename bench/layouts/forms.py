@@ -92,20 +92,14 @@ class ByColumn(Form):
         return rows_of(self._plan, numbers, [b"".join(parts) for parts in texts], owner)
 
 
-class Narrow(Form):
+class Narrow(ByColumn):
     """As `ByColumn`; an integer is its distance from the least, in as few bytes as the farthest takes.
 
     A column is led by a byte: the width of the distances (0 where all values are equal) and the width of the
     least. Doubles are written once where all are equal, else as they are. Times are distances too.
     """
 
-    _COUNT = struct.Struct("<I")
     _WIDE = 15
-
-    def __init__(self, plan: ViewPlan) -> None:
-        """For a view."""
-        self._plan = plan
-        self._dtypes = [np.dtype(form) for _, form in names_of(plan)]
 
     def pack(self, tiles: Rows, bounds: Array) -> list[bytes]:
         """Widths are found for all records at once, a column after another."""

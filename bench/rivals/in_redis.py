@@ -9,9 +9,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from bench import ours
-from bench.experiment import NotThereYetError
 from headrace.stores.redis import RedisStore
-from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.redis import redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,9 +63,6 @@ def pipeline(inputs: Inputs, *, entities: int = 1) -> Callable[[], list[bytes | 
 
 def a_redis() -> str:
     """The URL of a Redis that ends with the process."""
-    binary = system_binary() or packaged_binary()
-    if binary is None:
-        raise NotThereYetError("There is no Redis on this machine.")
     running = contextlib.ExitStack()
     atexit.register(running.close)
-    return running.enter_context(redis(binary))
+    return running.enter_context(redis())

@@ -103,7 +103,7 @@ class FeatureStore:
 
     @property
     def online(self) -> OneHost:
-        """Where features are served from."""
+        """What loads and pushes write to, and unless it has a copy, what is served from."""
         return self._parts.online
 
     @property
@@ -509,47 +509,43 @@ class FeatureStore:
             StoreError: A view was never loaded nor pushed to, no known definition of it made its records, or
                 the code of an on-demand feature is not the code that was applied.
         """
-        given = entity_rows if entities is None else entities
-        until = _until(timeout)
-        question = self._question(features, service, given, context, as_of, until, full=full_feature_names)
+        question = self._question(
+            features,
+            entity_rows if entities is None else entities,
+            service=service,
+            context=context,
+            as_of=as_of,
+            full_feature_names=full_feature_names,
+            timeout=timeout,
+        )
         return self._parts.serving.answer(question)
 
     async def get_online_features_async(
-        self,
-        features: Sequence[str] | FeatureService | None = None,
-        entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None = None,
-        *,
-        service: str | FeatureService | None = None,
-        context: Mapping[str, Any] | None = None,
-        as_of: str | int | dt.datetime | None = None,
-        full_feature_names: bool = False,
-        entity_rows: Sequence[Mapping[str, Any]] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - an answer comes all the same, of what there is
+        self, features: Any = None, entities: Any = None, *, entity_rows: Any = None, **more: Any
     ) -> OnlineFeatures:
-        """`get_online_features` from an event loop, which goes on meanwhile.
+        """`get_online_features`, with the same arguments, from an event loop, which goes on meanwhile.
 
         Requests of one turn of the loop ask Redis together. End with `close_async` in the same loop.
         """
-        given = entity_rows if entities is None else entities
-        until = _until(timeout)
-        question = self._question(features, service, given, context, as_of, until, full=full_feature_names)
+        question = self._question(features, entity_rows if entities is None else entities, **more)
         return await self._parts.serving.answer_async(question)
 
     def _question(
         self,
         features: Sequence[str] | FeatureService | None,
-        service: str | FeatureService | None,
         entities: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | None,
-        context: Mapping[str, Any] | None,
-        as_of: str | int | dt.datetime | None,
-        deadline: Deadline | None,
         *,
-        full: bool,
+        service: str | FeatureService | None = None,
+        context: Mapping[str, Any] | None = None,
+        as_of: str | int | dt.datetime | None = None,
+        full_feature_names: bool = False,
+        timeout: float | None = None,
     ) -> Answering:
         """A request, which can be begun as often as it takes."""
         from headrace.online.serving import Answering
 
-        served = self._names.request(features, service, full=full)
+        deadline = _until(timeout)
+        served = self._names.request(features, service, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
         return Answering(

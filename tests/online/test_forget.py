@@ -32,7 +32,7 @@ from headrace.online.erased import NOBODY, names_person, people_of, read_erased
 from headrace.online.generations import Written, begin
 from headrace.online.layout import segment_prefix, stream_prefix
 from headrace.online.manifest import StreamState
-from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.redis import redis
 from tests.services.server import free_port
 
 if TYPE_CHECKING:
@@ -492,12 +492,10 @@ def test_records_of_earlier_layouts_go_too(path: Path) -> None:
 
 
 def test_the_copy_in_redis_is_emptied_of_them_at_once(path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
     port = free_port()
     settings = (path / "headrace.toml").read_text()
     (path / "headrace.toml").write_text(f'{settings}url = "redis://127.0.0.1:{port}/0"\ntimeout = 1\n')
-    with redis(binary, at=port):
+    with redis(at=port):
         client = driver.Redis(port=port)
 
         def copied() -> dict[bytes, bytes | None]:
@@ -522,7 +520,7 @@ def test_the_copy_in_redis_is_emptied_of_them_at_once(path: Path) -> None:
         away = store.forget("user", {"user_id": [WHO]})
         assert not away.complete
         assert away.left[0].startswith("Redis: ")
-        with redis(binary, at=port):
+        with redis(at=port):
             assert store.forget("user", {"user_id": [WHO]}).complete
     assert traces(path) == []
 

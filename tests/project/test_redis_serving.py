@@ -14,7 +14,7 @@ from headrace.online.copying import GRACE, CopiedStore
 from headrace.stores.redis import RedisStore
 from headrace.stores.redis_async import RedisReads
 from tests.project.market import KEYS, NOW, K, activity, again, event, events, newest, online, project
-from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.redis import redis
 from tests.services.server import free_port
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ def test_projects_share_a_redis(tmp_path: Path, redis_url: str) -> None:
 
 
 def test_while_redis_is_away_the_fallback_answers_and_nothing_is_lost(tmp_path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
-    with redis(binary) as url:
+    with redis() as url:
         fallback = 'fallback = "lmdb:///.headrace/online"'
         store = with_redis(tmp_path / "market", url, fallback)
         store.apply([activity(), newest()])
@@ -121,9 +119,7 @@ def test_while_redis_is_away_the_fallback_answers_and_nothing_is_lost(tmp_path: 
 
 
 def test_without_a_fallback_it_says_that_redis_is_away(tmp_path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
-    with redis(binary) as url:
+    with redis() as url:
         store = with_redis(tmp_path / "market", url)
         store.apply([activity()])
         store.materialize(end=K)
@@ -163,9 +159,7 @@ def test_requests_of_one_turn_of_a_loop_ask_redis_together(
 
 
 def test_a_loop_falls_back_too(tmp_path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
-    with redis(binary) as url:
+    with redis() as url:
         store = with_redis(tmp_path / "market", url, 'fallback = "lmdb:///.headrace/online"')
         store.apply([activity(), newest()])
         store.materialize(end=K)
@@ -183,10 +177,8 @@ def test_a_loop_falls_back_too(tmp_path: Path) -> None:
 
 
 def test_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
     port = free_port()
-    with redis(binary, at=port):
+    with redis(at=port):
         store = with_redis(tmp_path / "market", f"redis://127.0.0.1:{port}/0")
         store.apply([activity(), newest()])
         store.materialize(end=K)
@@ -194,7 +186,7 @@ def test_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
     with store:
         with pytest.raises(UnreachableError):
             online(store, *FEATURES)
-        with redis(binary, at=port):
+        with redis(at=port):
             assert store.refill() > 0
             assert online(store, *FEATURES) == expected
 

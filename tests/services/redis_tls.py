@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from tests.services.redis import packaged_binary, redis, system_binary
-from tests.services.server import ServiceFailed, free_port
+from tests.services.redis import binary, redis
+from tests.services.server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,17 +59,14 @@ def redis_behind_tls(directory: Path) -> Iterator[Secured]:
     signed.private_key_pem.write_to_path(key)
     for number, each in enumerate(signed.cert_chain_pems):
         each.write_to_path(chain, append=number > 0)
-    binary = system_binary() or packaged_binary()
-    if binary is None:
-        raise ServiceFailed("There is no Redis: neither redis-server on PATH nor a package that ships one.")
-    if _OPTION in binary.read_bytes():
+    if _OPTION in binary().read_bytes():
         port = free_port()
         words = ["--tls-port", port, "--tls-cert-file", chain, "--tls-key-file", key]
         words += ["--tls-ca-cert-file", ca, "--tls-auth-clients", "no"]
-        with redis(binary, *map(str, words)) as url:
+        with redis(*map(str, words)) as url:
             yield Secured(port, url, ca)
         return
-    with redis(binary) as url, _terminator(key, chain, urlsplit(url).port or 0) as port:
+    with redis() as url, _terminator(key, chain, urlsplit(url).port or 0) as port:
         yield Secured(port, url, ca)
 
 

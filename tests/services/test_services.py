@@ -44,7 +44,7 @@ def test_each_redis_found_answers_and_is_gone_afterwards(where: str) -> None:
 
     binary = REDISES[where]
     assert binary is not None
-    with redis(binary) as url, driver.Redis.from_url(url) as client:
+    with redis(server=binary) as url, driver.Redis.from_url(url) as client:
         client.set("k", b"\x00v")
         assert client.get("k") == b"\x00v"
     with driver.Redis.from_url(url) as client, pytest.raises(driver.ConnectionError):

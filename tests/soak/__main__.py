@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.server.serving import served
-from tests.services.redis import packaged_binary, redis, system_binary
+from tests.services.redis import redis
 from tests.soak.asking import Asking
 from tests.soak.recognised import build
 
@@ -55,9 +55,7 @@ def run(
     """
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hr-soak-")))
-        binary = system_binary() or packaged_binary()
-        assert binary is not None
-        online = [f'url = "{stack.enter_context(redis(binary))}"'] if with_redis else []
+        online = [f'url = "{stack.enter_context(redis())}"'] if with_redis else []
         project = build(home / "recognised", online)
         client = stack.enter_context(served(project, "--workers", workers))
         port = client.base_url.port
