@@ -9,6 +9,7 @@
     ├── DestructiveChangeError   a change that would lose data, without permission
     ├── DataError                rows, files or spines that cannot be used
     ├── StoreError               a store, registry or directory that cannot be used
+    │   ├── NotLoadedError       a view without state that can be read
     │   └── UnreachableError     a server that is away at the moment
     ├── AsOfTooEarly             an instant before the stored state begins
     └── AuthError                the caller may not do this
@@ -32,6 +33,7 @@ __all__ = [
     "DefinitionError",
     "DestructiveChangeError",
     "HeadraceError",
+    "NotLoadedError",
     "StoreError",
     "UnknownNameError",
     "UnreachableError",
@@ -126,6 +128,10 @@ class DataError(HeadraceError):
 
 class StoreError(HeadraceError):
     """A store, registry or directory that cannot be used."""
+
+
+class NotLoadedError(StoreError):
+    """A view has no state that can be read: it was never loaded, or by another definition or layout."""
 
 
 class UnreachableError(StoreError):

@@ -506,8 +506,8 @@ class FeatureStore:
             DataError: The entities lack a join key or request field; neither or both of features and service
                 are given; the timeout is no length of time.
             DefinitionError: Two columns would share a name, or a text is no reference.
-            StoreError: A view was never loaded nor pushed to, no known definition of it made its records, or
-                the code of an on-demand feature is not the code that was applied.
+            NotLoadedError: A view was never loaded nor pushed to, or no known definition made its records.
+            StoreError: The code of an on-demand feature is not the code that was applied.
         """
         question = self._question(
             features,

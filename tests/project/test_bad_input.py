@@ -16,7 +16,7 @@ from headrace.errors import (
     DataError,
     DefinitionError,
     HeadraceError,
-    StoreError,
+    NotLoadedError,
     UnknownNameError,
 )
 from tests.project.market import (
@@ -133,7 +133,7 @@ def test_the_views_loaded_before_a_file_was_missing_stay_loaded(market: Path) ->
         refused(DataError, lambda: store.materialize(end=K + DAY), "other.parquet")
         ends = {str(key): run.end for key, run in store.registry.runs().items()}
         assert ends == {"activity@1": K + DAY, "newest@1": K + DAY}
-        refused(StoreError, lambda: online(store, "zuletzt:price"), "zuletzt@1 has no state yet")
+        refused(NotLoadedError, lambda: online(store, "zuletzt:price"), "zuletzt@1 has no state yet")
 
 
 # --- names ---
@@ -336,5 +336,5 @@ def test_before_apply_and_before_materialize(bare: Path) -> None:
         )
         refused(DefinitionError, store.plan, "features.py")
         store.apply([activity(), newest()])
-        refused(StoreError, lambda: online(store, *FEATURES), "has no state yet", "headrace materialize")
+        refused(NotLoadedError, lambda: online(store, *FEATURES), "has no state yet", "headrace materialize")
     assert state(bare) == []

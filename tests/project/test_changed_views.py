@@ -11,7 +11,7 @@ import headrace as hr
 from headrace import agg
 from headrace.clock import DAY
 from headrace.definitions.loading import load_definitions
-from headrace.errors import DataError, StoreError
+from headrace.errors import DataError, NotLoadedError
 from tests.project.market import (
     FIRST_DAY,
     KEYS,
@@ -143,11 +143,11 @@ def test_what_was_pushed_alone_is_no_answer_where_there_is_a_past_to_load(tmp_pa
     store = project(tmp_path, events(0, 10))
     store.apply([activity(), newest()])
     store.push("clicks", events(10, 12))
-    refused(StoreError, lambda: online(store, *OLD), "activity@1", "never loaded", "materialize")
+    refused(NotLoadedError, lambda: online(store, *OLD), "activity@1", "never loaded", "materialize")
     assert not all(check.ok for check in store.doctor())
     store.apply([activity(AVERAGE, first=[agg.max("most", "price", windows=["1d"])]), newest("kind")])
     store.push("clicks", events(12, 13))
-    refused(StoreError, lambda: online(store, *OLD), "never loaded")
+    refused(NotLoadedError, lambda: online(store, *OLD), "never loaded")
     store.materialize(end=K)
     write(tmp_path / "events.parquet", events(0, 13))
     assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)

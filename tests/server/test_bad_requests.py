@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.server.shop import FEATURES, NOW, USERS, drawn
+from tests.online.test_earlier_layouts import LAYOUTS
+from tests.server.serving import served
+from tests.server.shop import FEATURES, NOW, USERS, drawn, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 GOOD: dict[str, Any] = {"features": ["newest:ad"], "entities": {"user_id": ["u1"]}, "as_of": NOW}
@@ -106,6 +111,26 @@ def test_what_cannot_be_pushed_is_refused(server: httpx.Client, sent: dict[str, 
     answer = server.post("/push", json=sent)
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("layout", [None, "1", "2"])
+def test_a_store_that_holds_no_view_as_it_is_read_now(shop: Path, tmp_path: Path, layout: str | None) -> None:
+    project = shutil.copytree(shop, tmp_path / "shop")
+    with opened(project) as store:
+        online = store.online
+        online.delete([key for key, _ in online.scan(b"")])
+        online.multi_put([] if layout is None else LAYOUTS[layout]("newest@1"))
+    with served(project) as client:
+        answer = client.post("/get-online-features", content=body())
+        assert answer.status_code == 409
+        assert answer.json()["error"] == {
+            "type": "NotLoadedError",
+            "message": "View newest@1 has no state yet: it was never loaded, or by an earlier Headrace.",
+            "asked": "newest@1",
+            "available": [],
+            "remedy": "Run: headrace materialize.",
+        }
+        assert client.get("/ready").status_code == 200
 
 
 ODD: list[Any] = [

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.clock import format_instant
-from headrace.errors import AsOfTooEarly, StoreError
+from headrace.errors import AsOfTooEarly, NotLoadedError
 from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, segment_prefix
@@ -132,7 +132,7 @@ def reading(
 
     Raises:
         AsOfTooEarly: `as_of` is before the state of every entity.
-        StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
+        NotLoadedError: A view was never loaded nor pushed to, or no known definition made its records.
     """
     last = last or LastSeen(each.view for each in asked)
     about, seen = last.about, last.seen
@@ -203,7 +203,7 @@ class _Seen(NamedTuple):
         """What they say.
 
         Raises:
-            StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
+            NotLoadedError: A view was never loaded nor pushed to, or no known definition made its records.
         """
         views = [each.view for each in asked]
         manifest, streams = decode_served(told, views)
@@ -251,8 +251,8 @@ def _places(
 ) -> tuple[ReadableStates, Sequence[bytes]]:
     """What reads a view's records, and what their keys begin with."""
     if loaded.generation < 0 and (asked.batch or not stream.epochs):
-        raise StoreError(
-            f"View {asked.view} has no state yet: it was never loaded.",
+        raise NotLoadedError(
+            f"View {asked.view} has no state yet: it was never loaded, or by an earlier Headrace.",
             asked=asked.view,
             remedy="Run: headrace materialize." if asked.batch else "Push events.",
         )
@@ -279,8 +279,8 @@ def _states(asked: Asked, stored: str) -> ReadableStates:
     return earlier
 
 
-def _unknown_states(asked: Asked) -> StoreError:
-    return StoreError(
+def _unknown_states(asked: Asked) -> NotLoadedError:
+    return NotLoadedError(
         f"The stored state of view {asked.view} is of another definition.",
         asked=asked.view,
         remedy="Run: headrace materialize.",

@@ -136,7 +136,7 @@ class Served:
             DataError: A join key or request field is missing, of another type, or columns differ in length.
             UnknownNameError: A column or context field that nothing asks for.
             AsOfTooEarly: `as_of` is before the state of every entity.
-            StoreError: A view was never loaded nor pushed to, or no known definition of it made its records.
+            NotLoadedError: A view was never loaded nor pushed to, or no known definition made its records.
         """
         given = by_column(entities)
         n = len(next(iter(given.values()))) if given else 1

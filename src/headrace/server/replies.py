@@ -19,6 +19,7 @@ _STATUS = {
     errors.DefinitionError: 422,
     errors.DataError: 422,
     errors.AsOfTooEarly: 422,
+    errors.NotLoadedError: 409,
     errors.StoreError: 503,
     errors.AuthError: 403,
 }
