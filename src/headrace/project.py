@@ -523,7 +523,7 @@ class FeatureStore:
     async def get_online_features_async(
         self, features: Any = None, entities: Any = None, *, entity_rows: Any = None, **more: Any
     ) -> OnlineFeatures:
-        """`get_online_features`, with the same arguments, from an event loop, which goes on meanwhile.
+        """`get_online_features`, with the same arguments, from an event loop, which does not wait for it.
 
         Requests of one turn of the loop ask Redis together. End with `close_async` in the same loop.
         """
@@ -542,14 +542,18 @@ class FeatureStore:
         timeout: float | None = None,
     ) -> Answering:
         """A request, which can be begun as often as it takes."""
+        from headrace.online.serve import by_column
         from headrace.online.serving import Answering
 
         deadline = _until(timeout)
         served = self._names.request(features, service, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
+        given = by_column(entities or {})
         return Answering(
-            lambda: served.answering(entities or {}, context or {}, now, at, deadline), served.runs_functions
+            lambda: served.answering(given, context or {}, now, at, deadline),
+            len(next(iter(given.values()), "")),
+            served.runs_functions,
         )
 
     def served_log(
@@ -586,26 +590,10 @@ class FeatureStore:
         log = self._parts.served_log
         return None if log is None else log.counts
 
-    def runs_functions(
-        self,
-        features: Sequence[str] | FeatureService | None = None,
-        *,
-        service: str | FeatureService | None = None,
-        full_feature_names: bool = False,
-        **_: object,
-    ) -> bool:
-        """Whether `get_online_features` of these would run functions: an event loop should not wait."""
-        return self._names.request(features, service, full=full_feature_names).runs_functions
-
     @property
     def result_cache(self) -> ResultCache:
         """Results of on-demand functions that say `cache`: its `hits`, `misses` and `size` may be watched."""
         return self._names.results
-
-    @property
-    def reads_at_once(self) -> bool:
-        """Whether online reads ask this host alone, so that there is nothing to wait for."""
-        return self._parts.serving.at_once
 
     def check_serving(self) -> None:
         """Find out whether registry and online store answer.

@@ -109,11 +109,11 @@ class Served:
             now: The clock.
             as_of: The instant to answer for; None for the present.
         """
-        return driven(self.answering(entities, context, now, as_of), store)
+        return driven(self.answering(by_column(entities), context, now, as_of), store)
 
     def answering(
         self,
-        entities: Entities,
+        given: Mapping[str, Sequence[Any]],
         context: Mapping[str, Any],
         now: int,
         as_of: int | None,
@@ -122,7 +122,7 @@ class Served:
         """The features of some entities, for those who ask the store themselves.
 
         Args:
-            entities: Join key -> values, or rows; request fields that differ by entity beside them.
+            given: Join key -> values; request fields that differ by entity beside them.
             context: Request fields with one value for all.
             now: The clock.
             as_of: The instant to answer for; None for the present.
@@ -138,7 +138,6 @@ class Served:
             AsOfTooEarly: `as_of` is before the state of every entity.
             NotLoadedError: A view was never loaded nor pushed to, or no known definition made its records.
         """
-        given = by_column(entities)
         n = len(next(iter(given.values()))) if given else 1
         self._check(given, context, n)
         keys = self._keys(given, n)

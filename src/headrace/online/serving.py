@@ -29,15 +29,19 @@ class Answering(NamedTuple):
 
     Attributes:
         begin: Begins to answer it, as often as it is called.
+        entities: How many it asks about.
         runs_functions: Whether functions of the project run: nobody knows how long they take.
     """
 
     begin: Callable[[], Steps]
+    entities: int
     runs_functions: bool
 
 
 MANY = 1_000
 """From how many records on the event loop does not put an answer together itself."""
+FEW = 256
+"""Entities up to which a read of this host takes less than handing it to a thread would delay others."""
 REST = SECOND // 2
 """How long a copy that could not be reached is left alone where there is something to fall back on."""
 _THREADS = 32
@@ -45,13 +49,7 @@ _THREADS = 32
 
 
 class Serving(Protocol):
-    """Answers requests.
-
-    Attributes:
-        at_once: Whether an answer needs nothing but this host: there is nothing to wait for.
-    """
-
-    at_once: bool
+    """Answers requests."""
 
     def check(self) -> None:
         """Ask the store anything.
@@ -111,8 +109,6 @@ class _Threads:
 class EmbeddedServing:
     """From a store of this host, each request from one snapshot."""
 
-    at_once = True
-
     def __init__(self, store: OneHost) -> None:
         """From a store."""
         self._store = store
@@ -131,7 +127,9 @@ class EmbeddedServing:
         """See `Serving`."""
 
     async def answer_async(self, request: Answering) -> OnlineFeatures:
-        """See `Serving`; on a thread of its own."""
+        """See `Serving`; at once, or on a thread where that would keep the loop waiting."""
+        if request.entities <= FEW and not request.runs_functions:
+            return self.answer(request)
         return await self._threads.run(partial(self.answer, request), apart=request.runs_functions)
 
     def answer(self, request: Answering) -> OnlineFeatures:
@@ -142,8 +140,6 @@ class EmbeddedServing:
 
 class CopyServing:
     """From a copy; while that cannot be reached, from the fallback."""
-
-    at_once = False
 
     def __init__(
         self,

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["ask", "check_again", "is_there"]
 
 _LOG = logging.getLogger("headrace.server")
-_AT_ONCE = 256
-"""Entities up to which a read of this host takes less than handing it to a thread would delay others."""
 
 
 async def ask(store: FeatureStore, asked: OnlineQuestion, seconds: float | None) -> OnlineFeatures:
@@ -30,10 +28,7 @@ async def ask(store: FeatureStore, asked: OnlineQuestion, seconds: float | None)
     Raises:
         HeadraceError: As `FeatureStore.get_online_features` does.
     """
-    arguments = asked.arguments()
-    if store.reads_at_once and asked.many <= _AT_ONCE and not store.runs_functions(**arguments):
-        return store.get_online_features(**arguments, timeout=seconds)
-    answer = await store.get_online_features_async(**arguments, timeout=seconds)
+    answer = await store.get_online_features_async(**asked.arguments(), timeout=seconds)
     for each in answer.overran:
         _LOG.warning("%s was running at the deadline; it took %.1f ms.", each.function, each.took / 1_000)
     return answer
