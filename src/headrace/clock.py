@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from functools import lru_cache
 from typing import Protocol
 
 from headrace.errors import DataError
@@ -123,10 +124,17 @@ def instant(value: int | str | dt.datetime | dt.date) -> int:
 
 def format_instant(at: int) -> str:
     """The instant as RFC 3339 UTC, with as many fraction digits (0, 3 or 6) as it needs."""
+    seconds, fraction = divmod(at, SECOND)
     try:
-        moment = _EPOCH + dt.timedelta(microseconds=at)
+        whole = _whole_seconds(seconds)
     except OverflowError:
         return f"{at}us"
-    fraction = at % SECOND
-    spec = "seconds" if fraction == 0 else "milliseconds" if fraction % 1_000 == 0 else "microseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+    if fraction == 0:
+        return f"{whole}Z"
+    return f"{whole}.{fraction // 1_000:03d}Z" if fraction % 1_000 == 0 else f"{whole}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=256)
+def _whole_seconds(at: int) -> str:
+    """A second as RFC 3339 without its zone; most of those asked for are the present one."""
+    return (_EPOCH + dt.timedelta(seconds=at)).replace(tzinfo=None).isoformat()

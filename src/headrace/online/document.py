@@ -146,7 +146,7 @@ def _written_at_once(block: _Block, alike: Alike, reasons: _Reasons) -> list[byt
     columns = written[2:-2].split(b"],[")  # no number has a bracket in it
     pieces: list[bytes] = []
     first = 0
-    for place in [place for place, column in enumerate(columns) if _N in column]:
+    for place in [place for place, column in enumerate(columns) if _N in column] if _N in written else ():
         values, field = alike.values[place], block.fields[place]
         own = alike.status_of(values)
         if columns[place].count(b"null") > values.count(None):
