@@ -72,15 +72,16 @@ def experiments(size: Size) -> tuple[Experiment, ...]:
             rounds=2,
             note=(
                 "The generator, the server and, where there is one, Redis share the machine's cores: "
-                "throughput is a lower bound, processor time is the server's own. Feast runs with its "
-                "own settings, but its worker is not replaced after a thousand requests. 1 x 50 after two rounds, "
-                "2026-11-23: of its processor time 46 us are the bare server's, 160 are Headrace's own in a "
-                "loop without a network (60 until the values are there, 45 to write 5.8 KB of JSON, 40 for "
-                "the request's way in and out), and about 70 are lost between: what a loop finds in the "
-                "processor's caches a server that reads and writes sockets does not. Some 150 calls of "
-                "Python make them up, none above 7 us. An application that only decodes the request, gets "
-                "one record from LMDB and writes the same JSON by hand, with no status, instant or version "
-                "looked at, took 77 us, 61 % of the bare server's requests: the most that Python leaves."
+                "throughput is a lower bound, processor time is the server's own. Feast runs with its own"
+                " settings, but its worker is not replaced after a thousand requests. 1 x 50 after two "
+                "rounds, 2026-11-23: of its processor time 46 us are the bare server's, 160 are "
+                "Headrace's own in a loop without a network (60 until the values are there, 45 to write "
+                "5.8 KB of JSON, 40 for the request's way in and out), and about 70 are lost between: "
+                "what a loop finds in the processor's caches a server that reads and writes sockets does "
+                "not. Some 150 calls of Python make them up, none above 7 us. An application that only "
+                "decodes the request, gets one record from LMDB and writes the same JSON by hand, with no"
+                " status, instant or version looked at, took 77 us, 61 % of the bare server's requests: "
+                "the most that Python leaves."
             ),
         ),
     )
