@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from headrace.definitions.loading import load_definitions
-from headrace.wiring import open_catalog, open_engine, open_keeper, open_online, open_serving
+from headrace.wiring import copy_behind, open_catalog, open_engine, open_keeper, open_online, open_serving
 
 if TYPE_CHECKING:
     from headrace.clock import Clock
@@ -78,6 +78,10 @@ class Parts:
     def keeper(self) -> Keeper | None:
         """What keeps the copy that is served from current; None where there is none."""
         return open_keeper(self.settings, lambda: self.online)
+
+    def copy_behind(self) -> int | None:
+        """How many records wait to be copied to what is served; None where none are, from this host."""
+        return copy_behind(self.settings, lambda: self.online)
 
     @cached_property
     def names(self) -> Resolution:

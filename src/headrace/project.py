@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from headrace.retrieval.settle import Settled
     from headrace.retrieval.validation import Failure
     from headrace.schema import Schema
+    from headrace.telemetry import Histogram
     from headrace.testing.feature_tests.outcome import Report
 
 __all__ = ["FeatureStore"]
@@ -594,6 +595,15 @@ class FeatureStore:
     def result_cache(self) -> ResultCache:
         """Results of on-demand functions that say `cache`: its `hits`, `misses` and `size` may be watched."""
         return self._names.results
+
+    @property
+    def store_waits(self) -> Histogram:
+        """How long this process has waited for each look into the store that requests are answered from."""
+        return self._parts.serving.waits
+
+    def copy_behind(self) -> int | None:
+        """How many records wait to be copied to what is served; None where none are, from this host."""
+        return self._parts.copy_behind()
 
     def check_serving(self) -> None:
         """Find out whether registry and online store answer.

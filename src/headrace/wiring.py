@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from headrace.config import path_of, without_password
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from headrace.clock import Clock
     from headrace.config import Settings
+    from headrace.online.copying import CopiedStore
     from headrace.online.keeping import Keeper
     from headrace.online.serving import Serving
     from headrace.ports.catalog import Catalog
@@ -97,20 +99,34 @@ def open_keeper(settings: Settings, online: Callable[[], OneHost]) -> Keeper | N
         settings: The project's.
         online: Opens what is written to.
     """
-    from headrace.online.copying import CopiedStore
     from headrace.online.keeping import Keeper
     from headrace.stores.turn import Turn
 
     path = path_of(settings.online.embedded)
     if _kind(settings.online.url) == "lmdb" or path is None:
         return None
+    return Keeper(partial(_copied, online), Turn(path / "keeping.lock").if_free)
 
-    def copied() -> CopiedStore:
-        store = online()
-        assert isinstance(store, CopiedStore)  # noqa: S101 - the URL says so
-        return store
 
-    return Keeper(copied, Turn(path / "keeping.lock").if_free)
+def copy_behind(settings: Settings, online: Callable[[], OneHost]) -> int | None:
+    """How many records wait to be copied; None where there is no copy, or no embedded store on this host.
+
+    Args:
+        settings: The project's.
+        online: Opens what is written to.
+    """
+    path = path_of(settings.online.embedded)
+    if _kind(settings.online.url) == "lmdb" or path is None or not path.is_dir():
+        return None
+    return _copied(online).behind()
+
+
+def _copied(online: Callable[[], OneHost]) -> CopiedStore:
+    from headrace.online.copying import CopiedStore
+
+    store = online()
+    assert isinstance(store, CopiedStore)  # noqa: S101 - the URL says so
+    return store
 
 
 def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]) -> Serving:

@@ -247,10 +247,12 @@ def test_a_deleted_key_is_refused_without_a_restart(guarded: Guarded) -> None:
 def test_request_ids_are_taken_over_if_sane(guarded: Guarded) -> None:
     get = guarded.client.get
     assert get("/health", headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
+    made = set()
     for odd in ("a b", "<script>", "x" * 65, "hr_secret"):
-        assert re.fullmatch(
-            "[0-9a-f]{16}", get("/health", headers={"x-request-id": odd}).headers["x-request-id"]
-        )
+        own = get("/health", headers={"x-request-id": odd}).headers["x-request-id"]
+        assert re.fullmatch("[0-9a-f]{12}-[0-9a-f]+", own)
+        made.add(own)
+    assert len(made) == 4
 
 
 def test_rates_let_through_what_they_say() -> None:

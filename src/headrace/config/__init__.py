@@ -42,6 +42,10 @@
     rate = 500                    # default: any; requests a second of one caller
     cors = ["https://ads.example.com"]          # default: none; whose web pages may ask
     audit = ".headrace/audit.jsonl"             # default; who wrote what
+    look_at_every = 64            # default; of so many answers one is looked at for metrics of its values
+    messages = "json"             # default: "text"; the form of what the server says on its error stream
+    tell_requests = true          # default: false; whether it says a line for each request
+    traces = true                 # default: false; whether spans go to an OpenTelemetry collector
 
 `project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
 `HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the

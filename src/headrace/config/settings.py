@@ -98,6 +98,10 @@ class Serving:
         rate: Requests a second that one caller may make; None for any number.
         cors: Origins whose pages may ask.
         audit: The file that says who wrote what.
+        look_at_every: Of so many answers one is looked at for the metrics of its values.
+        messages: The form of what the server says on its error stream: "text" or "json".
+        tell_requests: Whether it says a line for each request.
+        traces: Whether it sends spans to an OpenTelemetry collector.
     """
 
     max_body: int = 4_000_000
@@ -116,6 +120,10 @@ class Serving:
     rate: float | None = None
     cors: tuple[str, ...] = ()
     audit: str = ".headrace/audit.jsonl"
+    look_at_every: int = 64
+    messages: str = "text"
+    tell_requests: bool = False
+    traces: bool = False
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,21 @@ def engine(value: Any) -> str:
     return str(value)
 
 
+def messages(value: Any) -> str:
+    """The form of log messages."""
+    if value not in {"text", "json"}:
+        raise ValueError('is "text" or "json"')
+    return str(value)
+
+
+def switch(value: Any) -> bool:
+    """Yes or no."""
+    found = str(value).strip().lower()
+    if found not in {"true", "false"}:
+        raise ValueError("is true or false")
+    return found == "true"
+
+
 def count(value: Any) -> int:
     """A number of things, from a number or a text."""
     if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}", str(value).strip()):

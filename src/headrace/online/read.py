@@ -101,15 +101,18 @@ def read(store: Reader, asked: Sequence[Asked], now: int, as_of: int | None = No
         now: The clock.
         as_of: The instant to answer for.
     """
-    return driven(reading(asked, now, as_of), store)
+    return driven(reading(asked, now, as_of), store.multi_get)
 
 
-def driven(steps: Generator[Sequence[bytes], Sequence[bytes | None], Got], store: Reader) -> Got:
-    """What a read returns, driven over a store."""
+def driven(
+    steps: Generator[Sequence[bytes], Sequence[bytes | None], Got],
+    look: Callable[[Sequence[bytes]], Sequence[bytes | None]],
+) -> Got:
+    """What a read returns, whose keys are looked up by a function."""
     try:
         keys = next(steps)
         while True:
-            keys = steps.send(store.multi_get(keys))
+            keys = steps.send(look(keys))
     except StopIteration as done:
         got: Got = done.value
         return got

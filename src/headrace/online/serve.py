@@ -109,7 +109,7 @@ class Served:
             now: The clock.
             as_of: The instant to answer for; None for the present.
         """
-        return driven(self.answering(by_column(entities), context, now, as_of), store)
+        return driven(self.answering(by_column(entities), context, now, as_of), store.multi_get)
 
     def answering(
         self,

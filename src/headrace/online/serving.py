@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from headrace.clock import SECOND
 from headrace.errors import UnreachableError
 from headrace.online.answer import OnlineFeatures
 from headrace.online.read import driven
+from headrace.telemetry import SECONDS, Histogram, span
 
 if TYPE_CHECKING:
     from headrace.clock import Clock
@@ -48,8 +51,30 @@ _THREADS = 32
 """How many requests that run functions are answered at a time; the others wait for their turn."""
 
 
+Look = Callable[[Sequence[bytes]], "Sequence[bytes | None]"]
+
+
+def _timed(look: Look, waits: Histogram) -> Look:
+    """A look into a store, timed."""
+
+    def timed(keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        began = perf_counter()
+        with span("store read"):
+            values = look(keys)
+        waits.add(perf_counter() - began)
+        return values
+
+    return timed
+
+
 class Serving(Protocol):
-    """Answers requests."""
+    """Answers requests.
+
+    Attributes:
+        waits: How long each look into a store took, seconds.
+    """
+
+    waits: Histogram
 
     def check(self) -> None:
         """Ask the store anything.
@@ -98,7 +123,8 @@ class _Threads:
             apart: Whether functions of the project run in it.
         """
         if apart:
-            return await asyncio.get_running_loop().run_in_executor(self._of_functions, work)
+            within = partial(copy_context().run, work)  # so that its logs and spans know of the request
+            return await asyncio.get_running_loop().run_in_executor(self._of_functions, within)
         return await asyncio.to_thread(work)
 
     def close(self) -> None:
@@ -111,6 +137,7 @@ class EmbeddedServing:
 
     def __init__(self, store: OneHost) -> None:
         """From a store."""
+        self.waits = Histogram(SECONDS)
         self._store = store
         self._threads = _Threads()
 
@@ -135,7 +162,7 @@ class EmbeddedServing:
     def answer(self, request: Answering) -> OnlineFeatures:
         """See `Serving`."""
         with self._store.snapshot() as snapshot:
-            return driven(request.begin(), snapshot)
+            return driven(request.begin(), _timed(snapshot.multi_get, self.waits))
 
 
 class CopyServing:
@@ -156,7 +183,9 @@ class CopyServing:
             clock: Tells when a copy that could not be reached is asked again.
             fallback: What answers meanwhile; None for nothing.
         """
+        self.waits = Histogram(SECONDS) if fallback is None else fallback.waits
         self._copy = copy
+        self._look = _timed(copy.multi_get, self.waits)
         self._open = reads
         self._reads: tuple[asyncio.AbstractEventLoop, AsyncReader] | None = None
         self._clock = clock
@@ -183,10 +212,10 @@ class CopyServing:
     def answer(self, request: Answering) -> OnlineFeatures:
         """See `Serving`. A request that the copy breaks off begins anew: it is answered by one store."""
         if self._fallback is None:
-            return driven(request.begin(), self._copy)
+            return driven(request.begin(), self._look)
         if self._clock.now() >= self._resting_until:
             try:
-                return driven(request.begin(), self._copy)
+                return driven(request.begin(), self._look)
             except UnreachableError:
                 self._resting_until = self._clock.now() + REST
         return self._fallback.answer(request)
@@ -214,7 +243,10 @@ class CopyServing:
         apart = request.runs_functions
         keys = next(steps)
         while True:
-            values = await reads.multi_get(keys)
+            began = perf_counter()
+            with span("store read"):
+                values = await reads.multi_get(keys)
+            self.waits.add(perf_counter() - began)
             step = partial(_sent, steps, values)
             told = await self._threads.run(step, apart=apart) if apart or len(keys) > MANY else step()
             if isinstance(told, OnlineFeatures):

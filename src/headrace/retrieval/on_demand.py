@@ -13,6 +13,7 @@ import pyarrow as pa
 from headrace.kernel.columns import INVALID, NULL_VALUE, PRESENT, ArrowColumn, Column, reason_of
 from headrace.retrieval.calling import compute_row
 from headrace.retrieval.deadline import DEADLINE
+from headrace.telemetry import span
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def run_functions(
             call = _apart(function, arrays, t, deadline, isolated)
         else:
             call = _here(function, t, deadline)
-        column = _run(function, values, t, failed, call, recall)
+        with span(f"function {function.name}"):
+            column = _run(function, values, t, failed, call, recall)
         done[own] = judges[own].judge(column) if own in judges else column
     asked = (member.reference for member in plan.members if member.view < 0)
     return {each.name: done[str(each)] for each in asked}

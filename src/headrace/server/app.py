@@ -22,10 +22,12 @@ from headrace.server.callers import check_service
 from headrace.server.edge import Endpoint, Incoming
 from headrace.server.encoding import ARROW, wants_arrow
 from headrace.server.guard import guarded
+from headrace.server.messages import speak
 from headrace.server.metrics import Metrics
 from headrace.server.openapi import openapi
 from headrace.server.questions import online_question, push_question, timeout_of
 from headrace.server.replies import RefusedError, Reply, json_reply, refusal
+from headrace.server.traces import Traces
 from headrace.server.tracks import Tracked
 
 if TYPE_CHECKING:
@@ -68,7 +70,10 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
         HeadraceError: Its settings cannot be used.
     """
     store = FeatureStore(project)
-    metrics = Metrics(counted, SystemClock())
+    serving = store.settings.serving
+    speak(serving.messages, tell_requests=serving.tell_requests)
+    traces = Traces() if serving.traces else None
+    metrics = Metrics(counted, SystemClock(), store, serving.look_at_every)
     answers = Answers(store, metrics)
 
     @asynccontextmanager
@@ -81,6 +86,8 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
         finally:
             await store.close_async()
             store.close()
+            if traces is not None:
+                traces.close()
 
     endpoints = answers.endpoints()
     routes = [Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()]
@@ -100,7 +107,8 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
     rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: not_served})
     app = Application(endpoints, rest)
     guard = guarded(app, store.settings, SystemClock(), workers)
-    return Tracked(guard, metrics, [path for _, path in endpoints])
+    paths = [path for _, path in endpoints]
+    return Tracked(guard, metrics, paths, None if traces is None else traces.request)
 
 
 class Answers:
@@ -131,6 +139,7 @@ class Answers:
         check_service(asked.feature_service if not asked.features else None)
         self._metrics.asked(asked.many)
         answer = await ask(self._store, asked, timeout_of(incoming.headers))
+        self._metrics.served(answer)
         if wants_arrow(incoming.headers):
             return Reply(answer.to_stream(), content_type=ARROW)
         return Reply(answer.to_json())
@@ -156,7 +165,9 @@ class Answers:
 
     async def metrics(self, _: Incoming) -> Reply:
         """`GET /metrics`: what all workers counted."""
-        return Reply(self._metrics.text(), 200, b"text/plain; version=0.0.4; charset=utf-8")
+        self._metrics.write()
+        text = await asyncio.to_thread(self._metrics.text)
+        return Reply(text, 200, b"text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(self, _: Incoming) -> Reply:
         """`GET /openapi.json`: what the server takes and answers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from contextvars import ContextVar
+from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,19 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from headrace.server.metrics import Metrics
+    from headrace.server.traces import RequestSpans
 
-__all__ = ["Tracked", "id_from", "request_id"]
+__all__ = ["ABOUT", "REQUESTS", "Tracked", "id_from", "request_id"]
+
+REQUESTS = logging.getLogger("headrace.requests")
+"""Hears a line for each request, where the settings say `tell_requests`: nothing of what was asked."""
+ABOUT = "about"
+"""What a record of it has besides its message."""
 
 _SANE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_PROCESS = secrets.token_hex(6)
+_NUMBERS = count()
 
 _tracked: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that is being answered."""
@@ -33,23 +44,27 @@ def id_from(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _SANE.fullmatch(value) and not value.startswith(b"hr_"):
             return value.decode()
-    return secrets.token_hex(8)
+    return f"{_PROCESS}-{next(_NUMBERS):x}"
 
 
 class Tracked:
     """ASGI middleware: every request has an id, its answer says it, and it is counted."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, endpoints: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, endpoints: Collection[str], spans: RequestSpans | None = None
+    ) -> None:
         """Around an application.
 
         Args:
             app: The application.
             metrics: Counts requests.
             endpoints: The addresses counted by name; whatever else is asked for counts as `other`.
+            spans: Makes the span of a request; None where nobody traces.
         """
         self._app = app
         self._metrics = metrics
         self._endpoints = frozenset(endpoints)
+        self._spans = spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on under its id."""
@@ -58,7 +73,9 @@ class Tracked:
             return
         this = id_from(scope["headers"])
         token = _tracked.set(this)
+        endpoint = scope["path"] if scope["path"] in self._endpoints else "other"
         began, status = perf_counter(), 0
+        self._metrics.began()
 
         async def answered(message: Message) -> None:
             nonlocal status
@@ -68,9 +85,20 @@ class Tracked:
             await send(message)
 
         try:
-            await self._app(scope, receive, answered)
+            if self._spans is None:
+                await self._app(scope, receive, answered)
+            else:
+                with self._spans(scope["method"], endpoint, scope["headers"]) as span:
+                    await self._app(scope, receive, answered)
+                    span.set_attributes({"http.response.status_code": status, "headrace.request_id": this})
         finally:
+            took = perf_counter() - began
+            self._metrics.answered(endpoint, status, took)
+            if REQUESTS.isEnabledFor(logging.INFO):
+                _tell(scope["method"], endpoint, status, took)
             _tracked.reset(token)
-            path = scope["path"]
-            endpoint = path if path in self._endpoints else "other"
-            self._metrics.answered(endpoint, status, perf_counter() - began)
+
+
+def _tell(method: str, endpoint: str, status: int, seconds: float) -> None:
+    about = {"method": method, "endpoint": endpoint, "status": status, "ms": round(seconds * 1_000, 3)}
+    REQUESTS.info("%s %s %s", method, endpoint, status, extra={ABOUT: about})
