@@ -27,7 +27,7 @@ from headrace.kernel.columns import (
     HeldColumns,
     reason_of,
 )
-from headrace.online.document import INFINITE, AnswerForm, wire_value
+from headrace.online.document import INFINITE, NO_TIME, AnswerForm, wire_value
 from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures
 from headrace.retrieval.plan import Member
 from headrace.schema import Type, parse_type
@@ -99,7 +99,7 @@ def slow(column: ArrowColumn) -> dict[str, Any]:
     for row, value in enumerate(values):
         if isinstance(value, float) and not math.isfinite(value):
             statuses[row] = "INVALID" if math.isinf(value) else "NULL_VALUE"
-    times = [None if at == FOREVER_AGO else format_instant(at) for at in column.newest.tolist()]
+    times = [NO_TIME if at == FOREVER_AGO else format_instant(at) for at in column.newest.tolist()]
     return {"values": [wire_value(v) for v in values], "statuses": statuses, "event_timestamps": times}
 
 
@@ -140,7 +140,7 @@ def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str
 )
 def test_entities_are_written_as_they_were_asked(asked: Any, written: list[Any]) -> None:
     text = AnswerForm(()).write({"user_id": asked}, [], "2026-03-01T00:00:00Z")
-    nothing, there = [None] * len(written), ["PRESENT"] * len(written)
+    nothing, there = [NO_TIME] * len(written), ["PRESENT"] * len(written)
     (result,) = msgspec.json.decode(text)["results"]
     assert result == {"values": written, "statuses": there, "event_timestamps": nothing}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace.errors import HeadraceError
+from headrace.online.document import NO_TIME
 from tests.server.shop import NOW, drawn
 
 if TYPE_CHECKING:
@@ -50,16 +51,16 @@ def test_an_answer_is_columns_entities_first(server: httpx.Client) -> None:
     assert answer.json() == {
         "metadata": {"feature_names": ["user_id", "clicks_7d", "fee"], "as_of": "2026-03-13T00:00:00Z"},
         "results": [
-            {"values": ["u1", "nobody"], "statuses": ["PRESENT"] * 2, "event_timestamps": [None] * 2},
+            {"values": ["u1", "nobody"], "statuses": ["PRESENT"] * 2, "event_timestamps": [NO_TIME] * 2},
             {
                 "values": [10, 0],
                 "statuses": ["PRESENT", "PRESENT"],
-                "event_timestamps": ["2026-03-12T21:00:00Z", None],
+                "event_timestamps": ["2026-03-12T21:00:00Z", "1970-01-01T00:00:00Z"],
             },
             {
                 "values": ["42.7500", None],
                 "statuses": ["PRESENT", "NOT_FOUND"],
-                "event_timestamps": ["2026-03-12T21:00:00Z", None],
+                "event_timestamps": ["2026-03-12T21:00:00Z", "1970-01-01T00:00:00Z"],
             },
         ],
     }

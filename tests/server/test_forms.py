@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.clock import format_instant, instant
-from headrace.online.document import wire_value
+from headrace.online.document import NO_TIME, wire_value
 from headrace.server.encoding import ARROW, takes
 from tests.server.shop import NOW, USERS, drawn
 
@@ -31,7 +31,7 @@ def result(table: pa.Table, name: str) -> dict[str, Any]:
     return {
         "values": [wire_value(value) for value in table[name].to_pylist(maps_as_pydicts="strict")],
         "statuses": [known[each[place]] for each in table["__status"].to_pylist()],
-        "event_timestamps": [None if at is None else format_instant(instant(at)) for at in times],
+        "event_timestamps": [NO_TIME if at is None else format_instant(instant(at)) for at in times],
     }
 
 

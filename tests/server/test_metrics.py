@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.clock import HOUR, FixedClock, instant
+from headrace.online.document import NO_TIME
 from headrace.server.metrics import Metrics
 from tests.server.serving import served
 from tests.server.shop import NOW, build, click, opened
@@ -135,7 +136,7 @@ def test_values_served_are_counted_by_view_and_status_and_their_ages(shop: Path,
 def ages(answer: dict[str, Any], column: str) -> float:
     """How many hours old its values are, added up."""
     times = answer["results"][answer["metadata"]["feature_names"].index(column)]["event_timestamps"]
-    return sum((NOW - instant(at)) / HOUR for at in times if at is not None)
+    return sum((NOW - instant(at)) / HOUR for at in times if at != NO_TIME)
 
 
 def test_only_some_answers_are_looked_at(shop: Path, tmp_path: Path) -> None:

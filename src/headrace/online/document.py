@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from headrace.retrieval.plan import Member
     from headrace.schema import Type
 
-__all__ = ["INFINITE", "AnswerForm", "wire_value"]
+__all__ = ["INFINITE", "NO_TIME", "AnswerForm", "wire_value"]
+
+NO_TIME = "1970-01-01T00:00:00Z"
+"""The time of what has none: Feast's models take a text for each."""
 
 INFINITE = "the value is infinite"
 """Why a double that JSON cannot hold is INVALID."""
@@ -39,6 +42,7 @@ _AS_THEY_ARE = frozenset({"string", "int64", "double", "bool", "decimal", "times
 """Types whose values msgspec writes as the contract has them."""
 _NUMBERS = frozenset({"int64", "double", "bool"})
 _BEGIN = b',{"values":'
+_NO_TIME = _ENCODE(NO_TIME)
 _N = ord("n")
 """In columns of numbers only null has one."""
 _PLAIN = {str, int, bool, NoneType}
@@ -198,7 +202,7 @@ def _given(values: Sequence[Any]) -> tuple[bytes, ...]:
     """An entity column as it was asked, in pieces: all of it is there, and has no time."""
     n = len(values)
     plain = values if _PLAIN.issuperset(map(type, values)) else [wire_value(value) for value in values]
-    statuses, times = b",".join([_NAMES[PRESENT]] * n), b",".join([b"null"] * n)
+    statuses, times = b",".join([_NAMES[PRESENT]] * n), b",".join([_NO_TIME] * n)
     tail = b',"statuses":[%b],"event_timestamps":[%b]}' % (statuses, times)
     return _BEGIN, _ENCODE(list(plain)), tail
 
@@ -221,7 +225,7 @@ def _statuses(codes: bytes) -> bytes:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _time(at: int) -> bytes:
-    return b"null" if at == FOREVER_AGO else b'"' + format_instant(at).encode() + b'"'
+    return _NO_TIME if at == FOREVER_AGO else b'"' + format_instant(at).encode() + b'"'
 
 
 def _status_of_doubles(values: Sequence[float | None], status: Array) -> tuple[Array, str]:

@@ -141,7 +141,7 @@ _ANSWER = {
                 "properties": {
                     "values": {"type": "array"},
                     "statuses": {"type": "array", "items": {"enum": list(STATUS_NAMES)}},
-                    "event_timestamps": {"type": "array", "items": {"type": ["string", "null"]}},
+                    "event_timestamps": {"type": "array", "items": {"type": "string"}},
                 },
             },
         },
