@@ -51,18 +51,19 @@ def test_redis_answers_as_the_embedded_store_does(
 
 
 def test_a_request_is_one_round_trip(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    get = RedisStore.multi_get
+
+    def counted(self: RedisStore, keys: Sequence[bytes]) -> list[bytes | None]:
+        asked.append(len(keys))
+        return get(self, keys)
+
+    monkeypatch.setattr(RedisStore, "multi_get", counted)
     with with_redis(tmp_path / "market", redis_url) as store:
         store.apply([activity(), newest()])
         store.materialize(end=K)
         online(store, *FEATURES)
-        asked: list[int] = []
-        get = RedisStore.multi_get
-
-        def counted(self: RedisStore, keys: Sequence[bytes]) -> list[bytes | None]:
-            asked.append(len(keys))
-            return get(self, keys)
-
-        monkeypatch.setattr(RedisStore, "multi_get", counted)
+        asked.clear()
         online(store, *FEATURES)
         assert len(asked) == 1, "two views, four entities"
 
