@@ -13,6 +13,8 @@ from headrace import agg
 from headrace.testing.generate import MOST_EVENTS, Case, cases, dimensions, window_kind
 from headrace.testing.nasty import CONDITIONS
 
+pytestmark = pytest.mark.xdist_group("drawn")  # a thousand cases take a minute: one process draws them
+
 WITHOUT_KEY = {
     "active_days", "active_hours", "distinct", "entropy", "first_k", "histogram", "last_distinct_k", "last_k",
     "mode", "quantile", "sessions", "streak", "top_k",
