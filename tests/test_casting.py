@@ -52,6 +52,8 @@ def cast(column: pa.Array, of: str) -> list[object]:
         (pa.array([dt.datetime(2026, 1, 1)]), "date", [dt.date(2026, 1, 1)]),  # noqa: DTZ001
         (pa.array(["a"]), "binary", [b"a"]),
         (pa.array(["1.50", "2"]), "decimal(12,4)", [Decimal("1.5000"), Decimal("2.0000")]),
+        (pa.array([2, None, -3]), "decimal(12,4)", [Decimal("2.0000"), None, Decimal("-3.0000")]),
+        (pa.array([9], pa.uint64()), "decimal(1,0)", [Decimal(9)]),
         (pa.array([["a", None], None], pa.list_(pa.large_string())), "list<string>", [["a", None], None]),
         (
             pa.array(["2026-01-01T02:00:00+02:00", None]),
@@ -111,6 +113,7 @@ def test_the_first_row_that_does_not_fit_is_named(before: int, after: int, piece
         (pa.array([0, 2**63], pa.uint64()), "int64", 1),
         (pa.array([b"a", b"\xff"]), "string", 1),
         (pa.array(["1.5", "1.23456"]), "decimal(12,4)", 1),
+        (pa.array([1, 10**8]), "decimal(12,4)", 1),
         (pa.array(["2026-01-01", "soon"]), "date", 1),
     ],
 )

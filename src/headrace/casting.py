@@ -71,8 +71,11 @@ def cast_column(column: Column, of: Type, what: str) -> pyarrow.ChunkedArray:
     if of.name == "timestamp":
         return _as_timestamps(flat, of, what)
 
+    through = pyarrow.decimal128(38, 0) if family == "integer" and of.name == "decimal" else None
+
     def cast(part: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-        return part.cast(of.arrow())
+        # Arrow wants room for every integer of the type; only those that are there have to fit.
+        return (part if through is None else part.cast(through)).cast(of.arrow())
 
     whole = _cast_or_say(flat, cast, str(of), what)
     return compute.add(_without_nan(whole), 0.0) if of.name == "double" else whole
