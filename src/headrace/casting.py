@@ -59,13 +59,9 @@ def cast_column(column: Column, of: Type, what: str) -> pyarrow.ChunkedArray:
     family = _family(flat.type)
     if family == "null":
         return flat.cast(of.arrow())
-    if family not in _ACCEPTS[of.name]:
-        raise DataError(
-            f"{what} is {of} and cannot be made from {flat.type} without doubt.",
-            asked=flat.type,
-            available=sorted(_ACCEPTS[of.name]),
-            remedy=f"Cast the column to {of} yourself.",
-        )
+    _check_family(flat.type, of, what)
+    if family == "list":
+        return _cast_or_say(flat, lambda part: _as_lists(part, of, what), str(of), what)
     if family == "float":
         flat = _without_nan(flat)
     if of.name == "timestamp":
@@ -79,6 +75,34 @@ def cast_column(column: Column, of: Type, what: str) -> pyarrow.ChunkedArray:
 
     whole = _cast_or_say(flat, cast, str(of), what)
     return compute.add(_without_nan(whole), 0.0) if of.name == "double" else whole
+
+
+def _check_family(given: pyarrow.DataType, of: Type, what: str) -> None:
+    """Refuse a type, of a column or of its lists' items, that leaves doubt."""
+    if pyarrow.types.is_dictionary(given) or pyarrow.types.is_run_end_encoded(given):
+        given = given.value_type
+    family = _family(given)
+    if family == "null":
+        return
+    if family not in _ACCEPTS[of.name]:
+        raise DataError(
+            f"{what} is {of} and cannot be made from {given} without doubt.",
+            asked=given,
+            available=sorted(_ACCEPTS[of.name]),
+            remedy=f"Cast the column to {of} yourself.",
+        )
+    if family == "list":
+        _check_family(given.value_type, of.items[0], f"{what}, by item,")
+
+
+def _as_lists(column: pyarrow.ChunkedArray, of: Type, what: str) -> pyarrow.ChunkedArray:
+    """Lists whose items are cast as a column's values are."""
+    lengths = compute.fill_null(compute.list_value_length(column), 0).to_numpy()
+    offsets = numpy.concatenate(([0], numpy.cumsum(lengths)))
+    items = cast_column(compute.list_flatten(column), of.items[0], what).combine_chunks()
+    missing = pyarrow.array(column.is_null().to_numpy())
+    lists = pyarrow.ListArray.from_arrays(pyarrow.array(offsets, pyarrow.int32()), items, mask=missing)
+    return pyarrow.chunked_array([lists.cast(of.arrow())])
 
 
 def instants(column: Column, what: str) -> Instants:
@@ -182,13 +206,13 @@ def _cast_or_say(
     """The cast column, or an error that names the first row it fails on."""
     try:
         return cast(column)
-    except pyarrow.ArrowException:
+    except (pyarrow.ArrowException, DataError):
         low, high = 0, len(column)  # the first failing row is in [low, high)
         while high - low > 1:
             middle = (low + high) // 2
             try:
                 cast(column.slice(low, middle - low))
-            except pyarrow.ArrowException:
+            except (pyarrow.ArrowException, DataError):
                 high = middle
             else:
                 low = middle
