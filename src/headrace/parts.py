@@ -6,6 +6,8 @@ import getpass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from headrace.clock import MonotonicClock
+from headrace.current import Current
 from headrace.definitions.loading import load_definitions
 from headrace.wiring import copy_behind, open_catalog, open_engine, open_keeper, open_online, open_serving
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.registry.registry import Registry
     from headrace.resolution import Resolution
     from headrace.retrieval.isolated import IsolatedFunctions
+    from headrace.retrieval.result_cache import ResultCache
     from headrace.training import TrainingSets
 
 __all__ = ["Parts"]
@@ -84,12 +87,27 @@ class Parts:
         return copy_behind(self.settings, lambda: self.online)
 
     @cached_property
+    def current(self) -> Current:
+        """What names stand for by what the registry says now."""
+        return Current(lambda: self.registry, self._resolution)
+
+    @property
     def names(self) -> Resolution:
-        """What names stand for."""
+        """What names stand for at this moment."""
+        return self.current.now()
+
+    def _resolution(self, counter: int) -> Resolution:
         from headrace.resolution import Resolution
 
-        zone = self.settings.project.timezone
-        return Resolution(self.registry, zone, self.definitions, self.served_log, self.isolated)
+        zone, log = self.settings.project.timezone, self.served_log
+        return Resolution(self.registry, counter, zone, self.definitions, log, self.isolated, self.results)
+
+    @cached_property
+    def results(self) -> ResultCache:
+        """What functions returned that say `cache`."""
+        from headrace.retrieval.result_cache import ResultCache
+
+        return ResultCache(MonotonicClock())
 
     @cached_property
     def isolated(self) -> IsolatedFunctions:

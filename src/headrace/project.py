@@ -167,7 +167,7 @@ class FeatureStore:
         )
         if given is not None:
             self._parts.give(given)
-        self._names.forget()
+        self._parts.current.forget()
         return applied
 
     def list_features(
@@ -393,6 +393,13 @@ class FeatureStore:
         keeper = self._parts.keeper
         return nullcontext() if keeper is None else keeper.running()
 
+    def watching_registry(self) -> AbstractContextManager[None]:
+        """While the block runs, requests never look at the registry: its changes are made ready beside them.
+
+        A registry that cannot be read meanwhile does not keep them from being answered, by what it said.
+        """
+        return self._parts.current.watching()
+
     def push(self, source: str, rows: Any) -> Pushed:
         """Add events to a source's stream; when this returns they are durable and visible.
 
@@ -547,7 +554,7 @@ class FeatureStore:
         from headrace.online.serving import Answering
 
         deadline = _until(timeout)
-        served = self._names.request(features, service, full=full_feature_names)
+        served = self._parts.current.request(features, service, full=full_feature_names)
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
         given = by_column(entities or {})
@@ -594,7 +601,7 @@ class FeatureStore:
     @property
     def result_cache(self) -> ResultCache:
         """Results of on-demand functions that say `cache`: its `hits`, `misses` and `size` may be watched."""
-        return self._names.results
+        return self._parts.results
 
     @property
     def store_waits(self) -> Histogram:

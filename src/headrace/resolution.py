@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headrace.clock import MonotonicClock
 from headrace.definitions.canonical import document, freeze
 from headrace.definitions.label import Label
 from headrace.definitions.on_demand import OnDemandFeature
@@ -15,7 +14,7 @@ from headrace.definitions.references import Reference, parse_reference
 from headrace.definitions.service import FeatureService
 from headrace.definitions.source import Source
 from headrace.definitions.view import View
-from headrace.errors import DataError, UnknownNameError
+from headrace.errors import DataError, HeadraceError, UnknownNameError
 from headrace.online.earlier import Earlier
 from headrace.online.layout import EPOCH
 from headrace.online.serve import Served
@@ -24,7 +23,6 @@ from headrace.online.states import states_of
 from headrace.retrieval.bind import bind
 from headrace.retrieval.bind_label import bind_label
 from headrace.retrieval.plan import Function, RetrievalPlan, compile_retrieval
-from headrace.retrieval.result_cache import ResultCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,12 +35,13 @@ if TYPE_CHECKING:
     from headrace.online.served_log import ServedLog
     from headrace.registry.registry import Registry
     from headrace.retrieval.isolated import IsolatedFunctions
+    from headrace.retrieval.result_cache import ResultCache
     from headrace.schema import Schema, Type
 
 __all__ = ["Chosen", "Resolution"]
 
-PATIENCE = 0.5
-"""Seconds for which requests go on with what they know of the registry before they look again."""
+MOST_REQUESTS = 1_000
+"""How many different lists of features are kept ready; beyond that those go that were first asked for."""
 
 
 class Chosen(NamedTuple):
@@ -57,56 +56,60 @@ class Chosen(NamedTuple):
     service: str | None
 
 
+_Request = tuple[Any, "str | FeatureService | None", bool]
+"""Features, service, and whether names are full."""
+
+
 class Resolution:
-    """Finds and binds what names stand for; keeps what it made until the registry changes.
+    """Finds and binds what names stand for at one state of the registry; keeps what it made.
 
     Attributes:
-        results: What functions that say `cache` returned.
+        counter: The registry's counter at that state.
     """
 
     def __init__(
         self,
         registry: Registry,
+        counter: int,
         zone: str,
         definitions: Callable[[], Sequence[Definition]],
         log: ServedLog | None = None,
         isolated: IsolatedFunctions | None = None,
+        results: ResultCache | None = None,
     ) -> None:
         """Over a registry.
 
         Args:
             registry: What is defined.
+            counter: Its counter.
             zone: The project's time zone.
             definitions: The project's own definitions: asked only for tables in memory and functions.
             log: Where answers are logged; None for nowhere.
             isolated: Where functions that say `isolate` run; None for here.
+            results: Where what functions return that say `cache` is kept; None for nowhere.
         """
+        self.counter = counter
+        self._results = results
         self._log = log
         self._isolated = isolated
         self._registry = registry
         self._zone = zone
         self._own = OwnDefinitions(definitions)
-        self._counter = -1
         self._bindings: dict[Reference, Binding] = {}
         self._streams: dict[str, SourceStream] = {}
         self._served: dict[tuple[Chosen, bool], Served] = {}
-        self._requests: dict[Any, Served] = {}
+        self._requests: dict[_Request, Served] = {}
         self._earlier: dict[tuple[str, str], Earlier | None] = {}
-        self._looked = 0.0
-        self.results = ResultCache(MonotonicClock())
 
-    def _current(self) -> None:
-        counter = self._registry.counter()
-        self._looked = time.monotonic()
-        if counter != self._counter:
-            self.forget()
-            self._counter = counter
-
-    def forget(self) -> None:
-        """Make everything anew at its next use: the registry may have changed."""
-        self._bindings, self._streams, self._served, self._requests = {}, {}, {}, {}
-        self._earlier = {}
-        self._counter, self._looked = -1, 0.0
+    def ready(
+        self,
+        features: Sequence[str] | FeatureService | None,
+        service: str | FeatureService | None,
+        *,
+        full: bool,
+    ) -> Served | None:
+        """What answers a request, if it was asked for before."""
+        return self._requests.get(_request(features, service, full=full))
 
     def request(
         self,
@@ -115,7 +118,7 @@ class Resolution:
         *,
         full: bool,
     ) -> Served:
-        """What answers a request; looks whether the registry has changed once in a while only.
+        """What answers a request; made once.
 
         Raises:
             DataError: Neither or both are given, or the list is empty.
@@ -123,14 +126,18 @@ class Resolution:
             DefinitionError: A text is no reference, or two outputs share a name.
             StoreError: The code of an on-demand feature is not the code that was applied.
         """
-        if time.monotonic() - self._looked > PATIENCE:
-            self._current()
-        listed = not (features is None or isinstance(features, (str, FeatureService)))
-        key = (tuple(features) if listed else features, service, full)  # type: ignore[arg-type]
+        key = _request(features, service, full=full)
         found = self._requests.get(key)
         if found is None:
-            found = self._requests[key] = self.served(self.choose(features, service), full=full)
+            found = self.served(self.choose(features, service), full=full)
+            _keep(self._requests, key, found)
         return found
+
+    def make_ready(self, before: Resolution) -> None:
+        """Make what an earlier resolution was asked for, as far as there is still such a thing."""
+        for features, service, full in list(before._requests):
+            with suppress(HeadraceError):  # whoever asks is told
+                self.request(features, service, full=full)
 
     def frozen_schemas(self) -> dict[str, Schema]:
         """The schemas frozen by earlier applies, by source."""
@@ -200,7 +207,6 @@ class Resolution:
             DefinitionError: Two outputs share a name, or functions read each other in a circle.
             StoreError: The code of an on-demand feature is not the code that was applied.
         """
-        self._current()
         functions: dict[Reference, Function] = {}
         views: dict[Reference, Binding] = {}
         waiting = list(chosen.members)
@@ -305,7 +311,6 @@ class Resolution:
         Raises:
             UnknownNameError: There is no live view of a name.
         """
-        self._current()
         keys = [entry.key for entry in self._registry.list_live_views() if entry.key.kind == "view"]
         if names is None:
             return [self.view(key.name, key.version) for key in keys]
@@ -350,13 +355,12 @@ class Resolution:
         return source, [each for each in self.live() if each.source.name == name]
 
     def stream(self, name: str) -> SourceStream:
-        """A source's stream; the same object until the registry changes.
+        """A source's stream; the same object each time.
 
         Raises:
             UnknownNameError: There is no such source.
             DataError: It has no stream.
         """
-        self._current()
         if name not in self._streams:
             source, views = self.of_source(name)
             self._streams[name] = SourceStream(source, views, EPOCH, self.earlier, self._zone)
@@ -368,13 +372,14 @@ class Resolution:
         return self.stream(name).ingest if source.has_stream else None
 
     def served(self, chosen: Chosen, *, full: bool = False) -> Served:
-        """What answers requests for what is asked for; the same object until the registry changes."""
-        self._current()
+        """What answers requests for what is asked for; the same object each time."""
         key = (chosen, full)
         if key not in self._served:
             plan = self.retrieval(chosen, full=full)
-            log = None if self._log is None else self._log.of(plan, chosen.service, self._counter)
-            self._served[key] = Served(plan, EPOCH, self.earlier, log, self.results, self._isolated)
+            log = None if self._log is None else self._log.of(plan, chosen.service, self.counter)
+            made = Served(plan, EPOCH, self.earlier, log, self._results, self._isolated)
+            _keep(self._served, key, made)
+            return made
         return self._served[key]
 
     def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:
@@ -384,3 +389,17 @@ class Resolution:
             entry = self._registry.get(each.kind, each.name, each.version or None)
             found[each] = entry.content.semantic
         return found
+
+
+def _request(
+    features: Sequence[str] | FeatureService | None, service: str | FeatureService | None, *, full: bool
+) -> _Request:
+    listed = not (features is None or isinstance(features, (str, FeatureService)))
+    return (tuple(features) if listed else features, service, full)  # type: ignore[arg-type]
+
+
+def _keep(made: dict[Any, Served], key: object, new: Served) -> None:
+    """Keep what was made, and no more than there is room for."""
+    if len(made) >= MOST_REQUESTS:
+        made.pop(next(iter(made)), None)
+    made[key] = new

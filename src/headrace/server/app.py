@@ -81,7 +81,7 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
         gc.collect()
         gc.freeze()  # what is there by now stays: looking through it again and again would delay requests
         try:
-            with store.keeping_copy():
+            with store.keeping_copy(), store.watching_registry():
                 yield
         finally:
             await store.close_async()

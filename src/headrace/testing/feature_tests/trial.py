@@ -68,7 +68,7 @@ class Trial:
         registry = Registry(self._catalog, SystemClock(), "feature tests")
         settled = settle(given, self._engine, zone, frozen or {}, registry.offers())
         registry.apply(registry.plan(settled.documents, settled.features))
-        self._names = Resolution(registry, zone, lambda: given)
+        self._names = Resolution(registry, registry.counter(), zone, lambda: given)
         self._sources = [each.name for each in registry.list("source")]
         self._known = Known(
             [each.name for each in registry.list("on_demand")],
