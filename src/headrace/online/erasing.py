@@ -23,7 +23,6 @@ from headrace.online.layout import (
     STREAMS,
     epoch_prefix,
     late_prefix,
-    log_key,
     quarantine_prefix,
     segment_prefix,
     stream_key,
@@ -85,7 +84,7 @@ def find(store: Reader, places: Places, people: Sequence[Person]) -> Found:
     records = [*_records(store, places, wanted), *_left_over(store, places, wanted)]
     return Found(
         records,
-        sum(entry.theirs for source in places.sources for entry in _pushed(store, source, wanted)),
+        sum(entry.theirs for each in _logs(store, places) for entry in _logged(store, each, wanted)),
         sum(entry.theirs for view in _stored(store) for entry in _late(store, view, wanted)),
         sum(1 for source in places.sources for _ in _quarantined(store, source, people)),
         sorted(_stored(store)),
@@ -106,14 +105,15 @@ def erase(store: OneHost, places: Places, people: Sequence[Person], clock: Clock
     """
     wanted = _Wanted(people)
     with store.snapshot() as before:
-        ends = {source: log.next_offset(before, source) for source in places.sources}
-        pushed = [entry for source in ends for entry in _pushed(before, source, wanted)]
+        ends = {each: each.next_offset(before) for each in _logs(before, places)}
+        pushed = [entry for each in ends for entry in _logged(before, each, wanted)]
     with store.transaction() as tx:
         now = clock.now()
         write_erased(tx, people, now)
         records = list(_records(tx, places, wanted))
         tx.delete(records)
-        pushed += [entry for source, end in ends.items() for entry in _pushed(tx, source, wanted, end)]
+        since = [(each, ends.get(each, 0)) for each in _logs(tx, places)]
+        pushed += [entry for each, end in since for entry in _logged(tx, each, wanted, end)]
         # what they have pushed and is to be known later only, must not count then
         events = sum(_rewrite(tx, entry, wanted) for entry in pushed if entry.newest >= now)
     with store.snapshot() as after:  # whatever comes later has nothing of them, or what became known since
@@ -267,12 +267,16 @@ class _Entry(NamedTuple):
     newest: int = FOREVER_AGO
 
 
-def _pushed(store: Reader, source: str, wanted: _Wanted, start: int = 0) -> Iterator[_Entry]:
-    """The entries of the log of pushes, from an offset on."""
-    for entry in log.entries(store, source, start):
+def _logs(store: Reader, places: Places) -> list[log.Log]:
+    return [each for source in places.sources for each in log.logs(store, source)]
+
+
+def _logged(store: Reader, of: log.Log, wanted: _Wanted, start: int = 0) -> Iterator[_Entry]:
+    """The entries of a log, from an offset on."""
+    for entry in of.entries(store, start):
         mine = wanted.rows(entry.events)
         if mine is not None:
-            yield _Entry(log_key(source, entry.offset), pc.sum(mine).as_py(), log.HEAD, entry.newest)
+            yield _Entry(of.key(entry.offset), pc.sum(mine).as_py(), log.HEAD, entry.newest)
 
 
 def _late(store: Reader, view: str, wanted: _Wanted) -> Iterator[_Entry]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from headrace.keys import decode_key
-from headrace.online import log
-from headrace.online.layout import epoch_prefix, late_prefix, stream_key, stream_prefix
+from headrace.online.layout import PUSHES, epoch_prefix, late_prefix, stream_key, stream_prefix
+from headrace.online.log import logs
 from headrace.online.manifest import read_streams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.online.manifest import StreamState
     from headrace.ports.key_value import KeyValue, OneHost, Writer
@@ -29,20 +29,24 @@ class Forgotten(NamedTuple):
     Attributes:
         view: `name@version`.
         prefixes: Prefixes of records.
-        late_before: The offset before which the late log is covered.
+        late_before: The offsets before which the late log is covered, by partition.
     """
 
     view: str
     prefixes: Sequence[bytes]
-    late_before: int
+    late_before: Mapping[int, int]
 
     def clear(self, store: KeyValue) -> None:
         """Delete it, some at a time."""
         for prefix in self.prefixes:
             store.delete_prefix(prefix)
-        covered = (key for key, _ in store.scan(late_prefix(self.view)) if _last(key) < self.late_before)
+        covered = (key for key, _ in store.scan(late_prefix(self.view)) if self._covers(key))
         while keys := list(islice(covered, _BATCH)):
             store.delete(keys)
+
+    def _covers(self, late_key: bytes) -> bool:
+        _, _, offset, *partition = decode_key(late_key)
+        return offset < self.late_before.get(partition[0] if partition else PUSHES, 0)  # type: ignore[arg-type, operator]
 
 
 def forget(tx: Writer, view: str, source: str, known: int, epoch_length: int) -> Forgotten:
@@ -51,7 +55,7 @@ def forget(tx: Writer, view: str, source: str, known: int, epoch_length: int) ->
     Args:
         tx: The transaction that switches to the generation.
         view: `name@version`.
-        source: The source whose log tells which late events have come.
+        source: The source whose logs tell which late events have come.
         known: K.
         epoch_length: Microseconds of an epoch.
     """
@@ -66,7 +70,7 @@ def forget(tx: Writer, view: str, source: str, known: int, epoch_length: int) ->
         if epoch not in kept
         for partition in partitions
     ]
-    return Forgotten(view, gone, log.next_offset(tx, source))
+    return Forgotten(view, gone, {log.partition: log.next_offset(tx) for log in logs(tx, source)})
 
 
 def clear_left(store: OneHost, view: str, stream: StreamState, first: int) -> None:
@@ -89,10 +93,3 @@ def clear_left(store: OneHost, view: str, stream: StreamState, first: int) -> No
         dead[epoch] = None
     for epoch in dead:
         store.delete_prefix(stream_prefix(view, stream.number, epoch))
-
-
-def _last(key: bytes) -> int:
-    """The offset a key of the late log ends in."""
-    offset = decode_key(key)[-1]
-    assert isinstance(offset, int)  # noqa: S101 - late keys do
-    return offset

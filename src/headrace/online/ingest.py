@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.kernel.clean import COUNTS
-from headrace.online import log
 from headrace.online.earlier import stored_states
 from headrace.online.earlier_layouts import streamed_earlier
 from headrace.online.erased import read_erased
-from headrace.online.layout import stream_key
+from headrace.online.layout import PUSHES, stream_key
+from headrace.online.log import Log, logs
 from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.push import Incoming, apply_events
 from headrace.online.quarantine import forget_covered
@@ -86,7 +86,7 @@ class Ingest:
         views: Sequence[tuple[Binding, Evaluate]],
         epoch_length: int,
         *,
-        partition: int = 0,
+        partition: int = PUSHES,
         find_earlier: Callable[[Binding, str], tuple[Binding, Evaluate] | None] | None = None,
         unique: Callable[[], Mapping[Rule, SeenIds]] = dict,
     ) -> None:
@@ -102,13 +102,12 @@ class Ingest:
         """
         self._unique = unique
         self._taken: Mapping[Rule, SeenIds] = {}
-        self._source = source
         self._views = [_View(binding, states_of(binding), evaluate) for binding, evaluate in views]
         self._written = list(self._views)  # by the definitions that the stored records were made by
         self._find_earlier = find_earlier
         self._earlier: dict[tuple[str, str], _View] = {}
         self._epoch_length = epoch_length
-        self._partition = partition
+        self._log = Log(source, partition)
         self._seen: dict[tuple[str, ...], SeenIds] = {}
         self._read_to = 0
         self._forget()
@@ -172,7 +171,7 @@ class Ingest:
         beside: Beside | None,
     ) -> Pushed:
         self._catch_up(tx)
-        offset = log.next_offset(tx, self._source)
+        offset = self._log.next_offset(tx)
         repeats = {rule: ~seen.fresh(events) for rule, seen in self._taken.items() if events.num_rows}
         rejected = 0 if beside is None else beside(tx, offset, repeats)
         gone = read_erased(tx).gone(events)
@@ -186,12 +185,12 @@ class Ingest:
             fresh_rows = max(fresh_rows, fresh.num_rows)
         if not fresh_rows:
             if rejected:
-                log.skip(tx, self._source, offset)
+                self._log.skip(tx, offset)
             return Pushed(0, events.num_rows if self._views else 0, 0, rejected, offset if rejected else -1)
         for view, _ in prepared:
             self._refill(tx, view, now)
-        log.append(tx, self._source, offset, events)
-        applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._partition))
+        self._log.append(tx, offset, events)
+        applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._log.partition))
         self._remember(events)
         self._read_to = offset + 1
         late = max((each.late for each in applied), default=0)
@@ -218,14 +217,14 @@ class Ingest:
 
     def _catch_up(self, tx: Reader) -> None:
         """Learn the ids other processes have pushed since, and after a restart all that are kept."""
-        if not (self._seen or self._taken) or log.next_offset(tx, self._source) == self._read_to:
+        if not (self._seen or self._taken) or self._log.next_offset(tx) == self._read_to:
             return
-        for entry in log.entries(tx, self._source, self._read_to):
+        for entry in self._log.entries(tx, self._read_to):
             self._remember(entry.events)
-        self._read_to = log.next_offset(tx, self._source)
+        self._read_to = self._log.next_offset(tx)
 
     def replay(self, view: str, known: int, stream: StreamState) -> Replay:
-        """What builds a stream of one view anew from the log, beside the present one.
+        """What builds a stream of one view anew from the logs of all partitions, beside the present one.
 
         Args:
             view: `name@version`.
@@ -238,10 +237,10 @@ class Ingest:
         def incoming(events: pa.Table) -> Incoming:
             return Incoming(binding, states, _counted(evaluate(events)), self._epoch_length)
 
-        return Replay(self._source, incoming, _seen_ids(binding), known, stream, self._partition)
+        return Replay(self._log.source, incoming, lambda: _seen_ids(binding), known, stream)
 
     def trim(self, store: OneHost, now: int) -> None:
-        """Forget the pushes that every view has loaded and whose copies are no longer looked for.
+        """Forget the batches of all partitions that every view has loaded and no copies of are looked for.
 
         Args:
             store: The online store.
@@ -250,9 +249,10 @@ class Ingest:
         manifest = read_manifest(store)
         loaded = min((manifest.of(binding.id).known for binding, _, _ in self._views), default=now)
         horizon = max((int(getattr(b.source, "dedup_horizon", 0)) for b, _, _ in self._views), default=0)
-        log.trim(store, self._source, min(loaded, now - horizon))
+        for log in logs(store, self._log.source):
+            log.trim(store, min(loaded, now - horizon))
         if self._views:
-            forget_covered(store, self._source, loaded)
+            forget_covered(store, self._log.source, loaded)
 
 
 def _counted(events: pa.Table) -> pa.Table:

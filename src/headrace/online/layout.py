@@ -19,8 +19,10 @@ __all__ = [
     "LAYOUT",
     "LOADINGS",
     "LOG",
+    "LOG_OF_STREAM",
     "MANIFEST",
     "NUMBERS",
+    "PUSHES",
     "RECORDS",
     "STREAMS",
     "epoch_prefix",
@@ -30,6 +32,8 @@ __all__ = [
     "loading_key",
     "log_key",
     "log_prefix",
+    "partitions_key",
+    "progress_key",
     "quarantine_key",
     "quarantine_prefix",
     "segment_prefix",
@@ -63,7 +67,9 @@ NUMBERS = encode_key(("next segment",))
 """The number of the next segment, of whatever view."""
 RECORDS = (encode_key((b"",))[:1], encode_key(("epoch 3",)))
 """What the keys of records begin with: of segments, whose first part is bytes, and of epochs."""
-LOG, LATE = "log", "late"
+LOG, LOG_OF_STREAM, LATE = "log", "log of stream", "late"
+PUSHES = 0
+"""The partition of pushes; those of streams are numbered from 1 on."""
 
 
 def stream_key(view: str) -> bytes:
@@ -96,14 +102,24 @@ def epoch_prefix(view: str, stream: int, epoch: int, partition: int) -> bytes:
     return encode_key(("epoch 3", view, stream, epoch, partition))
 
 
-def log_prefix(source: str) -> bytes:
-    """The push log of a source."""
-    return encode_key((LOG, source))
+def log_prefix(source: str, partition: int) -> bytes:
+    """The log of a partition of a source."""
+    return encode_key((LOG, source) if partition == PUSHES else (LOG_OF_STREAM, source, partition))
 
 
-def log_key(source: str, offset: int) -> bytes:
-    """One entry of the push log."""
-    return encode_key((LOG, source, offset))
+def log_key(source: str, partition: int, offset: int) -> bytes:
+    """One entry of the log of a partition."""
+    return log_prefix(source, partition) + encode_key((offset,))
+
+
+def partitions_key(source: str) -> bytes:
+    """Which partitions of streams a source has events of."""
+    return encode_key(("partitions", source))
+
+
+def progress_key(source: str, partition: int) -> bytes:
+    """How far a partition of a stream is ingested, and by whom."""
+    return encode_key(("progress", source, partition))
 
 
 def late_prefix(view: str) -> bytes:
@@ -111,9 +127,9 @@ def late_prefix(view: str) -> bytes:
     return encode_key((LATE, view))
 
 
-def late_key(view: str, offset: int) -> bytes:
+def late_key(view: str, offset: int, partition: int) -> bytes:
     """Events that reached the stream after the generation that should hold them."""
-    return encode_key((LATE, view, offset))
+    return encode_key((LATE, view, offset, partition))
 
 
 def quarantine_prefix(source: str, *kind: str) -> bytes:

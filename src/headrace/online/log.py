@@ -1,6 +1,7 @@
-"""The push log: every accepted push, durable before it is acknowledged, kept until it is trimmed.
+"""The logs of a source: every batch of events, pushed or streamed, durable together with its states.
 
-It is the stream of pushed events: what restarts, refills and changed definitions replay.
+Each partition has a log of its own; pushes are one partition. It is what restarts, refills, loads and
+changed definitions replay, kept until every view has loaded it: nothing is read from a broker twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import pyarrow as pa
 
 from headrace.kernel.clean import KNOWN
 from headrace.keys import decode_key, encode_key
-from headrace.online.layout import log_key, log_prefix
+from headrace.online.layout import PUSHES, log_key, log_prefix
+from headrace.online.partitions import partition_numbers
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from headrace.ports.key_value import Reader, Writer
 
-__all__ = ["HEAD", "Entry", "append", "complete_from", "entries", "next_offset", "skip", "trim"]
+__all__ = ["HEAD", "Entry", "Log", "from_ipc", "logs", "to_ipc"]
 
 _HEAD = struct.Struct("<q")
 HEAD = _HEAD.size
@@ -29,7 +31,7 @@ _BATCH = 256
 
 
 class Entry(NamedTuple):
-    """One push.
+    """One batch.
 
     Attributes:
         offset: Its place in the log.
@@ -42,69 +44,82 @@ class Entry(NamedTuple):
     newest: int
 
 
-def _next_key(source: str) -> bytes:
-    return encode_key(("next offset", source))
+class Log(NamedTuple):
+    """The log of one partition of a source.
+
+    Attributes:
+        source: The source.
+        partition: The partition.
+    """
+
+    source: str
+    partition: int = PUSHES
+
+    def next_offset(self, store: Reader) -> int:
+        """The offset of the next batch."""
+        data = store.multi_get([self._next_key()])[0]
+        return 0 if data is None else int.from_bytes(data, "little")
+
+    def append(self, tx: Writer, offset: int, events: pa.Table) -> None:
+        """Write a batch."""
+        newest = int(max(events.column(KNOWN).to_numpy()))
+        tx.multi_put([(self.key(offset), _HEAD.pack(newest) + to_ipc(events))])
+        self.skip(tx, offset)
+
+    def skip(self, tx: Writer, offset: int) -> None:
+        """Take an offset for a batch without any event."""
+        tx.multi_put([(self._next_key(), (offset + 1).to_bytes(8, "little"))])
+
+    def entries(self, store: Reader, start: int = 0) -> Iterator[Entry]:
+        """The batches from an offset on, in order."""
+        if start == 0:
+            for key, data in store.scan(log_prefix(*self)):
+                offset = decode_key(key)[-1]
+                assert isinstance(offset, int)  # noqa: S101 - log keys end in one
+                yield _entry(offset, data)
+            return
+        for offset in range(start, self.next_offset(store)):
+            (found,) = store.multi_get([self.key(offset)])
+            if found is not None:  # else it was trimmed
+                yield _entry(offset, found)
+
+    def key(self, offset: int) -> bytes:
+        """Where a batch is."""
+        return log_key(*self, offset)
+
+    def trim(self, store: Writer, before: int) -> None:
+        """Forget the batches all of whose events were known before an instant."""
+        newest = {key: _HEAD.unpack_from(data)[0] for key, data in store.scan(log_prefix(*self))}
+        old = [key for key, known in newest.items() if known < before]
+        if not old:
+            return
+        since = max(self.complete_from(store), 1 + max(newest[key] for key in old))
+        store.multi_put([(self._trimmed_key(), since.to_bytes(8, "little", signed=True))])
+        for start in range(0, len(old), _BATCH):
+            store.delete(old[start : start + _BATCH])
+
+    def complete_from(self, store: Reader) -> int:
+        """Since when it is complete: no batch with an event known at or after the instant was forgotten."""
+        data = store.multi_get([self._trimmed_key()])[0]
+        return FOREVER_AGO if data is None else int.from_bytes(data, "little", signed=True)
+
+    def _next_key(self) -> bytes:
+        return encode_key(("next offset", self.source, *self._of_stream()))
+
+    def _trimmed_key(self) -> bytes:
+        return encode_key(("trimmed", self.source, *self._of_stream()))
+
+    def _of_stream(self) -> tuple[int, ...]:
+        return () if self.partition == PUSHES else (self.partition,)
 
 
-def _trimmed_key(source: str) -> bytes:
-    return encode_key(("trimmed", source))
-
-
-def next_offset(store: Reader, source: str) -> int:
-    """The offset of the next push."""
-    data = store.multi_get([_next_key(source)])[0]
-    return 0 if data is None else int.from_bytes(data, "little")
-
-
-def append(tx: Writer, source: str, offset: int, events: pa.Table) -> None:
-    """Write a push into the log."""
-    newest = int(max(events.column(KNOWN).to_numpy()))
-    items = [
-        (log_key(source, offset), _HEAD.pack(newest) + to_ipc(events)),
-        (_next_key(source), (offset + 1).to_bytes(8, "little")),
-    ]
-    tx.multi_put(items)
-
-
-def skip(tx: Writer, source: str, offset: int) -> None:
-    """Take an offset for a push without any event."""
-    tx.multi_put([(_next_key(source), (offset + 1).to_bytes(8, "little"))])
-
-
-def entries(store: Reader, source: str, start: int = 0) -> Iterator[Entry]:
-    """The pushes from an offset on, in order."""
-    if start == 0:
-        for key, data in store.scan(log_prefix(source)):
-            offset = decode_key(key)[-1]
-            assert isinstance(offset, int)  # noqa: S101 - log keys end in one
-            yield _entry(offset, data)
-        return
-    for offset in range(start, next_offset(store, source)):
-        (found,) = store.multi_get([log_key(source, offset)])
-        if found is not None:  # else it was trimmed
-            yield _entry(offset, found)
+def logs(store: Reader, source: str) -> list[Log]:
+    """The logs of all partitions of a source."""
+    return [Log(source, number) for number in (PUSHES, *partition_numbers(store, source).values())]
 
 
 def _entry(offset: int, data: bytes) -> Entry:
     return Entry(offset, from_ipc(data[HEAD:]), _HEAD.unpack_from(data)[0])
-
-
-def trim(store: Writer, source: str, before: int) -> None:
-    """Forget the pushes all of whose events were known before an instant."""
-    newest = {key: _HEAD.unpack_from(data)[0] for key, data in store.scan(log_prefix(source))}
-    old = [key for key, known in newest.items() if known < before]
-    if not old:
-        return
-    since = max(complete_from(store, source), 1 + max(newest[key] for key in old))
-    store.multi_put([(_trimmed_key(source), since.to_bytes(8, "little", signed=True))])
-    for start in range(0, len(old), _BATCH):
-        store.delete(old[start : start + _BATCH])
-
-
-def complete_from(store: Reader, source: str) -> int:
-    """Since when the log is complete: no push with an event known at or after the instant was forgotten."""
-    data = store.multi_get([_trimmed_key(source)])[0]
-    return FOREVER_AGO if data is None else int.from_bytes(data, "little", signed=True)
 
 
 def to_ipc(events: pa.Table) -> bytes:

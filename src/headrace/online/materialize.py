@@ -25,7 +25,7 @@ from headrace.online.forgetting import clear_left, forget
 from headrace.online.generations import Written, begin, clear_dead, switch
 from headrace.online.inputs import put_inputs, work_of
 from headrace.online.layout import stream_key, stream_prefix
-from headrace.online.log import complete_from
+from headrace.online.log import logs
 from headrace.online.manifest import Segment, StreamState, ViewManifest, read_manifest, read_streams
 from headrace.online.quarantined_batch import Batch, Look
 from headrace.online.sample import Sample
@@ -296,7 +296,7 @@ def _new_stream(store: OneHost, load: Load, served: ViewManifest, states: str) -
 
 def _check_log(store: Reader, binding: Binding, known: int) -> None:
     """Refuse to build the stream's states anew from a log that has forgotten some of their events."""
-    since = complete_from(store, binding.source.name)
+    since = max(log.complete_from(store) for log in logs(store, binding.source.name))
     if known >= since:
         return
     raise DataError(

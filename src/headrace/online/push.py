@@ -96,7 +96,8 @@ def _apply(
         )
     late = events.column(KNOWN).to_numpy() < loaded.known
     if late.any():
-        tx.multi_put([(late_key(binding.id, stamp.offset), to_ipc(events.filter(pa.array(late))))])
+        key = late_key(binding.id, stamp.offset, stamp.partition)
+        tx.multi_put([(key, to_ipc(events.filter(pa.array(late))))])
         incoming = incoming._replace(events=events.filter(pa.array(~late)))
     after, merged, keyless = merge_events(tx, incoming, stream, stamp)
     after = msgspec.structs.replace(after, late=stream.late + int(late.sum()))

@@ -1,4 +1,4 @@
-"""A view's stream built anew from the log, beside the one that is read, while pushes go on."""
+"""A view's stream built anew from the logs of its source, beside the one that is read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from headrace.kernel.clean import KNOWN
-from headrace.online import log
 from headrace.online.erased import read_erased
-from headrace.online.layout import log_key
+from headrace.online.log import HEAD, from_ipc, logs
 from headrace.online.push import merge_events
 from headrace.online.record import Stamp
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from headrace.online.erased import Erased
     from headrace.online.generations import Generation
+    from headrace.online.log import Entry, Log
     from headrace.online.manifest import StreamState
     from headrace.online.push import Incoming
     from headrace.online.seen import SeenIds
@@ -26,41 +26,40 @@ if TYPE_CHECKING:
 __all__ = ["Replay"]
 
 _FEW = 4
-"""Pushes that may be left to the transaction of the switch, which is short."""
+"""Batches of a partition that may be left to the transaction of the switch, which is short."""
 
 
 class Replay:
-    """Replays the log of a source for one view."""
+    """Replays the logs of a source for one view."""
 
     def __init__(
         self,
         source: str,
         incoming: Callable[[pa.Table], Incoming],
-        seen: SeenIds | None,
+        nothing_seen: Callable[[], SeenIds | None],
         known: int,
         stream: StreamState,
-        partition: int,
     ) -> None:
-        """From the log's beginning.
+        """From the beginning of the logs.
 
         Args:
-            source: Whose log.
+            source: Whose logs.
             incoming: Makes what the view takes of clean events.
-            seen: Ids of events, none so far; None where events have none.
+            nothing_seen: Remembers ids of the events of one partition, none so far; None where events have
+                none.
             known: K: what was known before is left to the generation.
             stream: The new stream, without epochs.
-            partition: The partition of the log.
         """
         self._source = source
         self._incoming = incoming
-        self._seen = seen
+        self._nothing_seen = nothing_seen
         self._known = known
-        self._partition = partition
-        self._next = 0
+        self._seen: dict[Log, SeenIds | None] = {}
+        self._next: dict[Log, int] = {}
         self._stream = stream
 
     def catch_up(self, store: OneHost, generation: Generation, now: int) -> None:
-        """Replay all but the last few pushes, each in a transaction of its own.
+        """Replay all but the last few batches, each in a transaction of its own.
 
         Args:
             store: The online store.
@@ -70,39 +69,43 @@ class Replay:
         Raises:
             ConflictError: Another load of the view has begun.
         """
-        while (end := log.next_offset(store, self._source)) - self._next > _FEW:
-            erased = read_erased(store)
-            for entry in log.entries(store, self._source, self._next):
-                with store.transaction() as tx:
-                    generation.check(tx)
-                    self._take(tx, self._as_it_is(tx, entry, erased), now)
-            self._next = max(self._next, end)  # the last ones may have been trimmed
+        for log in logs(store, self._source):
+            while (end := log.next_offset(store)) - self._next.get(log, 0) > _FEW:
+                erased = read_erased(store)
+                for entry in log.entries(store, self._next.get(log, 0)):
+                    with store.transaction() as tx:
+                        generation.check(tx)
+                        self._take(tx, log, _as_it_is(tx, log, entry, erased), now)
+                self._next[log] = max(self._next.get(log, 0), end)  # the last ones may have been trimmed
 
     def finish(self, tx: Writer, now: int) -> StreamState:
         """Replay what is left, in the transaction that switches to the stream; what it is then."""
-        for entry in log.entries(tx, self._source, self._next):
-            self._take(tx, entry, now)
+        for log in logs(tx, self._source):
+            for entry in log.entries(tx, self._next.get(log, 0)):
+                self._take(tx, log, entry, now)
         return self._stream
 
-    def _as_it_is(self, tx: Writer, entry: log.Entry, before: Erased) -> log.Entry:
-        """An entry that was read before, as it is if somebody was erased since."""
-        if read_erased(tx) is before:
-            return entry
-        (data,) = tx.multi_get([log_key(self._source, entry.offset)])
-        return entry._replace(
-            events=entry.events.slice(0, 0) if data is None else log.from_ipc(data[log.HEAD :])
-        )
-
-    def _take(self, tx: Writer, entry: log.Entry, now: int) -> None:
-        self._next = entry.offset + 1
+    def _take(self, tx: Writer, log: Log, entry: Entry, now: int) -> None:
+        self._next[log] = entry.offset + 1
         events = entry.events
         gone = read_erased(tx).gone(events)  # whoever erases may not have come to this entry yet
         if gone is not None:
             events = events.filter(pa.array(~gone))
-        if self._seen is not None:
-            events = events.filter(pa.array(self._seen.fresh(events)))
-            self._seen.remember(events)
+        if log not in self._seen:
+            self._seen[log] = self._nothing_seen()
+        seen = self._seen[log]
+        if seen is not None:
+            events = events.filter(pa.array(seen.fresh(events)))
+            seen.remember(events)
         events = events.filter(pa.array(events.column(KNOWN).to_numpy() >= self._known))
         if events.num_rows:
-            stamp = Stamp(now, entry.offset, 0, self._partition)
+            stamp = Stamp(now, entry.offset, 0, log.partition)
             self._stream, _, _ = merge_events(tx, self._incoming(events), self._stream, stamp)
+
+
+def _as_it_is(tx: Writer, log: Log, entry: Entry, before: Erased) -> Entry:
+    """An entry that was read before, as it is if somebody was erased since."""
+    if read_erased(tx) is before:
+        return entry
+    (data,) = tx.multi_get([log.key(entry.offset)])
+    return entry._replace(events=entry.events.slice(0, 0) if data is None else from_ipc(data[HEAD:]))
