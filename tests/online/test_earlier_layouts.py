@@ -12,8 +12,8 @@ from headrace.errors import StoreError
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.parts import BUCKETS
 from headrace.keys import decode_key, encode_key
-from headrace.online.layout import log_prefix
 from headrace.online.loading import load_views
+from headrace.online.log import Log
 from headrace.online.materialize import Load
 from headrace.ports.engine import Part
 from headrace.stores.lmdb import LmdbStore
@@ -118,7 +118,7 @@ def test_what_is_pushed_to_a_store_of_an_earlier_layout_joins_what_was_pushed_be
     ingest(*VIEWS).push(store, clicks(PUSHED, Click(NOON - 2, event="f", amount=5)), NOON)
     assert values(store, VIEWS[0], now=NOON)["total_7d"] == [3 + 5]
     assert values(store, VIEWS[1], now=NOON)["amount"] == [5]
-    assert len(list(store.scan(log_prefix("clicks")))) == 2
+    assert len(list(Log("clicks").entries(store))) == 2
 
 
 def test_what_a_clearing_that_died_has_left_goes_with_the_next_load(store):

@@ -12,9 +12,8 @@ from headrace import agg
 from headrace.clock import FixedClock
 from headrace.errors import StoreError
 from headrace.keys import encode_key
-from headrace.online import log
 from headrace.online.layout import LATE, epoch_prefix, stream_prefix
-from headrace.online.log import from_ipc
+from headrace.online.log import Log, from_ipc
 from headrace.online.manifest import read_streams
 from headrace.stores.lmdb import LmdbStore
 from headrace.stores.memory import MemoryStore
@@ -84,7 +83,7 @@ def test_what_is_pushed_is_there_when_the_push_returns(store):
 
 def test_a_push_of_nothing_is_nothing(store):
     assert push(store, ingest(VIEW)) == (0, 0, 0, 0, -1, 0)
-    assert log.next_offset(store, "clicks") == 0
+    assert Log("clicks").next_offset(store) == 0
 
 
 def test_an_event_without_its_key_belongs_to_nobody(store):
@@ -138,7 +137,7 @@ def test_copies_across_pushes_count_once_and_leave_no_trace(store):
     assert push(store, by, Click(NOON - HOUR, event="e", known=NOON - SECOND)) == (0, 1, 0, 0, -1, 0)
     assert push(store, by, Click(NOON - HOUR, event="e"), Click(NOON - 1, event="f")) == (1, 1, 0, 0, 1, 0)
     assert count(store) == 2
-    assert [entry.offset for entry in log.entries(store, "clicks")] == [0, 1]
+    assert [entry.offset for entry in Log("clicks").entries(store)] == [0, 1]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -228,7 +227,7 @@ def test_a_push_that_fails_is_forgotten_whole(store):
     by = ingest(counting(name="good"), VIEW)
     with pytest.raises(StoreError, match=r"counts@1 is of another definition"):
         push(store, by, Click(NOON - 1, event="e"))
-    assert log.next_offset(store, "clicks") == 1
+    assert Log("clicks").next_offset(store) == 1
     assert list(store.scan(stream_prefix("good@1"))) == []
     load(store, VIEW, MIDNIGHT, by=by)
     assert push(store, by, Click(NOON - 1, event="e"))[:2] == (1, 0)
@@ -378,12 +377,12 @@ def test_the_log_keeps_every_push_in_order_with_its_columns(store):
     by = ingest(VIEW)
     for amount in range(3):
         push(store, by, Click(NOON - 3 + amount, amount=amount, known=NOON + amount))
-    found = list(log.entries(store, "clicks"))
+    found = list(Log("clicks").entries(store))
     assert [entry.offset for entry in found] == [0, 1, 2]
     assert [entry.events for entry in found] == [
         clicks(Click(NOON - 3 + amount, amount=amount, known=NOON + amount)) for amount in range(3)
     ]
-    assert [entry.offset for entry in log.entries(store, "clicks", 2)] == [2]
+    assert [entry.offset for entry in Log("clicks").entries(store, 2)] == [2]
 
 
 def test_a_trimmed_log_keeps_each_push_with_an_event_known_since(store):
@@ -391,9 +390,9 @@ def test_a_trimmed_log_keeps_each_push_with_an_event_known_since(store):
     push(store, by, Click(NOON - 9), Click(NOON - 5))
     push(store, by, Click(NOON - 9), Click(NOON - 4))
     push(store, by, Click(NOON - 3))
-    log.trim(store, "clicks", NOON - 4)
-    assert [entry.offset for entry in log.entries(store, "clicks")] == [1, 2]
-    assert log.next_offset(store, "clicks") == 3
+    Log("clicks").trim(store, NOON - 4)
+    assert [entry.offset for entry in Log("clicks").entries(store)] == [1, 2]
+    assert Log("clicks").next_offset(store) == 3
 
 
 @pytest.mark.parametrize(("end", "kept"), [(MIDNIGHT - DAY, [1, 2, 3]), (MIDNIGHT, [2, 3])])
@@ -402,7 +401,7 @@ def test_a_load_trims_the_log_to_its_end(store, end, kept):
     for known in (MIDNIGHT - DAY - 1, MIDNIGHT - DAY, MIDNIGHT, NOON - 1):
         push(store, by, Click(known))
     load(store, VIEW, end, Click(MIDNIGHT - DAY), Click(MIDNIGHT - DAY - 1), now=NOON, by=by)
-    assert [entry.offset for entry in log.entries(store, "clicks")] == kept
+    assert [entry.offset for entry in Log("clicks").entries(store)] == kept
 
 
 def test_the_log_is_kept_for_the_horizon_of_copies(store):
@@ -411,7 +410,7 @@ def test_the_log_is_kept_for_the_horizon_of_copies(store):
     for click in seen:
         push(store, by, click)
     load(store, VIEW, MIDNIGHT, *seen, now=MIDNIGHT + MINUTE, by=by)
-    assert [entry.offset for entry in log.entries(store, "clicks")] == [1]
+    assert [entry.offset for entry in Log("clicks").entries(store)] == [1]
     copy = seen[1]._replace(known=MIDNIGHT + 1)
     assert push(store, ingest(VIEW), copy, now=MIDNIGHT + MINUTE)[:2] == (0, 1)
 
@@ -422,7 +421,7 @@ def test_the_log_is_kept_for_the_view_that_is_furthest_behind(store):
     for known in (MIDNIGHT - 2 * DAY, MIDNIGHT - DAY, NOON - 1):
         push(store, by, Click(known))
     load(store, VIEW, MIDNIGHT, now=NOON, by=by)
-    assert len(list(log.entries(store, "clicks"))) == 3, "the other view has not been loaded at all"
+    assert len(list(Log("clicks").entries(store))) == 3, "the other view has not been loaded at all"
     load(store, other, MIDNIGHT - DAY, now=NOON, by=by)
-    assert [entry.offset for entry in log.entries(store, "clicks")] == [1, 2]
+    assert [entry.offset for entry in Log("clicks").entries(store)] == [1, 2]
     assert EPOCH == DAY
