@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
 from headrace.errors import ConflictError
-from headrace.online.quarantine import PUSH, decoded_row, entries, quarantined, tally
+from headrace.online.quarantine import decoded_row, entries, quarantined, tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,4 +163,4 @@ def _pushed(store: OneHost, stream: SourceStream, keys: Sequence[bytes], now: in
 
 
 def _replayable(row: Rejected) -> bool:
-    return row.origin.startswith(f"{PUSH} ") and not row.counted
+    return row.came_in and row.ordinal is not None and not row.counted

@@ -20,6 +20,7 @@ from headrace.online.erased import read_erased
 from headrace.online.layout import PUSHES, stream_key
 from headrace.online.log import Log, logs
 from headrace.online.manifest import read_manifest, read_streams
+from headrace.online.partitions import put_progress
 from headrace.online.push import Incoming, apply_events
 from headrace.online.quarantine import forget_covered
 from headrace.online.record import Stamp
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from headrace.definitions.rules import Rule
     from headrace.kernel.binding import Binding
     from headrace.online.manifest import StreamState
+    from headrace.online.partitions import Progress
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import OneHost, Reader, Transactional, Writer
 
@@ -119,7 +121,14 @@ class Ingest:
             if (seen := _seen_ids(binding)) is not None:
                 self._seen[tuple(binding.keys)] = seen
 
-    def push(self, store: Transactional, events: pa.Table, now: int, beside: Beside | None = None) -> Pushed:
+    def push(
+        self,
+        store: Transactional,
+        events: pa.Table,
+        now: int,
+        beside: Beside | None = None,
+        progress: Progress | None = None,
+    ) -> Pushed:
         """Take clean events; when this returns they are durable and visible.
 
         Args:
@@ -127,6 +136,10 @@ class Ingest:
             events: `__time`, `__known` and the source's columns.
             now: The clock.
             beside: Writes what of the push is no event.
+            progress: How far the partition of a stream is with them; None for a push.
+
+        Raises:
+            ConflictError: Somebody else has taken the partition over; nothing is written.
         """
         if beside is None and not (self._views and events.num_rows):
             return Pushed(0, 0, 0, 0, -1)
@@ -138,6 +151,8 @@ class Ingest:
                 with store.transaction() as tx:
                     self._written = self._written_by(tx)
                     if all(new is old for new, old in zip(self._written, written, strict=True)):
+                        if progress is not None:
+                            put_progress(tx, *self._log, progress)
                         return self._take(tx, events, prepared, now, beside)
             except BaseException:
                 # What was remembered in the transaction did not happen.

@@ -7,7 +7,7 @@ replaced is refused, whatever it still has in hand.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from headrace.ports.key_value import Reader, Transactional, Writer
 
-__all__ = ["Progress", "partition_numbers", "progress_of", "put_progress", "take_over"]
+__all__ = ["Part", "Progress", "partition_numbers", "progress_of", "put_progress", "take_over"]
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -33,6 +33,20 @@ class Progress(msgspec.Struct, frozen=True):
 
     after: str | None = None
     writer: int = 0
+
+
+class Part(NamedTuple):
+    """A partition and who writes it.
+
+    Attributes:
+        number: The partition's number.
+        writer: The writer's number.
+        after: The broker's position to go on from; None where nothing was ever taken.
+    """
+
+    number: int
+    writer: int
+    after: str | None
 
 
 _NAMES = msgspec.json.Decoder(list[str])
@@ -53,7 +67,7 @@ def progress_of(store: Reader, source: str, partition: int) -> Progress:
     return _NOTHING if data is None else decoded(_PROGRESS, data, f"progress of {source!r}")
 
 
-def take_over(store: Transactional, source: str, name: str) -> tuple[int, Progress]:
+def take_over(store: Transactional, source: str, name: str) -> Part:
     """Become the writer of a partition; whoever was it before is refused from now on.
 
     Args:
@@ -62,7 +76,7 @@ def take_over(store: Transactional, source: str, name: str) -> tuple[int, Progre
         name: What the broker calls the partition.
 
     Returns:
-        The partition's number; how far it is, with the new writer.
+        The partition as its new writer has it.
     """
     with store.transaction() as tx:
         numbers = partition_numbers(tx, source)
@@ -72,7 +86,7 @@ def take_over(store: Transactional, source: str, name: str) -> tuple[int, Progre
         before = progress_of(tx, source, number)
         now = msgspec.structs.replace(before, writer=before.writer + 1)
         tx.multi_put([(progress_key(source, number), msgspec.json.encode(now))])
-    return number, now
+    return Part(number, now.writer, now.after)
 
 
 def put_progress(tx: Writer, source: str, partition: int, progress: Progress) -> None:

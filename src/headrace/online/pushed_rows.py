@@ -106,8 +106,7 @@ class PushedRows:
         self, rejects: Rejects, counted: Container[int], offset: int, now: int
     ) -> dict[int, tuple[bytes, Rejected]]:
         """The rejected rows by their places, and where they are kept."""
-        name, by_content = self._source.name, getattr(self._source, "event_id", None) is not None
-        found = {}
+        name, found = self._source.name, {}
         columns = (rejects.rows.column(name).to_pylist() for name in ("ordinal", "row"))
         for place, text, reasons, known in zip(
             *columns, reasons_of(rejects.rows), rejects.known, strict=True
@@ -119,13 +118,19 @@ class PushedRows:
                     before, rule=told[0].rule, reason=told[0].reason, reasons=told, known=known
                 )
             else:
-                key = pushed_key(name, text, offset, place, by_content=by_content)
+                key, origin = self._kept_at(text, offset, place)
                 row = Rejected(
-                    name, text, told[0].rule, told[0].reason, now, told, f"{PUSH} {offset}", place,
+                    name, text, told[0].rule, told[0].reason, now, told, origin, place,
                     counted=place in counted, raw=self._whole(place), known=known,
                 )  # fmt: skip
             found[place] = key, row
         return found
+
+    def _kept_at(self, row: str, offset: int, place: int) -> tuple[bytes, str]:
+        """The key of a rejected row, and where it came from."""
+        by_content = getattr(self._source, "event_id", None) is not None
+        key = pushed_key(self._source.name, row, offset, place, by_content=by_content)
+        return key, f"{PUSH} {offset}"
 
     def _whole(self, place: int) -> bytes:
         """The row as it is, where JSON text would not hold it."""

@@ -28,6 +28,7 @@ __all__ = [
     "FILE",
     "LIMIT",
     "PUSH",
+    "STREAM",
     "Reason",
     "Rejected",
     "Tally",
@@ -40,6 +41,7 @@ __all__ = [
     "quarantined",
     "remove",
     "some_of",
+    "streamed_key",
     "tally",
     "told",
 ]
@@ -47,8 +49,8 @@ __all__ = [
 LIMIT = 1_000_000
 """How many rows of a source are kept."""
 
-FILE, LINE, PUSH = "file", "line", "push"
-"""What a row in quarantine is known by: its place in a file or table, a line of a file, a push."""
+FILE, LINE, PUSH, STREAM = "file", "line", "push", "stream"
+"""What a row in quarantine is known by: its place in a file or table, a line of a file, a push, a stream."""
 
 _BATCH = 256
 
@@ -81,13 +83,15 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
         reason: Why, in words.
         at: When it was first put here, microseconds UTC.
         reasons: All that is wrong with it.
-        origin: The file it lies in, "" for a table in memory; `push 7` for a push.
-        ordinal: Its place there, counted from 0; None for a line that is no row.
+        origin: The file it lies in, "" for a table in memory; `push 7` for a push, `stream ads/3@1041` for a
+            message.
+        ordinal: Its place there, counted from 0; None for a line or message that is no row.
         line: The line, counted from 1, of what is no row.
         counted: Whether it counts all the same: for other features, or other views.
         stamp: What the file was like.
         raw: The row as an Arrow stream, where JSON text does not hold it.
-        known: When a pushed row was known, microseconds UTC; None where that cannot be read.
+        known: When a pushed row, or one of a stream, was known, microseconds UTC; None where that cannot be
+            read.
     """
 
     source: str
@@ -109,10 +113,15 @@ class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
         """Since when it was known; of a row of a batch, whose times may be what is wrong, for ever."""
         if self.known is not None:
             return self.known
-        return self.at if self.origin.startswith(f"{PUSH} ") else FOREVER_AGO
+        return self.at if self.came_in else FOREVER_AGO
+
+    @property
+    def came_in(self) -> bool:
+        """Whether it came by a push or a stream: no load finds it again."""
+        return self.origin.startswith((f"{PUSH} ", f"{STREAM} "))
 
     def known_before(self, known: int) -> bool:
-        """Whether a load up to K covers the pushed row; one without times was known when it came."""
+        """Whether a load up to K covers a row that came in; one without times was known when it came."""
         return (self.at if self.known is None else self.known) < known
 
 
@@ -243,6 +252,11 @@ def pushed_key(source: str, row: str, offset: int, ordinal: int, *, by_content: 
         digest = hashlib.sha256(row.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return quarantine_key(source, PUSH, digest, 0)
     return quarantine_key(source, PUSH, f"{offset:020}", ordinal)
+
+
+def streamed_key(source: str, place: str) -> bytes:
+    """The key of a message that was rejected: reading it again adds nothing."""
+    return quarantine_key(source, PUSH, f"{STREAM} {place}", 0)
 
 
 def forget_covered(store: OneHost, source: str, known: int) -> None:

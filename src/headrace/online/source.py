@@ -14,13 +14,17 @@ from headrace.definitions.canonical import semantic_hash
 from headrace.errors import DataError
 from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
+from headrace.intake.messages import MessageDecoder
 from headrace.intake.raw_rows import raw_table
 from headrace.intake.rejects import EXPRESSION, merged, rejected, rejects_of, row_texts
 from headrace.intake.row_rules import RowRules, repeated_value
 from headrace.kernel.clean import COUNTS, KNOWN, TIME
 from headrace.online.ingest import Evaluate, Ingest, Pushed
+from headrace.online.layout import PUSHES
+from headrace.online.partitions import Progress
 from headrace.online.pushed_rows import PushedRows, Rejects
 from headrace.online.seen import SeenIds
+from headrace.online.streamed_rows import StreamedRows
 from headrace.schema import Schema
 
 if TYPE_CHECKING:
@@ -31,7 +35,9 @@ if TYPE_CHECKING:
     from headrace.definitions.source import Source
     from headrace.kernel.binding import Binding
     from headrace.online.earlier import FindEarlier
+    from headrace.online.partitions import Part
     from headrace.online.quarantine import Rejected
+    from headrace.ports.event_stream import Messages
     from headrace.ports.key_value import Transactional, Writer
 
 __all__ = ["SourceStream"]
@@ -115,13 +121,27 @@ class SourceStream:
         self._failed: list[pa.Table] = []
         self._pushing = threading.Lock()  # of threads that push, each has its own failures
         self._find_earlier = find_earlier
-        self.ingest = Ingest(
-            source.name,
-            [(each, self._evaluate(each)) for each in views],
-            epoch_length,
-            find_earlier=self._earlier,
-            unique=self._nothing_taken,
-        )
+        self._views = [(each, self._evaluate(each)) for each in views]
+        self._epoch_length = epoch_length
+        self._ingests: dict[int, Ingest] = {}
+        self._decoder = MessageDecoder(source.schema)
+
+    @property
+    def ingest(self) -> Ingest:
+        """The ingestion of pushes, which also knows how to replay the logs of all partitions."""
+        return self._ingest(PUSHES)
+
+    def _ingest(self, partition: int) -> Ingest:
+        if partition not in self._ingests:
+            self._ingests[partition] = Ingest(
+                self._name,
+                self._views,
+                self._epoch_length,
+                partition=partition,
+                find_earlier=self._earlier,
+                unique=self._nothing_taken,
+            )
+        return self._ingests[partition]
 
     def _cleaning(self, keys: Sequence[str], rules: RowRules | None = None) -> Cleaner:
         return Cleaner(self._source, self._schema, keys, rules=rules, what=f"push to {self._name!r}")
@@ -181,6 +201,22 @@ class SourceStream:
             raw = raw_table(rows, self._schema, f"push to {self._name!r}")
             return self._push(store, PushedRows(self._source, raw), now)
 
+    def take(self, store: Transactional, messages: Messages, part: Part, now: int) -> Pushed:
+        """Take a batch of a stream; once only, whoever takes it again.
+
+        Args:
+            store: The online store.
+            messages: The batch, which comes right after what was taken of its partition before.
+            part: The partition, and who writes it.
+            now: The clock.
+
+        Raises:
+            ConflictError: Somebody else has taken the partition over; nothing is written.
+        """
+        with self._pushing:
+            rows = StreamedRows(self._source, messages, self._decoder.decode(messages.values))
+            return self._push(store, rows, now, part.number, Progress(messages.after, part.writer))
+
     def replay(self, store: Transactional, rows: Sequence[tuple[bytes, Rejected]], now: int) -> Pushed:
         """Take rows out of quarantine that can be used now, and push them; in one transaction.
 
@@ -194,7 +230,14 @@ class SourceStream:
             pushed = PushedRows.again(self._source, self._schema, rows)
             return self._push(store, pushed, now)
 
-    def _push(self, store: Transactional, pushed: PushedRows, now: int) -> Pushed:
+    def _push(
+        self,
+        store: Transactional,
+        pushed: PushedRows,
+        now: int,
+        partition: int = PUSHES,
+        progress: Progress | None = None,
+    ) -> Pushed:
         self._failed.clear()
         cleaned = self._cleaner.clean(pushed.raw)
         spoiled = cleaned.rejected.column("ordinal").to_numpy()
@@ -214,7 +257,7 @@ class SourceStream:
             return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
         judged = events.replace_schema_metadata({_JUDGED: self._mark})
-        done = self.ingest.push(store, judged, now, beside)
+        done = self._ingest(partition).push(store, judged, now, beside, progress)
         return done._replace(warned=cleaned.warned.get("", 0))
 
     def _known(self, raw: pa.Table, rejects: pa.Table) -> list[int | None]:

@@ -1,0 +1,135 @@
+"""Messages of a stream, one JSON object each, as raw rows: texts, as a JSON Lines file has them.
+
+The same bytes come to the same values in a file and in a stream: both are taken apart by DuckDB.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from headrace.intake.locked import Query
+from headrace.lazy import numpy as np
+from headrace.lazy import pyarrow as pa
+from headrace.schema import Type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.aggregations.states import Array
+    from headrace.schema import Schema
+
+__all__ = ["LARGEST", "Decoded", "MessageDecoder", "Unreadable"]
+
+LARGEST = 1 << 20
+"""Bytes of the largest message that is taken."""
+_SHOWN = 4_096
+"""Bytes of an unreadable message that quarantine keeps."""
+
+
+class Unreadable(NamedTuple):
+    """A message that is no row.
+
+    Attributes:
+        message: Its place among the messages.
+        text: What it begins with.
+        rule: What it breaks.
+        reason: Why, in words.
+    """
+
+    message: int
+    text: str
+    rule: str
+    reason: str
+
+
+class Decoded(NamedTuple):
+    """Messages, taken apart.
+
+    Attributes:
+        rows: The readable ones: a column of texts for each of the schema's columns.
+        message: The place of each row among the messages, int64 ascending.
+        unreadable: The others.
+    """
+
+    rows: pa.Table
+    message: Array
+    unreadable: Sequence[Unreadable]
+
+
+class MessageDecoder:
+    """Takes messages of one source apart; threads may share it."""
+
+    def __init__(self, schema: Schema) -> None:
+        """For the columns of a frozen schema; what else a message has is left aside."""
+        self._schema = schema
+        structure = json.dumps(dict.fromkeys(schema, "VARCHAR")).replace("'", "''")
+        parsed = f"from_json(text, '{structure}')"
+        columns = Type("struct", items=(Type("string"),) * len(schema), names=tuple(schema))
+        texts = pa.schema([("text", pa.string())])
+        self._whole = Query([(parsed, columns)], texts)
+        self._guarded = Query([(f"CASE WHEN json_valid(text) THEN {parsed} END", columns)], texts)
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Take messages apart.
+
+        Args:
+            values: The messages, UTF-8; None is one without content.
+        """
+        unreadable = [found for place, value in enumerate(values) if (found := _unfit(place, value))]
+        message = np.delete(np.arange(len(values)), [each.message for each in unreadable])
+        texts = pa.array(values, pa.binary()).take(pa.array(message)).cast(pa.string())
+        rows, bad = self._objects(texts)
+        unreadable += [
+            Unreadable(int(message[place]), _begin(texts[place].as_py().encode()), *self._fault(texts, place))
+            for place in np.flatnonzero(bad).tolist()
+        ]
+        if bad.any():
+            rows, message = rows.filter(pa.array(~bad)), message[~bad]
+        return Decoded(rows, message, unreadable)
+
+    def _objects(self, texts: pa.Array) -> tuple[pa.Table, Array]:
+        """The columns of the objects, and which texts are none."""
+        import duckdb
+
+        table = pa.table({"text": texts})
+        try:
+            (found,) = self._whole.run(table)
+        except duckdb.Error:  # one is no JSON: look before each
+            (found,) = self._guarded.run(table)
+        columns = found.flatten()
+        nothing = np.ones(len(texts), dtype=bool)
+        for column in columns:
+            nothing &= column.is_null().to_numpy(zero_copy_only=False)
+        return pa.table(columns, names=list(self._schema)), nothing
+
+    def _fault(self, texts: pa.Array, place: int) -> tuple[str, str]:
+        """What is wrong with a text that has come to nothing."""
+        try:
+            value = json.loads(texts[place].as_py())
+        except ValueError as error:
+            return "malformed", f"no JSON: {error}"
+        except RecursionError:
+            return "malformed", "no JSON: nested too deeply"
+        if not isinstance(value, dict):
+            return "malformed", "no JSON object"
+        return "no_time", "it has none of the source's columns"
+
+
+def _unfit(place: int, value: bytes | None) -> Unreadable | None:
+    """What is wrong with a message before it is looked into."""
+    if not value:
+        return Unreadable(place, "", "malformed", "an empty message")
+    if len(value) > LARGEST:
+        return Unreadable(
+            place, _begin(value), "malformed", f"it has {len(value):,} bytes; {LARGEST:,} are the most"
+        )
+    try:
+        value.decode()
+    except UnicodeError:
+        return Unreadable(place, _begin(value), "malformed", "no UTF-8")
+    return None
+
+
+def _begin(value: bytes) -> str:
+    return value[:_SHOWN].decode(errors="backslashreplace")
