@@ -141,7 +141,7 @@ class JsonLinesFile:
         return self._first(lambda other: other.inode != file.inode and other.written >= file.written)
 
     def _first(self, suits: Callable[[GrowingFile], bool]) -> GrowingFile | None:
-        """The first file that suits, of those it was rotated to as they were last written, and it the last."""
+        """The first file that suits: those it was rotated to as they were last written, then the file."""
         if not self._path.parent.is_dir():
             return None
         rotated = [path for path in self._path.parent.iterdir() if self._is_rotated(path)]
