@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.definitions.service import FeatureService
     from headrace.doctor import Check
     from headrace.erasure import Forgotten
+    from headrace.ingesting import Ingested
     from headrace.kernel.binding import Binding
     from headrace.offline.dataset import HistoricalFeatures
     from headrace.offline.looks_ahead import LooksAhead
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from headrace.online.answer import OnlineFeatures
     from headrace.online.browsing import Quarantine, Replayed
     from headrace.online.ingest import Pushed
+    from headrace.online.ingestion import Counts
     from headrace.online.materialize import Loaded
     from headrace.online.served_log import LogCounts
     from headrace.online.serving import Answering
@@ -413,6 +416,39 @@ class FeatureStore:
             StoreError: No known definition of a view made its stored records.
         """
         return self._names.stream(source).push_rows(self.online, rows, self._parts.clock.now())
+
+    def ingest(
+        self,
+        sources: Sequence[str] | None = None,
+        *,
+        once: bool = False,
+        done: threading.Event | None = None,
+    ) -> list[Ingested]:
+        """Follow the streams of sources: what they bring is durable and visible batch by batch.
+
+        Whatever is killed or fails, each event counts once. Several processes of a host share the partitions.
+
+        Args:
+            sources: Their names; all that have a stream by default.
+            once: Take what there is now, and return.
+            done: Ends it when it is set; without, and without `once`, it goes on for ever.
+
+        Raises:
+            UnknownNameError: There is no such source.
+            DataError: One of them has no stream.
+            StoreError: With `once`: a broker or the store cannot be used.
+        """
+        from headrace.ingesting import follow, ingest_once
+
+        if once:
+            return ingest_once(self._parts, sources)
+        return follow(self._parts, sources, done or threading.Event())
+
+    def ingesting(self, sources: Sequence[str] | None = None) -> AbstractContextManager[Mapping[str, Counts]]:
+        """While the block runs, streams are followed in the background; it is given what is counted."""
+        from headrace.ingesting import following
+
+        return following(self._parts, sources)
 
     # --- validation ---
 

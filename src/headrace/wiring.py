@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from headrace.config import path_of, without_password
+from headrace.definitions.stream import JsonLinesStream
 from headrace.errors import StoreError
 
 if TYPE_CHECKING:
@@ -14,11 +16,14 @@ if TYPE_CHECKING:
 
     from headrace.clock import Clock
     from headrace.config import Settings
+    from headrace.definitions.source import Source
     from headrace.online.copying import CopiedStore
     from headrace.online.keeping import Keeper
     from headrace.online.serving import Serving
+    from headrace.online.shares import Locks
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
+    from headrace.ports.event_stream import EventStream
     from headrace.ports.key_value import AsyncReader, OneHost
     from headrace.stores.lmdb import LmdbStore
     from headrace.stores.redis import RedisStore
@@ -35,8 +40,10 @@ __all__ = [
     "open_catalog",
     "open_engine",
     "open_keeper",
+    "open_locks",
     "open_online",
     "open_serving",
+    "open_stream",
     "open_trial",
     "open_trial_store",
 ]
@@ -200,6 +207,35 @@ def _kind(url: str) -> str:
             remedy='Set [online] url to one of them, such as "lmdb:///.headrace/online".',
         )
     return kind
+
+
+def open_stream(settings: Settings, source: Source) -> EventStream:
+    """What brings a source's events.
+
+    Raises:
+        StoreError: Its driver is not installed.
+    """
+    stream = getattr(source, "stream", None)
+    if isinstance(stream, JsonLinesStream):
+        from headrace.streams.json_lines import JsonLinesFile
+
+        return JsonLinesFile(settings.directory / stream.path)
+    raise StoreError(
+        f"The stream of source {source.name!r} cannot be followed.",
+        asked=getattr(stream, "form", None),
+        available=["json_lines"],
+        remedy="Push its events.",
+    )
+
+
+def open_locks(settings: Settings, source: str) -> Locks:
+    """What tells who of several workers on this host reads which partition of a source's stream."""
+    from headrace.stores.locks import FileLocks
+
+    online = settings.online
+    path = path_of(online.url if _kind(online.url) == "lmdb" else online.embedded)
+    assert path is not None  # noqa: S101 - the store was opened there
+    return FileLocks(path / "ingest" / quote(source, safe=""))
 
 
 def open_trial(directory: Path) -> tuple[Catalog, Engine]:

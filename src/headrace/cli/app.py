@@ -23,6 +23,7 @@ VERBS = {
     "test": "testing",
     "train": "training",
     "materialize": "computing",
+    "ingest": "ingesting",
     "push": "computing",
     "get": "serving",
     "serve": "http",

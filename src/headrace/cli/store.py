@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -254,6 +255,10 @@ class Store(Protocol):
 
     def push(self, source: str, rows: Any) -> Pushed:
         """Push events."""
+        ...
+
+    def ingest(self, sources: Sequence[str] | None, *, once: bool, done: threading.Event) -> Sequence[Told]:
+        """Follow streams; what came of each."""
         ...
 
     def get_online_features(

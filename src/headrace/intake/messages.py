@@ -67,6 +67,7 @@ class MessageDecoder:
         parsed = f"from_json(text, '{structure}')"
         columns = Type("struct", items=(Type("string"),) * len(schema), names=tuple(schema))
         texts = pa.schema([("text", pa.string())])
+        self._no_rows = pa.schema([(name, pa.string()) for name in schema]).empty_table()
         self._whole = Query([(parsed, columns)], texts)
         self._guarded = Query([(f"CASE WHEN json_valid(text) THEN {parsed} END", columns)], texts)
 
@@ -87,6 +88,13 @@ class MessageDecoder:
         if bad.any():
             rows, message = rows.filter(pa.array(~bad)), message[~bad]
         return Decoded(rows, message, unreadable)
+
+    def refused(self, values: Sequence[bytes | None], reason: str) -> Decoded:
+        """Messages that are not looked into: none is a row."""
+        unreadable = [
+            Unreadable(place, _begin(value or b""), "failed", reason) for place, value in enumerate(values)
+        ]
+        return Decoded(self._no_rows, np.arange(0), unreadable)
 
     def _objects(self, texts: pa.Array) -> tuple[pa.Table, Array]:
         """The columns of the objects, and which texts are none."""

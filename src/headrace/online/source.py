@@ -16,12 +16,13 @@ from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
 from headrace.intake.messages import MessageDecoder
 from headrace.intake.raw_rows import raw_table
-from headrace.intake.rejects import EXPRESSION, merged, rejected, rejects_of, row_texts
+from headrace.intake.rejects import EXPRESSION, merged, no_rejects, rejected, rejects_of, row_texts
 from headrace.intake.row_rules import RowRules, repeated_value
 from headrace.kernel.clean import COUNTS, KNOWN, TIME
 from headrace.online.ingest import Evaluate, Ingest, Pushed
+from headrace.online.ingestion import Taken
 from headrace.online.layout import PUSHES
-from headrace.online.partitions import Progress
+from headrace.online.partitions import Progress, put_progress
 from headrace.online.pushed_rows import PushedRows, Rejects
 from headrace.online.seen import SeenIds
 from headrace.online.streamed_rows import StreamedRows
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceStream"]
 
+_TIMED = 16
+"""Of about how many events of a batch the age is told."""
 _JUDGED = b"headrace.judged"
 """Where the schema of clean events says by which rules they were judged."""
 
@@ -201,7 +204,7 @@ class SourceStream:
             raw = raw_table(rows, self._schema, f"push to {self._name!r}")
             return self._push(store, PushedRows(self._source, raw), now)
 
-    def take(self, store: Transactional, messages: Messages, part: Part, now: int) -> Pushed:
+    def take(self, store: Transactional, messages: Messages, part: Part, now: int) -> Taken:
         """Take a batch of a stream; once only, whoever takes it again.
 
         Args:
@@ -215,7 +218,27 @@ class SourceStream:
         """
         with self._pushing:
             rows = StreamedRows(self._source, messages, self._decoder.decode(messages.values))
-            return self._push(store, rows, now, part.number, Progress(messages.after, part.writer))
+            progress = Progress(messages.after, part.writer)
+            pushed = self._push(store, rows, now, part.number, progress)
+            return Taken(pushed, self._some_times)
+
+    def refuse(self, store: Transactional, messages: Messages, part: Part, reason: str, now: int) -> None:
+        """Put a batch of a stream into quarantine, unread.
+
+        Args:
+            store: The online store.
+            messages: The batch.
+            part: The partition, and who writes it.
+            reason: Why, in words.
+            now: The clock.
+
+        Raises:
+            ConflictError: Somebody else has taken the partition over; nothing is written.
+        """
+        rows = StreamedRows(self._source, messages, self._decoder.refused(messages.values, reason))
+        with store.transaction() as tx:
+            put_progress(tx, self._name, part.number, Progress(messages.after, part.writer))
+            rows.write(tx, Rejects(no_rejects(), []), (), 0, now)
 
     def replay(self, store: Transactional, rows: Sequence[tuple[bytes, Rejected]], now: int) -> Pushed:
         """Take rows out of quarantine that can be used now, and push them; in one transaction.
@@ -256,6 +279,8 @@ class SourceStream:
             rejects = merged([*found, *repeated, *failed])
             return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
+        every = max(events.num_rows // _TIMED, 1)
+        self._some_times: list[int] = events.column(TIME)[::every].to_pylist()
         judged = events.replace_schema_metadata({_JUDGED: self._mark})
         done = self._ingest(partition).push(store, judged, now, beside, progress)
         return done._replace(warned=cleaned.warned.get("", 0))

@@ -92,9 +92,11 @@ class JsonLinesFile:
         """Nobody is told."""
 
     def behind(self, partition: str) -> int | None:
-        """Bytes of the file that is read; files after it are not looked at."""
+        """Bytes of the file that is read; those after it are not looked at."""
         del partition
-        return None if self._file is None else self._file.size - self._file.at
+        if self._file is not None:
+            return max(self._file.size - self._file.at, 0)
+        return self._path.stat().st_size if self._path.is_file() else 0
 
     def close(self) -> None:
         """See `EventStream`."""

@@ -1,0 +1,181 @@
+"""Ingestion, from names to streams: the sources of a project that have one are followed."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from headrace.definitions.stream import Push
+from headrace.errors import DataError, StoreError
+from headrace.online.ingestion import Ingestion
+from headrace.online.manifest import read_manifest
+from headrace.online.shares import Share
+from headrace.wiring import open_locks, open_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.definitions.source import Source
+    from headrace.online.ingestion import Counts
+    from headrace.online.source import SourceStream
+    from headrace.parts import Parts
+
+__all__ = ["Ingested", "follow", "following", "ingest_once"]
+
+_MARGIN = 3_600_000_000
+"""How much earlier than what views have loaded a stream is begun, microseconds: clocks differ."""
+_ENDING = 30.0
+"""Seconds that a batch under way is waited for in the end."""
+_QUIET = 1.0
+"""Seconds without any message after which a stream that does not know its end has come to it."""
+
+
+class Ingested(NamedTuple):
+    """What came of a source's stream.
+
+    Attributes:
+        source: The source.
+        accepted: Events that entered the states of at least one view.
+        duplicates: Copies of events seen before.
+        late: Events that a served generation should hold already.
+        rejected: Messages and rows that went to quarantine.
+        batches: How many batches there were.
+        gaps: How often the broker no longer had what should have come.
+    """
+
+    source: str
+    accepted: int
+    duplicates: int
+    late: int
+    rejected: int
+    batches: int
+    gaps: int
+
+    @classmethod
+    def of(cls, source: str, counts: Counts) -> Ingested:
+        """What a worker has counted."""
+        came = counts.messages
+        return cls(
+            source,
+            came["accepted"],
+            came["duplicates"],
+            came["late"],
+            came["rejected"],
+            counts.batches,
+            counts.gaps,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same, as JSON values."""
+        return self._asdict()
+
+
+def streams_of(parts: Parts, sources: Sequence[str] | None) -> list[Source]:
+    """The sources that have a stream to follow.
+
+    Args:
+        parts: The project's.
+        sources: Their names; None for all there are.
+
+    Raises:
+        UnknownNameError: There is no such source.
+        DataError: One that is named has no stream, or none but pushes.
+    """
+    names = parts.names
+    if sources is None:
+        all_ = [names.of_source(name)[0] for name in names.source_names()]
+        return [each for each in all_ if _is_followed(each)]
+    found = [names.of_source(name)[0] for name in sources]
+    for each in found:
+        if not _is_followed(each):
+            raise DataError(
+                f"Source {each.name!r} has no stream to follow.",
+                asked=each.name,
+                available=[other.name for other in streams_of(parts, None)],
+                remedy="Give it stream=hr.KafkaStream(..), hr.RedisStream(..) or hr.JsonLinesStream(..).",
+            )
+    return found
+
+
+def _is_followed(source: Source) -> bool:
+    return source.has_stream and not isinstance(getattr(source, "stream", None), Push)
+
+
+def _ingestion(parts: Parts, source: Source) -> Ingestion:
+    name = source.name
+
+    def takes() -> SourceStream:
+        return parts.names.stream(name)
+
+    def since() -> int:
+        """Nothing known before K will be wanted, and known is never after the message came."""
+        _, views = parts.names.of_source(name)
+        manifest = read_manifest(parts.online)
+        horizon = int(getattr(source, "dedup_horizon", 0))
+        return min((manifest.of(view.id).known for view in views), default=0) - horizon - _MARGIN
+
+    return Ingestion(
+        name,
+        lambda: open_stream(parts.settings, source),
+        takes,
+        parts.online,
+        Share(open_locks(parts.settings, name)),
+        parts.clock,
+        since,
+    )
+
+
+@contextmanager
+def following(parts: Parts, sources: Sequence[str] | None = None) -> Iterator[Mapping[str, Counts]]:
+    """While the block runs, streams are followed, each by a thread.
+
+    Args:
+        parts: The project's.
+        sources: Names of sources; None for all that have a stream.
+
+    Yields:
+        What is counted of each.
+    """
+    lanes = {each.name: _ingestion(parts, each) for each in streams_of(parts, sources)}
+    done = threading.Event()
+    threads = [
+        threading.Thread(target=lane.run, args=(done,), name=f"headrace-ingest-{name}", daemon=True)
+        for name, lane in lanes.items()
+    ]
+    with ExitStack() as ending:
+        for thread in threads:
+            thread.start()
+            ending.callback(thread.join, _ENDING)
+        ending.callback(done.set)
+        yield {name: lane.counts for name, lane in lanes.items()}
+
+
+def follow(parts: Parts, sources: Sequence[str] | None, done: threading.Event) -> list[Ingested]:
+    """Follow streams until told to end; what came of them."""
+    with following(parts, sources) as counts:
+        done.wait()
+    return [Ingested.of(name, each) for name, each in counts.items()]
+
+
+def ingest_once(parts: Parts, sources: Sequence[str] | None) -> list[Ingested]:
+    """Take what streams have now, one after another.
+
+    Raises:
+        StoreError: A broker, or the store, cannot be reached or used.
+    """
+    return [_until_now(_ingestion(parts, each)) for each in streams_of(parts, sources)]
+
+
+def _until_now(lane: Ingestion) -> Ingested:
+    try:
+        while (count := lane.step(_QUIET if lane.behind() is None else 0.0)) != 0 or lane.behind():
+            if count is None:
+                raise StoreError(
+                    f"The stream of {lane.source!r} cannot be taken: {lane.counts.trouble}",
+                    asked=lane.source,
+                    remedy="What was taken is kept; run it again.",
+                )
+    finally:
+        lane.close()
+    return Ingested.of(lane.source, lane.counts)
