@@ -45,6 +45,8 @@ BAD = {
     "unknown view": (body(features=["newst:ad"]), 404, "newst"),
     "unknown version": (body(features=["newest@7:ad"]), 404, "7"),
     "unknown service": (body(features=..., feature_service="shopp"), 404, "shopp"),
+    "unknown experiment": (body(experiment="ctr_v2"), 404, "There is no experiment 'ctr_v2'."),
+    "experiment of another type": (body(experiment=7), 400, "$.experiment"),
     "unknown column": (body(entities={"userid": ["u1"]}), 404, "userid"),
     "no column": (body(entities={}), 422, "user_id"),
     "no reference": (body(features=["::"]), 422, "::"),
@@ -78,6 +80,13 @@ def test_what_cannot_be_answered_is_refused(server: httpx.Client, name: str) -> 
 def test_a_name_nearly_right_is_offered(server: httpx.Client) -> None:
     answer = server.post("/get-online-features", content=body(features=["user_clicks:clicks_7"]))
     assert "clicks_7d" in answer.json()["error"]["available"]
+
+
+def test_the_experiment_may_be_null(server: httpx.Client) -> None:
+    asked = server.post("/get-online-features", content=body(experiment=None))
+    assert asked.json() == server.post("/get-online-features", content=body()).json()
+    told = server.get("/openapi.json").json()["components"]["schemas"]["OnlineQuestion"]["properties"]
+    assert told["experiment"] == {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
 
 
 def test_an_unknown_address_or_method_is_refused(server: httpx.Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from headrace.errors import ConflictError
+from headrace.errors import ConflictError, UnknownNameError
 
 if TYPE_CHECKING:
     from headrace.online.answer import OnlineFeatures
@@ -27,7 +27,14 @@ async def ask(store: FeatureStore, asked: OnlineQuestion, seconds: float | None)
 
     Raises:
         HeadraceError: As `FeatureStore.get_online_features` does.
+        UnknownNameError: There is no such experiment.
     """
+    if asked.experiment is not None:
+        raise UnknownNameError(
+            f"There is no experiment {asked.experiment!r}.",
+            asked=asked.experiment,
+            remedy="Leave the experiment out: there are none yet.",
+        )
     answer = await store.get_online_features_async(**asked.arguments(), timeout=seconds)
     for each in answer.overran:
         _LOG.warning("%s was running at the deadline; it took %.1f ms.", each.function, each.took / 1_000)

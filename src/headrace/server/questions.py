@@ -23,7 +23,7 @@ __all__ = [
 
 
 class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /get-online-features`: Feast's, and `as_of` and `context` besides.
+    """The body of `POST /get-online-features`: Feast's, and `as_of`, `context` and `experiment` besides.
 
     Attributes:
         entities: Join key -> values; request fields that differ by entity beside them.
@@ -32,6 +32,7 @@ class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
         full_feature_names: Name columns `view__feature`.
         as_of: The instant to answer for: RFC 3339, or microseconds UTC; the present by default.
         context: Request fields with one value for all entities.
+        experiment: An experiment whose variants say which service each entity gets.
         include_feature_view_version_metadata: Feast's; the answer never holds it.
     """
 
@@ -41,6 +42,7 @@ class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
     full_feature_names: bool = False
     as_of: str | int | None = None
     context: dict[str, Any] | None = None
+    experiment: str | None = None
     include_feature_view_version_metadata: bool = False
 
     @property
