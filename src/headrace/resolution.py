@@ -163,9 +163,10 @@ class Resolution:
         if isinstance(service, FeatureService):
             service = f"{service.name}@{service.version}"
         if (features is None) == (service is None):
+            both = "Features and a service are both given: ask" if features is not None else "Ask"
             raise DataError(
-                "Ask for features or for a service.",
-                remedy='Give features=["view:feature"] or service="name@1".',
+                f"{both} for features or for a service.",
+                remedy='Give features=["view:feature"] or service="name@1" (over HTTP feature_service).',
             )
         if service is not None:
             asked = parse_reference(service, "service")

@@ -39,7 +39,7 @@ BAD = {
     "entities of another type": (body(entities=[["u1"]]), 400, "$.entities"),
     "column of another type": (body(entities={"user_id": "u1"}), 400, "user_id|array"),
     "no features": (body(features=...), 422, "features or for a service"),
-    "both": (body(feature_service="shop"), 422, "features or for a service"),
+    "both": (body(feature_service="shop"), 422, "both given"),
     "none listed": (body(features=[]), 422, "No feature"),
     "unknown feature": (body(features=["newest:add"]), 404, "newest"),
     "unknown view": (body(features=["newst:ad"]), 404, "newst"),
@@ -50,7 +50,10 @@ BAD = {
     "unknown column": (body(entities={"userid": ["u1"]}), 404, "userid"),
     "no column": (body(entities={}), 422, "user_id"),
     "no reference": (body(features=["::"]), 422, "::"),
-    "half a character": (body(features=["\ud800"]), 400, "cannot be read"),
+    "half a character": (body(features=["\ud800"]), 400, r"\\ud800 is half a character"),
+    "the wrong half": (body(context={"a": "\udc00 and more"}), 400, r"\\udc00 is half a character"),
+    "two first halves": (rb'{"features": ["\uD83D\uD83D"]}', 400, "half a character"),
+    "cut behind whole ones": (rb'{"features": ["\ud83d\ude00 \\ud800', 400, "truncated"),
     "twice": (body(features=["newest:ad", "newest:ad"]), 422, "ad"),
     "lengths": (body(entities={"user_id": ["u1", "u2"], "bid": [1]}, features=["margin"]), 422, "bid"),
     "key of another type": (body(entities={"user_id": [{"a": 1}]}), 422, "user_id"),
@@ -92,9 +95,19 @@ def test_the_experiment_may_be_null(server: httpx.Client) -> None:
 def test_an_unknown_address_or_method_is_refused(server: httpx.Client) -> None:
     missing = server.get("/helth")
     assert (missing.status_code, missing.json()["error"]["available"][0]) == (404, "/health")
+    assert missing.json()["error"]["remedy"] == "Did you mean '/health'?"
     wrong = server.get("/get-online-features")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert wrong.json()["error"]["message"] == "GET /get-online-features: Method Not Allowed."
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/services", "/features"])
+def test_an_address_far_from_all_is_told_all_there_are(server: httpx.Client, path: str) -> None:
+    error = server.get(path).json()["error"]
+    addresses = server.get("/openapi.json").json()["paths"]
+    assert (error["type"], error["message"]) == ("UnknownNameError", f"There is no address {path!r}.")
+    assert error["available"] == list(addresses)
+    assert error["remedy"] == "Ask one of those; /openapi.json describes them."
 
 
 def test_a_body_in_pieces_is_measured_as_it_comes(server: httpx.Client) -> None:

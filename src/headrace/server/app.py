@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,16 @@ from headrace.server.traces import Traces
 from headrace.server.tracks import Tracked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Application", "application"]
+
+_SLIP = 0.8
+"""How alike, of 1, a wrong address is to the one that was meant."""
 
 
 class Application:
@@ -96,9 +100,7 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
         """What Starlette refuses: an address or method there is not."""
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only
         if error.status_code == HTTPStatus.NOT_FOUND:
-            told: HeadraceError = UnknownNameError.of(
-                "address", request.url.path, [path for _, path in endpoints]
-            )
+            told: HeadraceError = _no_address(request.url.path, [path for _, path in endpoints])
         else:
             told = HeadraceError(f"{request.method} {request.url.path}: {error.detail}.")
         reply = refusal(RefusedError(told, error.status_code))
@@ -109,6 +111,17 @@ def application(project: Path, counted: Path, workers: int = 1) -> ASGIApp:
     guard = guarded(app, store.settings, SystemClock(), workers)
     paths = [path for _, path in endpoints]
     return Tracked(guard, metrics, paths, None if traces is None else traces.request)
+
+
+def _no_address(asked: str, there_are: Sequence[str]) -> UnknownNameError:
+    """The error for an address there is not: it offers all there are, and guesses only a slip of the pen."""
+    near = get_close_matches(asked, there_are, n=1, cutoff=_SLIP)
+    return UnknownNameError(
+        f"There is no address {asked!r}.",
+        asked=asked,
+        available=dict.fromkeys([*near, *there_are]),
+        remedy=f"Did you mean {near[0]!r}?" if near else "Ask one of those; /openapi.json describes them.",
+    )
 
 
 class Answers:

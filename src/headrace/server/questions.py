@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -121,6 +122,10 @@ _ASK = 'Send JSON: {"features": ["view:feature"], "entities": {"key": [...]}}.'
 LONGEST_TIMEOUT = 3_600_000
 """Milliseconds that a request may ask to be given: an hour."""
 _DIGITS = 12
+_HALF = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""An escaped backslash, an escaped character of two halves, or (a group) half of one alone."""
 _ONLINE = msgspec.json.Decoder(OnlineQuestion)
 
 
@@ -141,8 +146,17 @@ def _decoded(decoder: msgspec.json.Decoder[Body], body: bytes, remedy: str) -> B
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        unreadable = DataError(f"The body of the request cannot be read: {error}.", remedy=remedy)
+        why = _half_a_character(body) or str(error)
+        unreadable = DataError(f"The body of the request cannot be read: {why}.", remedy=remedy)
         raise RefusedError(unreadable, 400) from None
+
+
+def _half_a_character(body: bytes) -> str:
+    """What is no text in a body because it is half a character; the decoder calls that a cut body."""
+    for found in _HALF.finditer(body):
+        if found[1]:
+            return f"{found[1].decode()} is half a character, which is no valid text"
+    return ""
 
 
 def online_question(body: bytes, most: int) -> OnlineQuestion:
