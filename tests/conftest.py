@@ -14,7 +14,12 @@ from tests.effort import FACTOR, SOAKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytest_plugins = ["tests.services.postgres", "tests.services.redis", "tests.services.spark"]
+pytest_plugins = [
+    "tests.services.kafka",
+    "tests.services.postgres",
+    "tests.services.redis",
+    "tests.services.spark",
+]
 
 hypothesis.settings.register_profile(
     "default",
