@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from headrace.config import path_of, without_password
-from headrace.definitions.stream import JsonLinesStream
+from headrace.definitions.stream import JsonLinesStream, KafkaStream
 from headrace.errors import StoreError
 
 if TYPE_CHECKING:
@@ -220,10 +221,15 @@ def open_stream(settings: Settings, source: Source) -> EventStream:
         from headrace.streams.json_lines import JsonLinesFile
 
         return JsonLinesFile(settings.directory / stream.path)
+    if isinstance(stream, KafkaStream):
+        from headrace.streams.kafka_opening import open_topic
+
+        group = f"headrace-{settings.project.name}-{source.name}"
+        return open_topic(stream.topic, stream.brokers, group, os.environ)
     raise StoreError(
         f"The stream of source {source.name!r} cannot be followed.",
         asked=getattr(stream, "form", None),
-        available=["json_lines"],
+        available=["json_lines", "kafka"],
         remedy="Push its events.",
     )
 

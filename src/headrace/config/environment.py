@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["from_environment"]
 
 _VARIABLE = re.compile(r"HEADRACE_(?P<section>[A-Z0-9]+(?:_[A-Z0-9]+)*)__(?P<key>\w+)")
+_OF_CLIENTS = ("HEADRACE_KAFKA__",)
+"""Settings of client libraries, by their own names; who opens the client reads them."""
 
 
 def from_environment(environ: Mapping[str, str]) -> Values:
@@ -27,7 +29,7 @@ def from_environment(environ: Mapping[str, str]) -> Values:
     given: Values = {}
     for name, value in environ.items():
         found = _VARIABLE.fullmatch(name)
-        if found is None:
+        if found is None or name.startswith(_OF_CLIENTS):
             continue
         section, key = found["section"].lower(), found["key"].lower()
         if section not in SECTIONS or key not in SECTIONS[section][1]:
