@@ -253,3 +253,7 @@ def test_the_served_log_is_off_until_it_has_a_place(project: Path) -> None:
 )
 def test_settings_of_the_served_log_are_checked(project: Path, line: str) -> None:
     assert line.partition(" ")[0] in str(refused(project, f"[serving]\n{line}\n"))
+
+
+def test_what_the_environment_says_to_kafkas_client_is_no_setting_of_ours(project: Path) -> None:
+    read_settings(project, {"HEADRACE_KAFKA__SASL_USERNAME": "ads"})

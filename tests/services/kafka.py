@@ -51,6 +51,18 @@ class Topic:
         assert self._producer.flush(PATIENCE) == 0
         assert not refused, refused
 
+    def write_transaction(self, partition: int, values: Sequence[bytes]) -> None:
+        """Append messages in a transaction, which a mark in the partition ends."""
+        from confluent_kafka import Producer
+
+        by = uuid4().hex
+        producer = Producer({"bootstrap.servers": self.brokers, "transactional.id": by, **QUIET})
+        producer.init_transactions(PATIENCE)
+        producer.begin_transaction()
+        for value in values:
+            producer.produce(self.name, value, partition=partition)
+        producer.commit_transaction(PATIENCE)
+
 
 def binary() -> Path:
     """The `tansu` that a package ships.

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -10,6 +12,7 @@ from headrace.streams.kafka import KafkaTopic
 from headrace.streams.kafka_opening import open_topic
 from headrace.testing.event_stream import EventStreamSuite, taken, values_of
 from tests.services.kafka import PATIENCE, Topic, make_topic, tansu
+from tests.services.server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,6 +186,21 @@ def test_a_topic_that_is_not_there_is_no_matter_of_waiting(broker, opened):
     stream.begin("0", "0", EVER)
     with pytest.raises(StoreError, match="no topic 'nobody-made-it'"):
         until(lambda: stream.take(10, 0.1))
+    with pytest.raises(StoreError, match="no topic 'nobody-made-it'"):  # as long as it is not
+        stream.take(10, 0)
+
+
+def test_a_topic_that_is_made_later_is_read_then(mock_cluster, opened):
+    late = f"late-{uuid4().hex}"
+    broker = Kafka(Topic(mock_cluster.brokers, late))
+    stream = opened(broker)
+    stream.begin("0", None, EVER)
+    with pytest.raises(StoreError, match="no topic"):
+        until(lambda: stream.take(10, 0.1))
+    mock_cluster.make_topic(late)
+    broker.write(0, [b"a"])
+    stream.begin("0", None, EVER)
+    assert read(stream, 1) == [b"a"]
 
 
 def test_a_topic_one_may_not_read_is_no_matter_of_waiting(mock, mock_cluster, opened):
@@ -191,6 +209,10 @@ def test_a_topic_one_may_not_read_is_no_matter_of_waiting(mock, mock_cluster, op
     with pytest.raises(StoreError, match="does not let us read topic") as told:
         stream.partitions()
     assert type(told.value) is StoreError
+    stream.begin("0", "0", EVER)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="does not let us read topic"):
+            until(lambda: stream.take(10, 0.1))
 
 
 def test_messages_that_came_before_are_not_wanted(real, opened):
@@ -251,6 +273,21 @@ def test_how_far_behind_counts_down(broker, opened):
     until(lambda: stream.take(1, 0.05) == [] and stream.behind("0") == 0)
 
 
+def test_offsets_that_hold_marks_of_transactions_are_no_messages_and_not_behind(broker, opened):
+    for values in ([b"a", b"b"], [b"c"]):
+        broker.topic.write_transaction(0, values)
+    stream = opened(broker)
+    stream.begin("0", None, EVER)
+    batches = taken(stream, 3)["0"]
+    assert values_of(batches) == [b"a", b"b", b"c"]
+    assert [place.rpartition("@")[2] for each in batches for place in each.places] == ["0", "1", "3"]
+    assert {each.gap for each in batches} == {""}
+    until(lambda: stream.take(1, 0.05) == [] and stream.behind("0") == 0)
+    other = opened(broker)
+    other.begin("0", batches[-1].after, EVER)
+    assert other.take(1, 0.3) == []
+
+
 def test_a_large_message_comes_whole(broker, opened):
     large = bytes(range(256)) * 12_000
     broker.write(0, [b"a", large, b"b"])
@@ -274,3 +311,19 @@ def test_a_closed_stream_says_so(mock):
     stream.close()
     with pytest.raises(StoreError, match="closed"):
         stream.partitions()
+
+
+def test_without_the_driver_it_is_told_what_to_install(monkeypatch):
+    for module in ("headrace.streams.kafka", "headrace.streams.kafka_errors"):
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    with pytest.raises(StoreError, match=r"pip install 'headrace\[kafka\]'"):
+        open_topic("ads", "localhost:1", "g", {})
+
+
+def test_brokers_that_do_not_exist_are_waited_for():
+    stream = open_topic("ads", f"127.0.0.1:{free_port()}", "g", {})
+    stream.begin("0", "7", EVER)
+    with pytest.raises(UnreachableError, match="does not answer"):
+        until(lambda: stream.take(10, 0.1))
+    stream.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from headrace.errors import StoreError
+from headrace.errors import StoreError, UnreachableError
 from headrace.ports.event_stream import Messages
 from headrace.streams.kafka_errors import END, NO_ANSWER, NOT_ALLOWED, OUT_OF_RANGE, asking, explain
 
@@ -30,6 +30,9 @@ _PATIENCE = 3.0
 """Seconds an answer is waited for."""
 _LOOK = 1.0
 """Seconds a broker that seems to be away has to prove that it is not."""
+_SILENCE = 2.0
+"""Seconds between two looks whether a broker that sends nothing is there: the driver does not say of all it
+waits for."""
 _FAREWELL = 2.0
 """Seconds that closing waits for the broker to know what was done."""
 _MOST = 1_000_000
@@ -68,11 +71,23 @@ class _Reading:
         next: The offset to come; None where it is read from the first there is, whichever that is.
         since: Messages that came before are passed over, milliseconds; None once one was not.
         lost: The offset that was not there any more, until the next message tells how much is gone.
+        refused: What the broker said instead of messages, until it sends some; it says so only once.
     """
 
     next: int | None
     since: int | None = None
     lost: int | None = None
+    refused: KafkaError | None = None
+
+    def wants(self, offset: int, came: int) -> bool:
+        """Whether a message is one of those to come; then those after it are."""
+        if self.next is not None and offset < self.next:
+            return False  # it was fetched before the partition was begun anew
+        self.next, self.refused = offset + 1, None
+        if self.since is not None and came < self.since:
+            return False
+        self.since = None
+        return True
 
     def gap(self, partition: int, offset: int) -> str:
         """What should have come before an offset, in words; said once."""
@@ -119,6 +134,7 @@ class KafkaTopic:
         self._topic, self._brokers = topic, brokers
         self._reading: dict[int, _Reading] = {}
         self._trouble: KafkaError | None = None
+        self._look_at = time.monotonic() + _SILENCE
         self._done: dict[int, int] = {}
         self._committing = False
         told = {"error_cb": self._hear, "on_commit": self._committed, "logger": _LOG}
@@ -236,19 +252,14 @@ class KafkaTopic:
         """Messages by partition; those of partitions that are not read any more are left out."""
         found: dict[int, list[Message]] = {}
         for message in fetched:
-            number, offset = message.partition(), message.offset()
-            reading = self._reading.get(-1 if number is None else number)
-            error = message.error()
-            if error is not None:
-                self._heed(error, number, offset)
-            elif reading is None or number is None or offset is None:
-                continue
-            elif reading.next is not None and offset < reading.next:
-                continue  # of before it was begun anew
-            elif reading.since is not None and message.timestamp()[1] < reading.since:
-                reading.next = offset + 1
-            else:
-                reading.since, reading.next = None, offset + 1
+            number, offset, error = message.partition(), message.offset(), message.error()
+            reading = None if number is None else self._reading.get(number)
+            if reading is None or number is None or offset is None:
+                if error is not None:
+                    self._hear(error)
+            elif error is not None:
+                self._heed(error, number, offset, reading)
+            elif reading.wants(offset, message.timestamp()[1]):
                 found.setdefault(number, []).append(message)
         return [self._messages(number, messages) for number, messages in found.items()]
 
@@ -263,42 +274,40 @@ class KafkaTopic:
             self._reading[number].gap(number, offsets[0]),
         )
 
-    def _heed(self, error: KafkaError, number: int | None, offset: int | None) -> None:
-        """What the driver says between messages, of a partition or of none."""
-        reading = None if number is None else self._reading.get(number)
-        if reading is None or number is None:
-            self._hear(error)
-        elif error.code() == END:
-            if offset is not None and offset >= (reading.next or 0):
-                reading.next = offset
+    def _heed(self, error: KafkaError, number: int, offset: int, reading: _Reading) -> None:
+        """What is said of a partition that is read, between its messages."""
+        if error.code() == END:
+            reading.next, reading.refused = max(offset, reading.next or 0), None
         elif error.code() in OUT_OF_RANGE:
-            # The next position is not on the broker; the first message there is tells how much is gone.
+            # The first message there is will tell how much is gone.
             lost = reading.lost if reading.next is None else reading.next
             self._open().incremental_unassign([TopicPartition(self._topic, number)])
             self._assign(number, _Reading(None, reading.since, lost))
-        else:
+        elif isinstance(explain(error, self._topic, self._brokers), UnreachableError):
             self._hear(error)
+        else:
+            reading.refused = error
 
     def _hear(self, error: KafkaError) -> None:
         """Keep what stands in the way until nothing could be taken; a refusal says more than a lost line."""
-        if error.code() == END:
-            return
-        if self._trouble is None or self._trouble.code() not in NOT_ALLOWED:
+        if error.code() != END and (self._trouble is None or self._trouble.code() not in NOT_ALLOWED):
             self._trouble = error
 
     def _complain(self) -> None:
         """Raise what stands in the way, if it still does."""
-        trouble, self._trouble = self._trouble, None
-        if trouble is None:
+        for reading in self._reading.values():
+            if reading.refused is not None:
+                raise explain(reading.refused, self._topic, self._brokers)
+        if self._trouble is None and time.monotonic() < self._look_at:
             return
-        told = explain(trouble, self._topic, self._brokers)
-        if type(told) is StoreError and trouble.code() not in NOT_ALLOWED:
-            raise told
         try:
             self._look(_LOOK)
-        except StoreError:
-            self._trouble = trouble  # until it is over
-            raise told from None
+        except StoreError as still:
+            self._look_at = 0.0  # until it is over
+            if isinstance(still, UnreachableError) and self._trouble is not None:
+                raise explain(self._trouble, self._topic, self._brokers) from None  # it says why
+            raise
+        self._trouble, self._look_at = None, time.monotonic() + _SILENCE
 
     def _commit(self) -> None:
         """Commit what is done, unless a commit is on its way."""
