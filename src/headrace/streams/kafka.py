@@ -203,8 +203,7 @@ class KafkaTopic:
             consumer.poll(0.05)
             self._commit()
         self._consumer = None
-        if not self._committing:  # else it would wait for an answer until long after; it is dropped instead
-            consumer.close()
+        consumer.close()
 
     def _open(self) -> Consumer:
         if self._consumer is None:
@@ -250,7 +249,7 @@ class KafkaTopic:
 
     def _batches(self, fetched: Sequence[Message]) -> list[Messages]:
         """Messages by partition; those of partitions that are not read any more are left out."""
-        found: dict[int, list[Message]] = {}
+        found: dict[int, tuple[str, list[Message]]] = {}
         for message in fetched:
             number, offset, error = message.partition(), message.offset(), message.error()
             reading = None if number is None else self._reading.get(number)
@@ -260,10 +259,12 @@ class KafkaTopic:
             elif error is not None:
                 self._heed(error, number, offset, reading)
             elif reading.wants(offset, message.timestamp()[1]):
-                found.setdefault(number, []).append(message)
-        return [self._messages(number, messages) for number, messages in found.items()]
+                if number not in found:
+                    found[number] = reading.gap(number, offset), []
+                found[number][1].append(message)
+        return [self._messages(number, messages, gap) for number, (gap, messages) in found.items()]
 
-    def _messages(self, number: int, messages: Sequence[Message]) -> Messages:
+    def _messages(self, number: int, messages: Sequence[Message], gap: str) -> Messages:
         offsets = [message.offset() or 0 for message in messages]
         before = f"{self._topic}/{number}@"
         return Messages(
@@ -271,7 +272,7 @@ class KafkaTopic:
             [message.value() for message in messages],
             [before + str(offset) for offset in offsets],
             str(offsets[-1] + 1),
-            self._reading[number].gap(number, offsets[0]),
+            gap,
         )
 
     def _heed(self, error: KafkaError, number: int, offset: int, reading: _Reading) -> None:
