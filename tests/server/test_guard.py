@@ -79,6 +79,7 @@ class Guarded:
         self.shopper = new_key(project, "shopper", "--service", "shop")
         self.writer = new_key(project, "writer", "--role", "push")
         self.answers: list[str] = []
+        self.error: dict[str, Any] = {}
         self.secrets = [key.split("_")[2] for key in (self.reader, self.shopper, self.writer)]
 
     def ask(self, credential: str | None, body: Any = LISTED, path: str = "/get-online-features") -> int:
@@ -87,6 +88,7 @@ class Guarded:
             self.secrets.append(credential)
         answer = self.client.post(path, json=body, headers=headers)
         self.answers.append(f"{answer.headers} {answer.text}")
+        self.error = answer.json().get("error", {})
         return answer.status_code
 
 
@@ -150,8 +152,12 @@ def confused() -> str:
 def test_a_key_opens_what_its_role_may(guarded: Guarded) -> None:
     assert guarded.ask(guarded.reader) == 200
     assert guarded.ask(guarded.writer) == 403
+    assert guarded.error["message"] == "This needs the role read_online; the caller has push."
     assert guarded.ask(guarded.reader, {}, "/push") == 403
+    assert guarded.error["message"] == "This needs the role push; the caller has read_online."
+    assert guarded.error["remedy"] == "Ask the operator of the server for a key of that role."
     assert guarded.ask(guarded.reader, {}, "/api/v1/anything") == 403
+    assert guarded.error["message"] == "This needs the role admin; the caller has read_online."
     assert guarded.client.get("/health").status_code == 200
     assert guarded.client.post(
         "/get-online-features", json=LISTED, headers={"x-api-key": guarded.reader}
@@ -161,6 +167,9 @@ def test_a_key_opens_what_its_role_may(guarded: Guarded) -> None:
 def test_a_key_of_a_service_opens_that_service_only(guarded: Guarded) -> None:
     assert guarded.ask(guarded.shopper, BY_SERVICE) == 200
     assert guarded.ask(guarded.shopper, LISTED) == 403
+    assert guarded.error["message"] == "The caller is limited to certain services."
+    assert guarded.error["available"] == ["shop"]
+    assert guarded.error["remedy"].startswith("Ask by feature_service for one of those, without features;")
     assert guarded.ask(guarded.shopper, {**BY_SERVICE, "feature_service": "other"}) == 403
     assert guarded.ask(guarded.shopper, {**BY_SERVICE, **LISTED}) == 403
 
@@ -173,6 +182,7 @@ def test_a_key_of_a_service_opens_that_service_only(guarded: Guarded) -> None:
 def test_a_token_opens(guarded: Guarded, key: Any, algorithm: str, kid: str) -> None:
     assert guarded.ask(token(key, algorithm, kid)) == 200
     assert guarded.ask(token(key, algorithm, kid, roles=[])) == 403
+    assert guarded.error["message"] == "This needs the role read_online; the caller has no role."
     assert guarded.ask(token(key, algorithm, kid, roles=..., scope="openid read_online")) == 200
     assert guarded.ask(token(key, algorithm, kid, services=["other"])) == 403
     assert guarded.ask(token(key, algorithm, kid, services=["shop"]), BY_SERVICE) == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headrace.errors import AuthError
 from headrace.server.replies import RefusedError
@@ -17,8 +17,8 @@ __all__ = [
     "OPEN",
     "ROLES",
     "Caller",
+    "check_role",
     "check_service",
-    "forbidden",
     "known_roles",
     "now_asking",
     "role_for",
@@ -76,14 +76,40 @@ def role_for(path: str) -> str | None:
     return None if path in _ANY_ROLE else _ROLE.get(path.rstrip("/"), "admin")
 
 
+def check_role(caller: Caller, path: str) -> None:
+    """Refuse a request for an address that needs a role its caller has not.
+
+    Raises:
+        RefusedError: They have other roles, or none (403).
+    """
+    needed = role_for(path)
+    if not caller.may(needed):
+        has = ", ".join(sorted(caller.roles)) or "no role"
+        raise _forbidden(
+            f"This needs {'a role' if needed is None else f'the role {needed}'}; the caller has {has}.",
+            asked=path,
+            remedy="Ask the operator of the server for a key of that role.",
+        )
+
+
 def check_service(service: str | None) -> None:
     """Refuse the request if its caller is limited to other services.
+
+    Args:
+        service: What is asked for; None for features that are listed.
 
     Raises:
         RefusedError: They are (403).
     """
-    if not now_asking.get().may_ask(service):
-        raise forbidden()
+    caller = now_asking.get()
+    if not caller.may_ask(service):
+        raise _forbidden(
+            "The caller is limited to certain services.",
+            asked=service,
+            available=sorted(caller.services or ()),
+            remedy="Ask by feature_service for one of those, without features; "
+            "or ask the operator of the server for another key.",
+        )
 
 
 def unknown_caller() -> RefusedError:
@@ -92,10 +118,9 @@ def unknown_caller() -> RefusedError:
     return RefusedError(error, 401)
 
 
-def forbidden() -> RefusedError:
-    """The refusal of who is known; it does not tell a missing role from a missing service."""
-    error = AuthError("The caller may not do this.", remedy="Ask the operator of the server for another key.")
-    return RefusedError(error, 403)
+def _forbidden(message: str, **told: Any) -> RefusedError:
+    """The refusal of who is known: it tells them what is theirs, and nothing of others."""
+    return RefusedError(AuthError(message, **told), 403)
 
 
 def known_roles(given: Iterable[object]) -> frozenset[str]:

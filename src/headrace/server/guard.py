@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headrace.errors import AuthError
 from headrace.server.audit import AuditLog
-from headrace.server.callers import ANYONE, OPEN, Caller, forbidden, now_asking, role_for, unknown_caller
+from headrace.server.callers import ANYONE, OPEN, Caller, check_role, now_asking, unknown_caller
 from headrace.server.keys import KeyFile
 from headrace.server.rates import Rates
 from headrace.server.replies import RefusedError, refusal
@@ -113,8 +113,7 @@ class Guard:
         try:
             if not self._open and path not in OPEN:
                 caller = await self._known(scope)
-                if not caller.may(role_for(path)):
-                    raise forbidden()
+                check_role(caller, path)
             self._pace(caller, path)
         except (RefusedError, _TooOftenError) as error:
             await _refuse(error, send)

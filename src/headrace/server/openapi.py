@@ -27,7 +27,7 @@ _JSON, _ARROW = JSON.decode(), ARROW.decode()
 STATUSES = {
     400: "The request cannot be read.",
     401: "Nobody's key or token.",
-    403: "The caller may not do this.",
+    403: "The caller lacks the role, or is limited to other services.",
     404: "No such feature, service, version, column or source.",
     409: "What is there contradicts it.",
     413: "The body is too large.",
