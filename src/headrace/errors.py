@@ -109,9 +109,13 @@ class UnknownNameError(HeadraceError):
     def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """The error for an unknown `name` of a `kind`, offering the nearest of the `known` names."""
         names = sorted(set(known))
-        near = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or names[:8]
-        remedy = f"Did you mean {near[0]!r}?" if near else f"There is no {kind} yet."
-        return cls(f"There is no {kind} named {name!r}.", asked=name, available=near, remedy=remedy)
+        near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+        if near:
+            remedy = f"Did you mean {near[0]!r}?"
+        else:
+            remedy = f"Name a {kind} that there is." if names else f"There is no {kind} yet."
+        available = near or names[:8]
+        return cls(f"There is no {kind} named {name!r}.", asked=name, available=available, remedy=remedy)
 
 
 class ConflictError(HeadraceError):

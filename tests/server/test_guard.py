@@ -265,6 +265,29 @@ def test_request_ids_are_taken_over_if_sane(guarded: Guarded) -> None:
     assert len(made) == 4
 
 
+def test_a_key_is_made_for_services_there_are(shop: Path, tmp_path: Path) -> None:
+    project = copied(shop, tmp_path / "shop", keys="keys.toml")
+    for service in ("nope", "shop@7", "newest"):
+        made = headrace("serve", "--project", project, "--new-key", "a", "--json", "--service", service)
+        error = json.loads(made.stdout or made.stderr)["error"]
+        assert (made.returncode, error["type"]) == (1, "UnknownNameError")
+        assert error["available"] == (["1"] if "@" in service else ["shop"])
+    assert not (project / "keys.toml").exists()
+    new_key(project, "a", "--service", "shop@v1", "--service", "shop")
+    assert 'services = ["shop@1", "shop"]' in (project / "keys.toml").read_text(encoding="utf-8")
+
+
+def test_a_second_key_of_a_name_is_said_to_be_one(shop: Path, tmp_path: Path) -> None:
+    project = copied(shop, tmp_path / "shop", keys="keys.toml")
+    first = headrace("serve", "--project", project, "--new-key", "ranker")
+    assert "There are now" not in first.stdout + first.stderr
+    new_key(project, "other")
+    second = headrace("serve", "--project", project, "--new-key", "ranker")
+    assert "There are now 2 keys named ranker;" in second.stdout + second.stderr
+    third = headrace("serve", "--project", project, "--new-key", "ranker", "--json")
+    assert json.loads(third.stdout)["keys_of_that_name"] == 3
+
+
 def test_rates_let_through_what_they_say() -> None:
     clock = FixedClock("2026-03-01")
     rates = Rates(clock)

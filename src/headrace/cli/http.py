@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli import output
+from headrace.cli.store import opened
 from headrace.cli.verb import DONE, verb
 from headrace.config import read_settings
 from headrace.errors import DefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.config import Settings
 
 __all__ = ["serve"]
@@ -59,7 +62,8 @@ def serve(  # noqa: PLR0913 - one argument for each option
     """Serve features over HTTP until the process is told to end; or make a key for those who ask."""
     settings = read_settings(project)  # a project that cannot be opened is told at once, and once
     if new_key is not None:
-        return _new_key(settings, new_key, roles or ("read_online",), services, rate, as_json=as_json)
+        known = _known(project, services)
+        return _new_key(settings, new_key, roles or ("read_online",), known, rate, as_json=as_json)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     from headrace.server.guard import check_open
@@ -79,18 +83,36 @@ def serve(  # noqa: PLR0913 - one argument for each option
     return DONE
 
 
+def _known(project: Path, services: Sequence[str]) -> list[str]:
+    """The services as keys hold them.
+
+    Raises:
+        UnknownNameError: There is no such service.
+        DefinitionError: A text names none.
+    """
+    from headrace.definitions.references import parse_reference
+
+    asked = [parse_reference(each, "service") for each in services]
+    if asked:
+        with opened(project) as store:
+            for each in asked:
+                store.registry.get("service", each.name, each.version or None)
+    return list(map(str, asked))
+
+
 def _new_key(
     settings: Settings,
     name: str,
     roles: tuple[str, ...],
-    services: tuple[str, ...],
+    services: Sequence[str],
     rate: float | None,
     *,
     as_json: bool,
 ) -> int:
-    """Make a key and show it."""
+    """Make a key and show it, and how many there are of its name by then."""
+    from headrace.clock import SystemClock
     from headrace.server.guard import keys_of
-    from headrace.server.keys import add_key
+    from headrace.server.keys import KeyFile, add_key
 
     path = keys_of(settings)
     if path is None:
@@ -98,10 +120,14 @@ def _new_key(
             "No file of keys is configured.",
             remedy='Set keys = "keys.toml" under [serving] in headrace.toml.',
         )
+    several = 1 + (KeyFile(path, SystemClock()).count(name) if path.exists() else 0)
     key = add_key(path, name, roles, services, rate)
     if as_json:
-        output.document({"key": key, "name": name, "roles": list(roles), "services": list(services)})
+        told = {"key": key, "name": name, "roles": list(roles), "services": list(services)}
+        output.document({**told, "keys_of_that_name": several})
     else:
+        if several > 1:
+            output.note(f"There are now {several} keys named {name}; each counts until its table is deleted.")
         output.note(f"The key of {name}, shown this once; {path.name} keeps its hash only:")
         click.echo(key)
     return DONE

@@ -161,8 +161,21 @@ class Replayed(Protocol):
         ...
 
 
+class Registry(Protocol):
+    """What is defined."""
+
+    def get(self, kind: str, name: str, version: str | None) -> object:
+        """A version of it; without one, the active one."""
+        ...
+
+
 class Store(Protocol):
     """`headrace.project.FeatureStore`, as far as the command line uses it."""
+
+    @property
+    def registry(self) -> Registry:
+        """What is defined."""
+        ...
 
     def plan(self) -> Plan:
         """What applying the definitions would do."""

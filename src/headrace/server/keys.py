@@ -88,6 +88,10 @@ class KeyFile:
         )
         return kept.caller if kept is not None and right else None
 
+    def count(self, name: str) -> int:
+        """How many keys of a name there are."""
+        return sum(each.caller.name == name for each in self._keys.values())
+
     def _read(self) -> None:
         """Read the file if it is not the one read before."""
         try:
