@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import format_instant
 from headrace.errors import HeadraceError
+from headrace.online.copying import CopiedStore
 from headrace.online.earlier import stored_states
 from headrace.online.manifest import read_manifest, read_streams
 from headrace.online.states import states_of
@@ -20,6 +21,7 @@ __all__ = ["Check", "Patient", "examine"]
 
 
 _LOAD = "Run: headrace materialize."
+_REFILL = "Run: headrace materialize --refill."
 
 
 class Check(NamedTuple):
@@ -49,13 +51,17 @@ class Patient(NamedTuple):
         features: How many features the registry holds.
         changes: How many changes the definitions hold that are not applied.
         views: The live views.
+        is_online_here: Whether this host has the online store, which opening would make.
         online: The online store.
+        check_serving: Raises what keeps requests from being answered.
     """
 
     features: Callable[[], int]
     changes: Callable[[], int]
     views: Callable[[], Sequence[Binding]]
+    is_online_here: Callable[[], bool]
     online: Callable[[], Transactional]
+    check_serving: Callable[[], None]
 
 
 def examine(patient: Patient) -> list[Check]:
@@ -64,6 +70,7 @@ def examine(patient: Patient) -> list[Check]:
         *_looked("registry", lambda: _registry(patient)),
         *_looked("definitions", lambda: _definitions(patient)),
         *_looked("online store", lambda: _online(patient)),
+        *_looked("served from", lambda: _served(patient)),
     ]
 
 
@@ -89,6 +96,9 @@ def _definitions(patient: Patient) -> Iterator[Check]:
 
 
 def _online(patient: Patient) -> Iterator[Check]:
+    if not patient.is_online_here():
+        yield Check("online store", ok=True, detail="not on this host: loads and pushes run elsewhere")
+        return
     views = patient.views()
     with patient.online().snapshot() as snapshot:
         manifest = read_manifest(snapshot)
@@ -107,3 +117,16 @@ def _online(patient: Patient) -> Iterator[Check]:
             yield Check(
                 f"view {view.id}", ok=True, detail=f"loaded up to {format_instant(loaded.known)}{late}"
             )
+
+
+def _served(patient: Patient) -> Iterator[Check]:
+    """Whether a copy that is served from can be asked, and holds what was loaded."""
+    online = patient.online() if patient.is_online_here() else None
+    if online is None:
+        patient.check_serving()
+        yield Check("served from", ok=True, detail="filled")
+    elif isinstance(online, CopiedStore):
+        if online.is_filled():
+            yield Check("served from", ok=True, detail=f"filled; {online.behind()} records wait to be copied")
+        else:
+            yield Check("served from", ok=False, detail="not filled with what was loaded", remedy=_REFILL)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from headrace.clock import MonotonicClock
 from headrace.current import Current
 from headrace.definitions.loading import load_definitions
-from headrace.wiring import copy_behind, open_catalog, open_engine, open_keeper, open_online, open_serving
+from headrace.wiring import (
+    copy_behind,
+    is_online_here,
+    open_catalog,
+    open_engine,
+    open_keeper,
+    open_online,
+    open_serving,
+)
 
 if TYPE_CHECKING:
     from headrace.clock import Clock
@@ -85,6 +93,11 @@ class Parts:
     def copy_behind(self) -> int | None:
         """How many records wait to be copied to what is served; None where none are, from this host."""
         return copy_behind(self.settings, lambda: self.online)
+
+    @property
+    def is_online_here(self) -> bool:
+        """Whether this host has what loads and pushes write to; opening it would make it."""
+        return is_online_here(self.settings)
 
     @cached_property
     def current(self) -> Current:

@@ -704,6 +704,8 @@ class FeatureStore:
                 features=lambda: len(self.list_features()),
                 changes=lambda: len(self.plan().rows()),
                 views=self.bindings,
+                is_online_here=lambda: self._parts.is_online_here,
                 online=lambda: self.online,
+                check_serving=self.check_serving,
             )
         )

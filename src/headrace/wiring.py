@@ -123,10 +123,15 @@ def copy_behind(settings: Settings, online: Callable[[], OneHost]) -> int | None
         settings: The project's.
         online: Opens what is written to.
     """
-    path = path_of(settings.online.embedded)
-    if _kind(settings.online.url) == "lmdb" or path is None or not path.is_dir():
+    if _kind(settings.online.url) == "lmdb" or not is_online_here(settings):
         return None
     return _copied(online).behind()
+
+
+def is_online_here(settings: Settings) -> bool:
+    """Whether this host has what loads and pushes write to; where a copy is served from, another may."""
+    path = path_of(settings.online.embedded)
+    return _kind(settings.online.url) == "lmdb" or (path is not None and path.is_dir())
 
 
 def _copied(online: Callable[[], OneHost]) -> CopiedStore:

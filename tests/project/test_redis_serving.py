@@ -93,6 +93,44 @@ def test_an_emptied_redis_is_refilled_with_one_command(tmp_path: Path, redis_url
         assert online(store, *FEATURES) == answer
 
 
+def test_the_doctor_looks_at_what_is_served_from(tmp_path: Path) -> None:
+    def seen(store: hr.FeatureStore) -> list[tuple[bool, str, str]]:
+        checks = {each.name: each for each in store.doctor()}
+        told = checks["served from"]
+        return [(told.ok, told.detail, told.remedy)]
+
+    not_filled = (False, "not filled with what was loaded", "Run: headrace materialize --refill.")
+    with redis() as first:
+        store = with_redis(tmp_path / "market", first)
+        store.apply([activity()])
+        store.materialize(end=K)
+        assert seen(store) == [(True, "filled; 0 records wait to be copied", "")]
+        with driver.Redis.from_url(first) as client:
+            client.flushall()
+        assert seen(store) == [not_filled]
+        store.close()
+    with redis() as other, with_redis(tmp_path / "market", other) as store:
+        assert seen(store) == [not_filled]
+        store.refill()
+        assert seen(store) == [(True, "filled; 0 records wait to be copied", "")]
+    with again(tmp_path / "market") as store:
+        ((ok, detail, remedy),) = seen(store)
+        assert (ok, "cannot be reached" in detail, "--refill" in remedy) == (False, True, True)
+
+
+def test_the_doctor_makes_no_online_store_on_a_host_that_only_serves(tmp_path: Path, redis_url: str) -> None:
+    with with_redis(tmp_path / "market", redis_url) as store:
+        store.apply([activity()])
+        store.materialize(end=K)
+    (tmp_path / "market" / ".headrace" / "online").rename(tmp_path / "elsewhere")
+    with again(tmp_path / "market") as server:
+        assert [(each.name, each.ok) for each in server.doctor()][-2:] == [
+            ("online store", True),
+            ("served from", True),
+        ]
+    assert not (tmp_path / "market" / ".headrace" / "online").exists()  # a keeper would copy it: nothing
+
+
 def test_projects_share_a_redis(tmp_path: Path, redis_url: str) -> None:
     with (
         with_redis(tmp_path / "one", redis_url) as one,

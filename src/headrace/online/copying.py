@@ -186,6 +186,14 @@ class CopiedStore:
         self.trouble = None
         return copied
 
+    def is_filled(self) -> bool:
+        """Whether the copy holds all that was ever copied to it: it was not restarted, emptied or replaced.
+
+        Raises:
+            StoreError: The copy cannot be reached.
+        """
+        return self._is_ours()
+
     def behind(self) -> int:
         """How many records wait to be copied."""
         return sum(1 for kind in (_RECORD, _ABOUT) for _ in self._store.scan(encode_key((kind,))))

@@ -61,7 +61,7 @@ _CAUSES: tuple[tuple[type[Exception], str, str], ...] = (
     (
         exceptions.ConnectionError,
         "Redis at {place} cannot be reached.",
-        "Start it, or correct [online] url; what is served can be filled in again with one command.",
+        "Start it, or correct [online] url; where loads run, headrace materialize --refill fills it again.",
     ),
 )
 
