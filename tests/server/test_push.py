@@ -52,6 +52,14 @@ def test_what_is_pushed_is_there_when_the_answer_comes(server: httpx.Client, sho
     feast = {"push_source_name": "clicks", "df": columns, "to": "online", "allow_registry_cache": True}
     assert server.post("/push", json=feast).json()["accepted"] == 1
     assert clicks(server) == before + 3
+    for to in ("offline", "", "ONLINE"):
+        refused = server.post("/push", json={**feast, "to": to})
+        assert (refused.status_code, refused.json()["error"]["asked"]) == (400, to)
+        assert refused.json()["error"]["message"] == f"A push counts online at once: there is none to {to!r}."
+        assert refused.json()["error"]["available"] == ["online", "online_and_offline"]
+    both = {**feast, "to": "online_and_offline", "df": {name: [value] for name, value in row(1004).items()}}
+    assert server.post("/push", json=both).json()["accepted"] == 1
+    assert clicks(server) == before + 4
     with opened(shop) as store:
         again = store.get_online_features(ASK["features"], ASK["entities"], as_of=ASK["as_of"])
-        assert again.to_dict()["clicks_1d"] == [before + 3]
+        assert again.to_dict()["clicks_1d"] == [before + 4]

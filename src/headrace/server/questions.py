@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -64,6 +64,9 @@ class OnlineQuestion(msgspec.Struct, forbid_unknown_fields=True):
         }
 
 
+_TO = ("online", "online_and_offline")
+
+
 class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /push`: a source and its rows, or Feast's push source and columns.
 
@@ -72,7 +75,7 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
         rows: Its events.
         push_source_name: The source's name, by Feast's word.
         df: The events by column, by Feast's word.
-        to: Feast's; events always go where serving and the next load find them.
+        to: Feast's: `online`, or `online_and_offline`, which is no different; there is no push of history only.
         allow_registry_cache: Feast's; makes no difference.
         transform_on_write: Feast's; makes no difference.
         again: Whether it was sent before and its answer was lost, so that it may have been taken.
@@ -82,7 +85,7 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
     rows: list[dict[str, Any]] | None = None
     push_source_name: str | None = None
     df: dict[str, list[Any]] | None = None
-    to: str = "online"
+    to: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(_TO)})] = "online"
     allow_registry_cache: bool = True
     transform_on_write: bool = True
     again: bool = False
@@ -137,9 +140,18 @@ def push_question(body: bytes) -> PushQuestion:
     """A push.
 
     Raises:
-        RefusedError: The body is no JSON, or not of this shape (400).
+        RefusedError: The body is no JSON, or not of this shape; its events are not to count online (400).
     """
-    return _decoded(_PUSHED, body, _PUSH)
+    asked = _decoded(_PUSHED, body, _PUSH)
+    if asked.to not in _TO:
+        not_online = DataError(
+            f"A push counts online at once: there is none to {asked.to!r}.",
+            asked=asked.to,
+            available=_TO,
+            remedy="Add events that are history only to the files of the source's batch.",
+        )
+        raise RefusedError(not_online, 400)
+    return asked
 
 
 def _decoded(decoder: msgspec.json.Decoder[Body], body: bytes, remedy: str) -> Body:
