@@ -124,12 +124,7 @@ def _people(
 ) -> list[Person]:
     given, keys = by_column(entities), entity.join_keys
     if set(given) != set(keys):
-        raise DataError(
-            f"{entity.name} is told by {', '.join(keys)}.",
-            asked=", ".join(given),
-            available=list(keys),
-            remedy="Give a value for each.",
-        )
+        raise _other_keys(entity, given)
     try:
         columns = {
             name: cast_column(pa.chunked_array([pa.array(list(given[name]))]), of, f"Column {name!r}")
@@ -141,6 +136,24 @@ def _people(
     if not people:
         raise DataError("Nobody is named.", remedy="Give the keys of at least one.")
     return list(dict.fromkeys(people))
+
+
+def _other_keys(entity: Entity, given: Mapping[str, Sequence[Any]]) -> DataError:
+    """The error for names that are not the join keys; it shows the values under their right names."""
+    keys = entity.join_keys
+    unknown, missing = (
+        [name for name in given if name not in keys],
+        [name for name in keys if name not in given],
+    )
+    values = dict(given) | dict(zip(missing, (given[name] for name in unknown), strict=False))
+    form = " ".join(f"{name}={next(iter(values.get(name, ())), '...')}" for name in keys)
+    what = f"has no join key {unknown[0]!r}" if unknown else f"has the join key {missing[0]!r} too"
+    return DataError(
+        f"Entity {entity.name!r} {what}.",
+        asked=", ".join(given),
+        available=list(keys),
+        remedy=f"Give a value for each join key, as in: {form}.",
+    )
 
 
 def _id(view: View) -> str:

@@ -449,6 +449,18 @@ def test_what_cannot_be_forgotten_is_said(path: Path) -> None:
         ):
             with pytest.raises(DataError):
                 store.forget("user", wrong)
+        with pytest.raises(DataError) as other:
+            store.forget("user", {"user": ["u3"]})
+    assert str(other.value) == (
+        "Entity 'user' has no join key 'user'. Available: user_id. "
+        "Give a value for each join key, as in: user_id=u3."
+    )
+
+
+def test_the_rest_of_a_composite_key_is_asked_for(path: Path) -> None:
+    with opened(path) as store, pytest.raises(DataError) as half:
+        store.forget("pair", {"user_id": [WHO], "ad": [7]})
+    assert half.value.remedy == f"Give a value for each join key, as in: user_id={WHO} ad_id=7."
 
 
 @pytest.mark.parametrize(

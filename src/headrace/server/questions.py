@@ -75,7 +75,7 @@ class PushQuestion(msgspec.Struct, forbid_unknown_fields=True):
         rows: Its events.
         push_source_name: The source's name, by Feast's word.
         df: The events by column, by Feast's word.
-        to: Feast's: `online`, or `online_and_offline`, which is no different; there is no push of history only.
+        to: Feast's: `online`, or `online_and_offline`, which is no different; nothing else.
         allow_registry_cache: Feast's; makes no difference.
         transform_on_write: Feast's; makes no difference.
         again: Whether it was sent before and its answer was lost, so that it may have been taken.
