@@ -70,8 +70,8 @@ def late_log(store, view=VIEW):
 
 def test_what_is_pushed_is_there_when_the_push_returns(store):
     by = ingest(VIEW)
-    assert push(store, by, Click(NOON - HOUR), Click(NOON - 1, "v", 5)) == (2, 0, 0, 0, 0, 0)
-    assert push(store, by, Click(NOON - 2, "u", 7)) == (1, 0, 0, 0, 1, 0)
+    assert push(store, by, Click(NOON - HOUR), Click(NOON - 1, "v", 5))[:6] == (2, 0, 0, 0, 0, 0)
+    assert push(store, by, Click(NOON - 2, "u", 7))[:6] == (1, 0, 0, 0, 1, 0)
     assert values(store, VIEW, ["u", "v", "w"], now=NOON) == {
         "n_1h": [2, 1, 0],
         "n_7d": [2, 1, 0],
@@ -82,7 +82,7 @@ def test_what_is_pushed_is_there_when_the_push_returns(store):
 
 
 def test_a_push_of_nothing_is_nothing(store):
-    assert push(store, ingest(VIEW)) == (0, 0, 0, 0, -1, 0)
+    assert push(store, ingest(VIEW))[:6] == (0, 0, 0, 0, -1, 0)
     assert Log("clicks").next_offset(store) == 0
 
 
@@ -134,8 +134,9 @@ def test_copies_within_a_push_count_once_the_one_known_first(store):
 def test_copies_across_pushes_count_once_and_leave_no_trace(store):
     by = ingest(VIEW)
     push(store, by, Click(NOON - HOUR, event="e", known=NOON - MINUTE))
-    assert push(store, by, Click(NOON - HOUR, event="e", known=NOON - SECOND)) == (0, 1, 0, 0, -1, 0)
-    assert push(store, by, Click(NOON - HOUR, event="e"), Click(NOON - 1, event="f")) == (1, 1, 0, 0, 1, 0)
+    assert push(store, by, Click(NOON - HOUR, event="e", known=NOON - SECOND))[:6] == (0, 1, 0, 0, -1, 0)
+    both = push(store, by, Click(NOON - HOUR, event="e"), Click(NOON - 1, event="f"))
+    assert both[:6] == (1, 1, 0, 0, 1, 0)
     assert count(store) == 2
     assert [entry.offset for entry in Log("clicks").entries(store)] == [0, 1]
 
@@ -292,12 +293,12 @@ def test_an_event_before_the_load_s_end_is_late_and_waits_in_the_late_log(store)
         Click(MIDNIGHT - 2, known=MIDNIGHT - 1, amount=7),
         Click(MIDNIGHT - 2, known=MIDNIGHT, amount=8),
     )
-    assert push(store, by, late, edge) == (1, 0, 1, 0, 0, 0)
+    assert push(store, by, late, edge)[:6] == (1, 0, 1, 0, 0, 0)
     assert values(store, VIEW, now=NOON)["total_7d"] == [1 + 8]
     assert late_log(store) == [7]
     stream = read_streams(store, [VIEW.id])[0]
     assert (stream.late, list(stream.epochs)) == (1, [MIDNIGHT // DAY])
-    assert push(store, by, late._replace(amount=9)) == (0, 0, 1, 0, 1, 0)
+    assert push(store, by, late._replace(amount=9))[:6] == (0, 0, 1, 0, 1, 0)
     assert late_log(store) == [7, 9]
     assert values(store, VIEW, now=NOON)["total_7d"] == [1 + 8]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import headrace as hr
 from headrace.clock import HOUR
 from tests.server.serving import served
 from tests.server.shop import NOW, build, click, opened
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import httpx
 
 ASK = {"features": ["user_clicks:clicks_1d"], "entities": {"user_id": ["u5"]}, "as_of": NOW + 2 * HOUR}
+
+RULES = {"no_key": 1, "no_time": 1, "uncastable": 1}
 
 
 @pytest.fixture
@@ -52,6 +55,13 @@ def test_what_is_pushed_is_there_when_the_answer_comes(server: httpx.Client, sho
     feast = {"push_source_name": "clicks", "df": columns, "to": "online", "allow_registry_cache": True}
     assert server.post("/push", json=feast).json()["accepted"] == 1
     assert clicks(server) == before + 3
+    assert "rules" not in ours.json()
+    spoiled = [{**row(1005), "ts": "noon"}, {**row(1006), "ts": None}, {**row(1007), "user_id": None}]
+    rejected = server.post("/push", json={"source": "clicks", "rows": spoiled}).json()
+    assert (rejected["rejected"], rejected["rules"]) == (3, RULES)
+    with hr.Client(str(server.base_url)) as client:
+        assert client.push("clicks", spoiled).rules == RULES
+        assert client.push("clicks", [row(1001)]).rules == {}
     for to in ("offline", "", "ONLINE"):
         refused = server.post("/push", json={**feast, "to": to})
         assert (refused.status_code, refused.json()["error"]["asked"]) == (400, to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ __all__ = [
     "rejects_of",
     "row_texts",
     "rows_at",
+    "rules_of",
 ]
 
 RULES = ("malformed", "uncastable", "infinite", "no_time", "no_key", "out_of_range", "future")
@@ -135,6 +137,12 @@ def reasons_of(rejects: pa.Table) -> list[list[tuple[str, str]]]:
     first = zip(*(rejects.column(name).to_pylist() for name in ("rule", "reason")), strict=True)
     rest = ([(each["rule"], each["reason"]) for each in also] for also in rejects.column("also").to_pylist())
     return [[one, *others] for one, others in zip(first, rest, strict=True)]
+
+
+def rules_of(rejects: pa.Table) -> dict[str, int]:
+    """How many rows break each rule, by its name; one that breaks several is counted for each."""
+    broken = Counter(rule for reasons in reasons_of(rejects) for rule in {rule for rule, _ in reasons})
+    return dict(sorted(broken.items()))
 
 
 def merged(parts: Sequence[pa.Table]) -> pa.Table:

@@ -7,7 +7,7 @@ from the log, so that any process may push, and any may die.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -61,6 +61,7 @@ class Pushed(NamedTuple):
         rejected: Rows that went to quarantine.
         offset: The push's place in the log; -1 where nothing was new.
         warned: Rows that count and break a rule of a source that only warns.
+        rules: How many of the rejected rows break each rule; one that breaks several is counted for each.
     """
 
     accepted: int
@@ -69,6 +70,12 @@ class Pushed(NamedTuple):
     rejected: int
     offset: int
     warned: int = 0
+    rules: Mapping[str, int] = {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON values; `rules` only where rows were rejected."""
+        told = {**self._asdict(), "rules": dict(self.rules)}
+        return told if self.rules else {name: value for name, value in told.items() if name != "rules"}
 
 
 class _View(NamedTuple):

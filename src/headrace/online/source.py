@@ -16,7 +16,7 @@ from headrace.intake.cleaning import Cleaner
 from headrace.intake.evaluator import Evaluator
 from headrace.intake.messages import MessageDecoder
 from headrace.intake.raw_rows import raw_table
-from headrace.intake.rejects import EXPRESSION, merged, no_rejects, rejected, rejects_of, row_texts
+from headrace.intake.rejects import EXPRESSION, merged, no_rejects, rejected, rejects_of, row_texts, rules_of
 from headrace.intake.row_rules import RowRules, repeated_value
 from headrace.kernel.clean import COUNTS, KNOWN, TIME
 from headrace.online.ingest import Evaluate, Ingest, Pushed
@@ -269,7 +269,10 @@ class SourceStream:
         found = [cleaned.rejected, *keyless]
         pushed.refuse(found)
 
+        rules: Mapping[str, int] = {}
+
         def beside(tx: Writer, offset: int, repeats: Mapping[Rule, Array]) -> int:
+            nonlocal rules
             repeated = [self._repeats(pushed.raw, places[mask], rule) for rule, mask in repeats.items()]
             pushed.refuse(repeated)
             counted = set(places.tolist()) - {
@@ -277,13 +280,14 @@ class SourceStream:
             }
             failed = [_failures(pushed.raw, places, each) for each in self._failed]
             rejects = merged([*found, *repeated, *failed])
+            rules = rules_of(rejects)
             return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
         every = max(events.num_rows // _TIMED, 1)
         self._some_times: list[int] = events.column(TIME)[::every].to_pylist()
         judged = events.replace_schema_metadata({_JUDGED: self._mark})
         done = self._ingest(partition).push(store, judged, now, beside, progress)
-        return done._replace(warned=cleaned.warned.get("", 0))
+        return done._replace(warned=cleaned.warned.get("", 0), rules=rules)
 
     def _known(self, raw: pa.Table, rejects: pa.Table) -> list[int | None]:
         """When rejected rows were known, as far as their times can be read."""

@@ -165,7 +165,7 @@ class Answers:
             check_again(self._store, asked)
         pushed = await asyncio.to_thread(self._store.push, asked.name, asked.events())
         self._metrics.pushed(asked.name, pushed._asdict())
-        return json_reply(pushed._asdict())
+        return json_reply(pushed.to_dict())
 
     async def health(self, _: Incoming) -> Reply:
         """`GET /health`: the process is there."""

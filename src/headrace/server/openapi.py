@@ -151,10 +151,16 @@ _ANSWER = {
 
 def _pushed() -> dict[str, Any]:
     """A push's answer: its fields by name, as it is sent."""
+    numbers = [name for name in Pushed._fields if name != "rules"]
+    rules = {
+        "type": "object",
+        "description": "Rejected rows by the rule they break; the quarantine has the rows and their reasons.",
+        "additionalProperties": {"type": "integer"},
+    }
     return {
         "type": "object",
-        "required": list(Pushed._fields),
-        "properties": {name: {"type": "integer"} for name in Pushed._fields},
+        "required": numbers,
+        "properties": {**{name: {"type": "integer"} for name in numbers}, "rules": rules},
     }
 
 
