@@ -296,8 +296,8 @@ class _Text:
 
     def cut(self, bounds: Array) -> list[bytes]:
         """The bytes of consecutive spans of values."""
-        ends = self._offsets[bounds].tolist()
-        return [bytes(self._data[a:b]) for a, b in pairwise(ends)]
+        ends, data = self._offsets[bounds].tolist(), bytes(self._data)
+        return [data[a:b] for a, b in pairwise(ends)]
 
 
 def _decode(
@@ -350,6 +350,6 @@ def _filled(dtype: np.dtype[np.void], columns: Mapping[str, Array]) -> Array:
 
 def _cut(packed: Array, bounds: Array) -> list[bytes]:
     """The bytes of consecutive spans of a struct array."""
-    data = memoryview(packed.tobytes())
+    data = packed.tobytes()
     ends = (bounds * packed.dtype.itemsize).tolist()
-    return [bytes(data[a:b]) for a, b in pairwise(ends)]
+    return [data[a:b] for a, b in pairwise(ends)]

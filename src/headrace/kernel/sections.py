@@ -10,12 +10,17 @@ import struct
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from headrace.aggregations.states import Array
 
 __all__ = ["cut", "joined"]
 
 _WIDTHS = {1: "B", 2: "H", 4: "I"}
+_LARGEST = {width: 1 << 8 * width for width in _WIDTHS}
 
 
 def joined(sections: Sequence[Sequence[bytes]]) -> list[bytes]:
@@ -26,8 +31,18 @@ def joined(sections: Sequence[Sequence[bytes]]) -> list[bytes]:
     """
     if len(sections) == 1:
         return list(sections[0])
-    tables = _tables(len(sections))
-    return [_led(tables, parts) for parts in zip(*sections, strict=True)]
+    lengths = np.array([list(map(len, section)) for section in sections[:-1]]).T
+    longest = lengths.max(axis=1, initial=0)
+    if longest.max(initial=0) < _LARGEST[1]:
+        return _led(1, lengths, sections)
+    records: list[bytes] = [b""] * len(lengths)
+    widths = np.where(longest < _LARGEST[1], 1, np.where(longest < _LARGEST[2], 2, 4))
+    for width in _WIDTHS:
+        at = np.flatnonzero(widths == width).tolist()
+        some = [[section[place] for place in at] for section in sections]
+        for place, record in zip(at, _led(width, lengths[at], some), strict=True):
+            records[place] = record
+    return records
 
 
 def cut(records: Sequence[bytes | memoryview], count: int) -> list[list[bytes | memoryview]]:
@@ -51,8 +66,10 @@ def _tables(count: int) -> dict[int, struct.Struct]:
     return {width: struct.Struct(f"<{count - 1}{form}") for width, form in _WIDTHS.items()}
 
 
-def _led(tables: dict[int, struct.Struct], parts: tuple[bytes, ...]) -> bytes:
-    lengths = [len(part) for part in parts[:-1]]
-    longest = max(lengths)
-    width = 1 if longest < 1 << 8 else 2 if longest < 1 << 16 else 4
-    return b"".join((bytes((width,)), tables[width].pack(*lengths), *parts))
+def _led(width: int, lengths: Array, sections: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """Records whose lengths are written in so many bytes."""
+    table = np.empty(len(lengths), [("width", "u1"), ("lengths", f"<u{width}", lengths.shape[1:])])
+    table["width"], table["lengths"] = width, lengths
+    heads, size = table.tobytes(), table.itemsize
+    led = [heads[at : at + size] for at in range(0, len(heads), size)]
+    return list(map(b"".join, zip(led, *sections, strict=True)))

@@ -19,15 +19,7 @@ from headrace.kernel.records import RecordFormat
 from headrace.kernel.rows import Rows
 from headrace.kernel.sorting import by_keys
 from headrace.kernel.tiles import tile
-from headrace.online.record import (
-    NO_OFFSET,
-    Record,
-    Stamp,
-    decode_record,
-    encode_loaded,
-    encode_record,
-    loaded_tiles,
-)
+from headrace.online.record import NO_OFFSET, Records, Stamp, decode_record, encode_loaded, loaded_tiles
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -100,28 +92,44 @@ class AggregateStates:
         self, events: pa.Table, group: Array, existing: Sequence[bytes | None], stamp: Stamp
     ) -> list[bytes | None]:
         """The records of the stream after some more events."""
-        before = [Record() if data is None else decode_record(data) for data in existing]
+        before = Records.decode(existing)
         refuse_newer(before, stamp.writer)
         events, group = apply_to(before, events, group, stamp.offset)
         schema, event_id = self._binding.order_schema, self._binding.event_id
         rows = rows_of_events(self._plan, events, group, schema, event_id, deduplicated=True)
-        groups = np.arange(len(before), dtype=np.int64)
-        waiting = self._rows(self._waiting, [record.pending for record in before], groups)
+        n = len(existing)
+        groups = np.arange(n, dtype=np.int64)
         known = rows.time if rows.known is None else rows.known
-        due, later = np.flatnonzero(known <= stamp.now), np.flatnonzero(known > stamp.now)
-        ripe, green = np.flatnonzero(waiting.known <= stamp.now), np.flatnonzero(waiting.known > stamp.now)  # type: ignore[operator]
-        fresh = Rows.merged([rows.take(due), waiting.take(ripe)])
-        old = self._rows(self._tiles, [record.tiles for record in before], groups)
-        frontier = np.maximum([record.frontier for record in before], _newest_known(fresh, len(before)))
-        merged = Rows.merged([old, fresh])
+        parts, pending = [rows], []
+        if (known > stamp.now).any():
+            due, later = _parted(rows, known, stamp.now)
+            parts, pending = [due], [later]
+        if before.pending is not None:
+            waiting = self._rows(self._waiting, before.pending, groups)
+            assert waiting.known is not None  # noqa: S101 - those that wait are packed with it
+            ripe, green = _parted(waiting, waiting.known, stamp.now)
+            parts.append(ripe)
+            pending.append(green)
+        frontier = before.frontier
+        for part in parts:
+            frontier = np.maximum(frontier, _newest_known(part, n))
+        merged = Rows.merged([self._rows(self._tiles, before.tiles, groups), *parts])
         # A record is never asked at F or before: its tiles are those that do for F + 1 and later.
         tiles = tile(self._plan, merged, frontier[merged.entity] + 1)
-        pending = Rows.merged([rows.take(later), waiting.take(green)])
-        after = [
-            record._replace(frontier=f, offset=max(record.offset, stamp.offset), writer=stamp.writer)
-            for record, f in zip(before, frontier.tolist(), strict=True)
-        ]
-        return self._packed(after, tiles, pending)
+        after = Records(
+            frontier,
+            np.maximum(before.offset, stamp.offset),
+            np.full(n, stamp.writer, dtype=np.uint32),
+            _by_entity(self._tiles, tiles, n),
+            _by_entity(self._waiting, Rows.merged(pending), n) if pending else None,
+        )
+        # The frontier and the offset stay where no window reaches any tile: they say what was merged.
+        empty = (frontier == FOREVER_AGO) & (np.bincount(tiles.entity, minlength=n) == 0)
+        encoded: list[bytes | None] = list(after.encode())
+        for place in np.flatnonzero(empty).tolist():
+            if after.pending is None or not after.pending[place]:
+                encoded[place] = None
+        return encoded
 
     def _rows(
         self,
@@ -133,27 +141,6 @@ class AggregateStates:
         """The rows of one part (tiles, or what waits) of some records."""
         held = [i for i, part in enumerate(parts) if part]
         return form.unpack([parts[i] for i in held], entity[held], measures)
-
-    def _packed(self, records: Sequence[Record], tiles: Rows, pending: Rows) -> list[bytes | None]:
-        numbers = np.arange(len(records) + 1)
-        bounds = np.searchsorted(tiles.entity, numbers)
-        packed = self._tiles.pack(tiles, bounds)
-        held = lengths_of(bounds) > 0
-        waiting = [b""] * len(records)
-        if len(pending):
-            ends = np.searchsorted(pending.entity, numbers)
-            some = lengths_of(ends) > 0
-            waiting = [
-                data if any_ else b""
-                for data, any_ in zip(self._waiting.pack(pending, ends), some.tolist(), strict=True)
-            ]
-        # The frontier and the offset stay where no window reaches any tile: they say what was merged.
-        return [
-            encode_record(record._replace(tiles=data if any_ else b"", pending=rest))
-            if any_ or rest or record.frontier > FOREVER_AGO
-            else None
-            for record, data, any_, rest in zip(records, packed, held.tolist(), waiting, strict=True)
-        ]
 
     def read(self, records: Sequence[bytes], entity: Sequence[int], n: int, t: int) -> Columns:
         """The view's features at one instant."""
@@ -176,9 +163,23 @@ def _newest_known(rows: Rows, groups: int) -> Array:
     return newest
 
 
-def refuse_newer(records: Sequence[Record], writer: int) -> None:
+def _parted(rows: Rows, known: Array, now: int) -> tuple[Rows, Rows]:
+    """The rows known by now, and those known later."""
+    return rows.take(np.flatnonzero(known <= now)), rows.take(np.flatnonzero(known > now))
+
+
+def _by_entity(form: RecordFormat, rows: Rows, n: int) -> list[bytes]:
+    """The packed rows of entities 0 to n - 1; nothing for those without any."""
+    bounds = np.searchsorted(rows.entity, np.arange(n + 1))
+    packed = form.pack(rows, bounds)
+    for place in np.flatnonzero(lengths_of(bounds) == 0).tolist():
+        packed[place] = b""
+    return packed
+
+
+def refuse_newer(records: Records, writer: int) -> None:
     """Fencing: a writer that was replaced may not write any more."""
-    newest = max((record.writer for record in records), default=writer)
+    newest = int(records.writer.max(initial=0))
     if newest > writer:
         raise ConflictError(
             f"Writer {newest} has taken over from writer {writer}; nothing was written.",
@@ -187,12 +188,10 @@ def refuse_newer(records: Sequence[Record], writer: int) -> None:
         )
 
 
-def apply_to(
-    records: Sequence[Record], events: pa.Table, group: Array, offset: int
-) -> tuple[pa.Table, Array]:
+def apply_to(records: Records, events: pa.Table, group: Array, offset: int) -> tuple[pa.Table, Array]:
     """The events whose record has not applied their offset yet."""
-    if offset == NO_OFFSET or all(record.offset < offset for record in records):
+    stale = records.offset >= offset
+    if offset == NO_OFFSET or not stale.any():
         return events, group
-    stale = np.array([record.offset >= offset for record in records])
     kept = ~stale[group]
     return events.filter(pa.array(kept)), group[kept]

@@ -16,7 +16,7 @@ from headrace.kernel.duplicates import without_copies
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
 from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures
-from headrace.online.record import Record, Stamp, decode_record, encode_loaded, encode_record
+from headrace.online.record import Record, Records, Stamp, decode_record, encode_loaded, encode_record
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ class LatestStates:
     ) -> list[bytes | None]:
         """The records of the stream after some more events."""
         before = [Record() if data is None else decode_record(data) for data in existing]
-        refuse_newer(before, stamp.writer)
-        events, group = apply_to(before, events, group, stamp.offset)
+        heads = Records.decode(existing)
+        refuse_newer(heads, stamp.writer)
+        events, group = apply_to(heads, events, group, stamp.offset)
         known = events.column(KNOWN).to_numpy()
         due = known <= stamp.now
         newest, frontier = self._newest(events.filter(pa.array(due)), group[due], len(before))

@@ -11,15 +11,20 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from headrace.errors import StoreError
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headrace.aggregations.states import Array
+
 __all__ = [
     "NO_OFFSET",
     "Record",
+    "Records",
     "Stamp",
     "decode_record",
     "encode_loaded",
@@ -33,7 +38,10 @@ _LOADED, _STREAMED, _WAITING = 2, 3, 4
 _LOADED_HEAD = bytes([_LOADED])
 _STREAM = struct.Struct("<BqqI")
 _LENGTH = struct.Struct("<I")
+_SIZE = _STREAM.size
+_HEAD = np.dtype([("kind", "u1"), ("frontier", "<i8"), ("offset", "<i8"), ("writer", "<u4")])
 NO_OFFSET = -1
+_NOTHING = _STREAM.pack(_STREAMED, FOREVER_AGO, NO_OFFSET, 0)
 
 
 class Record(NamedTuple):
@@ -53,6 +61,71 @@ class Record(NamedTuple):
     writer: int = 0
     tiles: bytes | memoryview = b""
     pending: bytes | memoryview = b""
+
+
+class Records:
+    """Records of the stream, many at once: a column of each part.
+
+    Attributes:
+        frontier: int64.
+        offset: int64.
+        writer: uint32.
+        tiles: Packed tiles of each.
+        pending: Packed events that wait; None where nothing waits in any.
+    """
+
+    def __init__(
+        self,
+        frontier: Array,
+        offset: Array,
+        writer: Array,
+        tiles: Sequence[bytes],
+        pending: Sequence[bytes] | None,
+    ) -> None:
+        """From their columns."""
+        self.frontier = frontier
+        self.offset = offset
+        self.writer = writer
+        self.tiles = tiles
+        self.pending = pending
+
+    @classmethod
+    def decode(cls, stored: Sequence[bytes | None]) -> Records:
+        """Records from what is stored; of None, one that holds nothing.
+
+        Raises:
+            StoreError: Another version of Headrace wrote one, or it is damaged.
+        """
+        heads = np.frombuffer(
+            b"".join([_NOTHING if data is None else data[:_SIZE] for data in stored]), _HEAD
+        )
+        if len(heads) == len(stored) and (heads["kind"] == _STREAMED).all():
+            tiles = [b"" if data is None else data[_SIZE:] for data in stored]
+            return cls(heads["frontier"], heads["offset"], heads["writer"], tiles, None)
+        each = [Record() if data is None else decode_record(data) for data in stored]
+        return cls(
+            np.array([record.frontier for record in each], dtype=np.int64),
+            np.array([record.offset for record in each], dtype=np.int64),
+            np.array([record.writer for record in each], dtype=np.uint32),
+            [bytes(record.tiles) for record in each],
+            [bytes(record.pending) for record in each],
+        )
+
+    def encode(self) -> list[bytes]:
+        """The records as stored."""
+        heads = np.empty(len(self.tiles), _HEAD)
+        heads["kind"] = _STREAMED
+        heads["frontier"], heads["offset"], heads["writer"] = self.frontier, self.offset, self.writer
+        if self.pending is not None:
+            heads["kind"] = np.where([bool(each) for each in self.pending], _WAITING, _STREAMED)
+        packed = heads.tobytes()
+        led = [packed[at : at + _SIZE] for at in range(0, len(packed), _SIZE)]
+        if self.pending is None:
+            return [head + tiles for head, tiles in zip(led, self.tiles, strict=True)]
+        return [
+            b"".join((head, _LENGTH.pack(len(tiles)), tiles, rest)) if rest else head + tiles
+            for head, tiles, rest in zip(led, self.tiles, self.pending, strict=True)
+        ]
 
 
 class Stamp(NamedTuple):
