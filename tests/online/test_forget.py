@@ -363,7 +363,7 @@ def test_pushes_are_not_replayed_with_them(
     with opened(path) as store:
         ingest = store._parts.names.stream("clicks").ingest  # noqa: SLF001
         generation = begin(store.online, "by_user@1", keys=["user_id"])
-        entries = log.entries
+        entries = log.Log.entries
 
         def forget() -> None:
             with monkeypatch.context() as dying, contextlib.suppress(_DeathError):
@@ -373,7 +373,7 @@ def test_pushes_are_not_replayed_with_them(
 
         def read(*asked: Any) -> Any:
             found = list(entries(*asked))
-            monkeypatch.setattr(log, "entries", entries)
+            monkeypatch.setattr(log.Log, "entries", entries)
             if when == "when it has read":
                 forget()
             yield from found
@@ -381,7 +381,7 @@ def test_pushes_are_not_replayed_with_them(
         if when == "before it begins":
             forget()
         monkeypatch.setattr(replaying, "_FEW", 0)
-        monkeypatch.setattr(log, "entries", read)
+        monkeypatch.setattr(log.Log, "entries", read)
         ingest.replay("by_user@1", K, StreamState(number=99)).catch_up(store.online, generation, NOW)
         found = {decode_key(key)[-1] for key, _ in store.online.scan(stream_prefix("by_user@1", 99))}
         assert found == set(OTHERS)
