@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.errors import HeadraceError
+from headrace.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from headrace.definitions.service import FeatureService
     from headrace.online.serve import Served
     from headrace.registry.registry import Registry
-    from headrace.resolution import Resolution
+    from headrace.served_requests import Request, ServedRequests
 
 __all__ = ["Current"]
 
@@ -31,29 +31,31 @@ _ENDING = 10.0
 
 
 class Current:
-    """The present resolution.
+    """What names stand for, and what answers requests, at present.
 
-    A resolution is of one state of the registry, and is never changed into one of another: whoever holds one
-    goes on with it. Verbs ask for the state at this moment. Requests take a recent one; where the registry is
+    Each is of one state of the registry, and is never changed into one of another: whoever holds one goes on
+    with it. Verbs ask for the state at this moment. Requests take a recent one; where the registry is
     watched they never look themselves, and what they ask for is ready before it is put in place.
     """
 
-    def __init__(self, registry: Callable[[], Registry], make: Callable[[int], Resolution]) -> None:
+    def __init__(self, registry: Callable[[], Registry], make: Callable[[int], ServedRequests]) -> None:
         """Of a registry.
 
         Args:
             registry: Opens it.
-            make: Makes a resolution of what it says, at a state of its counter.
+            make: Makes what answers requests, at a state of its counter.
         """
         self._registry = registry
         self._make = make
-        self._made: Resolution | None = None
+        self._made: ServedRequests | None = None
         self._looked = 0.0
         self._making = threading.Lock()
         self._watched = False
-        self._trouble = ""
+        self._trouble = Trouble(
+            _LOG, "Requests go on by what the registry said before", "The registry can be read again."
+        )
 
-    def now(self) -> Resolution:
+    def now(self) -> ServedRequests:
         """By what the registry says at this moment.
 
         Raises:
@@ -62,7 +64,7 @@ class Current:
         counter = self._registry().counter()
         with self._making:
             made = self._made
-            if made is None or made.counter != counter:
+            if made is None or made.names.counter != counter:
                 new = self._make(counter)
                 if made is not None and self._watched:
                     new.make_ready(made)
@@ -70,13 +72,7 @@ class Current:
             self._looked = time.monotonic()
         return made
 
-    def request(
-        self,
-        features: Sequence[str] | FeatureService | None,
-        service: str | FeatureService | None,
-        *,
-        full: bool,
-    ) -> Served:
+    def request(self, request: Request) -> Served:
         """What answers a request, by what the registry said half a second ago, or since.
 
         Raises:
@@ -87,13 +83,13 @@ class Current:
         """
         made = self._made
         if made is not None and (self._watched or time.monotonic() - self._looked <= PATIENCE):
-            found = made.ready(features, service, full=full)
+            found = made.ready(request)
             if found is not None:
                 return found
-        return self.now().request(features, service, full=full)
+        return self.now().served(request)
 
     def forget(self) -> None:
-        """Make a resolution anew at the next use: the registry has changed."""
+        """Make all anew at the next use: the registry has changed."""
         self._made = None
 
     @contextmanager
@@ -114,17 +110,8 @@ class Current:
         while not done.wait(_PAUSE):
             try:
                 self.now()
-                self._tell("")
+                self._trouble.tell("")
             except HeadraceError as error:
-                self._tell(str(error))
+                self._trouble.tell(str(error))
             except Exception:  # noqa: BLE001 - it goes on: nobody else would look
-                if not self._trouble:
-                    _LOG.exception("The registry cannot be watched.")
-                self._trouble = "failed"
-
-    def _tell(self, trouble: str) -> None:
-        if trouble and not self._trouble:
-            _LOG.warning("Requests go on by what the registry said before: %s", trouble)
-        elif self._trouble and not trouble:
-            _LOG.warning("The registry can be read again.")
-        self._trouble = trouble
+                self._trouble.fail()

@@ -172,7 +172,7 @@ def _until_now(lane: Ingestion) -> Ingested:
         while (count := lane.step(_QUIET if lane.behind() is None else 0.0)) != 0 or lane.behind():
             if count is None:
                 raise StoreError(
-                    f"The stream of {lane.source!r} cannot be taken: {lane.counts.trouble}",
+                    f"The stream of {lane.source!r} cannot be taken: {lane.counts.trouble.text}",
                     asked=lane.source,
                     remedy="What was taken is kept; run it again.",
                 )

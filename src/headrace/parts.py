@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from headrace.resolution import Resolution
     from headrace.retrieval.isolated import IsolatedFunctions
     from headrace.retrieval.result_cache import ResultCache
+    from headrace.served_requests import ServedRequests
     from headrace.training import TrainingSets
 
 __all__ = ["Parts"]
@@ -102,18 +103,19 @@ class Parts:
     @cached_property
     def current(self) -> Current:
         """What names stand for by what the registry says now."""
-        return Current(lambda: self.registry, self._resolution)
+        return Current(lambda: self.registry, self._requests)
 
     @property
     def names(self) -> Resolution:
         """What names stand for at this moment."""
-        return self.current.now()
+        return self.current.now().names
 
-    def _resolution(self, counter: int) -> Resolution:
+    def _requests(self, counter: int) -> ServedRequests:
         from headrace.resolution import Resolution
+        from headrace.served_requests import ServedRequests
 
-        zone, log = self.settings.project.timezone, self.served_log
-        return Resolution(self.registry, counter, zone, self.definitions, log, self.isolated, self.results)
+        names = Resolution(self.registry, counter, self.settings.project.timezone, self.definitions)
+        return ServedRequests(names, self.served_log, self.isolated, self.results)
 
     @cached_property
     def results(self) -> ResultCache:

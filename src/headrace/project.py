@@ -588,9 +588,10 @@ class FeatureStore:
         """A request, which can be begun as often as it takes."""
         from headrace.online.serve import by_column
         from headrace.online.serving import Answering
+        from headrace.served_requests import Request
 
         deadline = _until(timeout)
-        served = self._parts.current.request(features, service, full=full_feature_names)
+        served = self._parts.current.request(Request.of(features, service, full=full_feature_names))
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
         given = by_column(entities or {})

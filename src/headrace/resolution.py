@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.definitions.canonical import document, freeze
 from headrace.definitions.label import Label
@@ -14,10 +13,9 @@ from headrace.definitions.references import Reference, parse_reference
 from headrace.definitions.service import FeatureService
 from headrace.definitions.source import Source
 from headrace.definitions.view import View
-from headrace.errors import DataError, HeadraceError, UnknownNameError
+from headrace.errors import DataError, UnknownNameError
 from headrace.online.earlier import Earlier
 from headrace.online.layout import EPOCH
-from headrace.online.serve import Served
 from headrace.online.source import SourceStream
 from headrace.online.states import states_of
 from headrace.retrieval.bind import bind
@@ -32,16 +30,10 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.kernel.label_binding import LabelBinding
     from headrace.online.ingest import Ingest
-    from headrace.online.served_log import ServedLog
     from headrace.registry.registry import Registry
-    from headrace.retrieval.isolated import IsolatedFunctions
-    from headrace.retrieval.result_cache import ResultCache
     from headrace.schema import Schema, Type
 
 __all__ = ["Chosen", "Resolution"]
-
-MOST_REQUESTS = 1_000
-"""How many different lists of features are kept ready; beyond that those go that were first asked for."""
 
 
 class Chosen(NamedTuple):
@@ -54,10 +46,6 @@ class Chosen(NamedTuple):
 
     members: tuple[Reference, ...]
     service: str | None
-
-
-_Request = tuple[Any, "str | FeatureService | None", bool]
-"""Features, service, and whether names are full."""
 
 
 class Resolution:
@@ -73,9 +61,6 @@ class Resolution:
         counter: int,
         zone: str,
         definitions: Callable[[], Sequence[Definition]],
-        log: ServedLog | None = None,
-        isolated: IsolatedFunctions | None = None,
-        results: ResultCache | None = None,
     ) -> None:
         """Over a registry.
 
@@ -84,60 +69,14 @@ class Resolution:
             counter: Its counter.
             zone: The project's time zone.
             definitions: The project's own definitions: asked only for tables in memory and functions.
-            log: Where answers are logged; None for nowhere.
-            isolated: Where functions that say `isolate` run; None for here.
-            results: Where what functions return that say `cache` is kept; None for nowhere.
         """
         self.counter = counter
-        self._results = results
-        self._log = log
-        self._isolated = isolated
         self._registry = registry
         self._zone = zone
         self._own = OwnDefinitions(definitions)
         self._bindings: dict[Reference, Binding] = {}
         self._streams: dict[str, SourceStream] = {}
-        self._served: dict[tuple[Chosen, bool], Served] = {}
-        self._requests: dict[_Request, Served] = {}
         self._earlier: dict[tuple[str, str], Earlier | None] = {}
-
-    def ready(
-        self,
-        features: Sequence[str] | FeatureService | None,
-        service: str | FeatureService | None,
-        *,
-        full: bool,
-    ) -> Served | None:
-        """What answers a request, if it was asked for before."""
-        return self._requests.get(_request(features, service, full=full))
-
-    def request(
-        self,
-        features: Sequence[str] | FeatureService | None,
-        service: str | FeatureService | None,
-        *,
-        full: bool,
-    ) -> Served:
-        """What answers a request; made once.
-
-        Raises:
-            DataError: Neither or both are given, or the list is empty.
-            UnknownNameError: One does not exist.
-            DefinitionError: A text is no reference, or two outputs share a name.
-            StoreError: The code of an on-demand feature is not the code that was applied.
-        """
-        key = _request(features, service, full=full)
-        found = self._requests.get(key)
-        if found is None:
-            found = self.served(self.choose(features, service), full=full)
-            _keep(self._requests, key, found)
-        return found
-
-    def make_ready(self, before: Resolution) -> None:
-        """Make what an earlier resolution was asked for, as far as there is still such a thing."""
-        for features, service, full in list(before._requests):
-            with suppress(HeadraceError):  # whoever asks is told
-                self.request(features, service, full=full)
 
     def frozen_schemas(self) -> dict[str, Schema]:
         """The schemas frozen by earlier applies, by source."""
@@ -372,17 +311,6 @@ class Resolution:
         source, _ = self.of_source(name)
         return self.stream(name).ingest if source.has_stream else None
 
-    def served(self, chosen: Chosen, *, full: bool = False) -> Served:
-        """What answers requests for what is asked for; the same object each time."""
-        key = (chosen, full)
-        if key not in self._served:
-            plan = self.retrieval(chosen, full=full)
-            log = None if self._log is None else self._log.of(plan, chosen.service, self.counter)
-            made = Served(plan, EPOCH, self.earlier, log, self._results, self._isolated)
-            _keep(self._served, key, made)
-            return made
-        return self._served[key]
-
     def fingerprints(self, members: Iterable[Reference]) -> dict[Reference, str]:
         """The semantic fingerprint of the definition of each member."""
         found = {}
@@ -390,17 +318,3 @@ class Resolution:
             entry = self._registry.get(each.kind, each.name, each.version or None)
             found[each] = entry.content.semantic
         return found
-
-
-def _request(
-    features: Sequence[str] | FeatureService | None, service: str | FeatureService | None, *, full: bool
-) -> _Request:
-    listed = not (features is None or isinstance(features, (str, FeatureService)))
-    return (tuple(features) if listed else features, service, full)  # type: ignore[arg-type]
-
-
-def _keep(made: dict[Any, Served], key: object, new: Served) -> None:
-    """Keep what was made, and no more than there is room for."""
-    if len(made) >= MOST_REQUESTS:
-        made.pop(next(iter(made)), None)
-    made[key] = new

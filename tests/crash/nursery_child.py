@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 NEEDED = [
     "duckdb",
     "pandas",  # Arrow asks whether values are its
-    *(f"headrace.{name}" for name in ("project", "resolution", "registry.registry", "catalogs.sql")),
+    *(
+        f"headrace.{name}"
+        for name in ("project", "resolution", "served_requests", "registry.registry", "catalogs.sql")
+    ),
     *(f"headrace.{name}" for name in ("stores.lmdb", "engines.local.engine", "offline.historical")),
     *(f"headrace.{name}" for name in ("online.loading", "online.serve")),
 ]

@@ -8,6 +8,7 @@ import pytest
 
 from headrace.clock import FixedClock
 from headrace.retrieval.deadline import Deadline
+from headrace.served_requests import Request
 from headrace.stores.lmdb import LmdbStore
 from tests.project.market import KEYS, NOW, K, activity, events, newest, project
 
@@ -30,7 +31,7 @@ def store(tmp_path: Path) -> hr.FeatureStore:
 
 def asked(store: hr.FeatureStore, directory: Path, costs: list[int], at: int) -> tuple[int, OnlineFeatures]:
     """How often the store was asked, and the answer, where each look takes what `costs` says."""
-    served = store._names.request(FEATURES, None, full=False)  # noqa: SLF001 - as requests do
+    served = store._parts.current.request(Request.of(FEATURES, None, full=False))  # noqa: SLF001 - as requests do
     clock = FixedClock(0)
     steps = served.answering({"user_id": KEYS}, {}, NOW, None, Deadline(at, clock))
     looks = 0

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 import headrace as hr
-from headrace import resolution
+from headrace import served_requests
 from headrace.clock import DAY
 from headrace.current import PATIENCE
 from headrace.online.serve import Served
@@ -63,7 +63,7 @@ def test_what_was_asked_for_is_ready_before_a_change_is_put_in_place(
             made.append(threading.current_thread().name)
             super().__init__(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(resolution, "Served", Seen)
+    monkeypatch.setattr(served_requests, "Served", Seen)
     store = project(tmp_path, events(0, 12))
     store.apply([activity(), newest()])
     store.materialize(end=K)
@@ -86,7 +86,7 @@ def test_what_was_asked_for_is_ready_before_a_change_is_put_in_place(
 def test_no_more_lists_are_kept_than_there_is_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolution, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(served_requests, "MOST_REQUESTS", 2)
     made: list[object] = []
 
     class Seen(Served):
@@ -94,7 +94,7 @@ def test_no_more_lists_are_kept_than_there_is_room_for(
             made.append(self)
             super().__init__(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(resolution, "Served", Seen)
+    monkeypatch.setattr(served_requests, "Served", Seen)
     store = project(tmp_path, events(0, 12))
     store.apply([activity(), newest()])
     store.materialize(end=K)

@@ -32,7 +32,7 @@ class Unreadable(NamedTuple):
 
     Attributes:
         message: Its place among the messages.
-        text: What it begins with.
+        text: The message; of one that can be no row, what it begins with.
         rule: What it breaks.
         reason: Why, in words.
     """
@@ -90,9 +90,10 @@ class MessageDecoder:
         return Decoded(rows, message, unreadable)
 
     def refused(self, values: Sequence[bytes | None], reason: str) -> Decoded:
-        """Messages that are not looked into: none is a row."""
+        """Messages that are not looked into: none is a row, and each is kept whole."""
         unreadable = [
-            Unreadable(place, _begin(value or b""), "failed", reason) for place, value in enumerate(values)
+            Unreadable(place, (value or b"").decode(errors="backslashreplace"), "failed", reason)
+            for place, value in enumerate(values)
         ]
         return Decoded(self._no_rows, np.arange(0), unreadable)
 

@@ -16,6 +16,7 @@ from headrace.clock import SECOND
 from headrace.errors import HeadraceError
 from headrace.online.partitions import progress_of, take_over
 from headrace.telemetry import Histogram
+from headrace.trouble import Trouble
 
 if TYPE_CHECKING:
     import threading
@@ -84,18 +85,18 @@ class Counts:
         failures: How often a batch, or the broker, failed and was tried again.
         visible: How old events were when they became visible, seconds.
         behind: How far each partition that is read here is behind, in what its stream counts.
-        trouble: What fails at present; empty for nothing.
+        trouble: What stands in the way at present.
     """
 
-    def __init__(self) -> None:
-        """Nothing yet."""
+    def __init__(self, source: str) -> None:
+        """Nothing yet, of a source."""
         self.messages: Counter[str] = Counter()
         self.batches = 0
         self.gaps = 0
         self.failures = 0
         self.visible = Histogram(FRESHNESS)
         self.behind: Mapping[str, int | None] = {}
-        self.trouble = ""
+        self.trouble = Trouble(_LOG, f"Ingestion of {source!r} waits", f"Ingestion of {source!r} goes on.")
 
 
 class Ingestion:
@@ -127,7 +128,7 @@ class Ingestion:
             clock: Tells the time.
             since: From which instant messages are wanted where none was ever taken, microseconds UTC.
         """
-        self.counts = Counts()
+        self.counts = Counts(source)
         self.source = source
         self._open = stream
         self._takes = takes
@@ -150,6 +151,8 @@ class Ingestion:
                 if self.step() is None:
                     done.wait(self._rest)
                     self._rest = min(self._rest * 2, _REST[1])
+                elif not self._parts:  # all fall to others
+                    done.wait(_SHARING)
         finally:
             self.close()
 
@@ -161,12 +164,10 @@ class Ingestion:
             self._failed(str(error))
             return None
         except Exception:  # noqa: BLE001 - it goes on: nobody else would take what comes
-            if not self.counts.trouble:
-                _LOG.exception("Ingestion of %r fails.", self.source)
-            self._failed("It failed; see the log.")
+            self._failed()
             return None
         self._rest = _REST[0]
-        self._tell("")
+        self.counts.trouble.tell("")
         return count
 
     def behind(self) -> int | None:
@@ -283,14 +284,11 @@ class Ingestion:
         elif took < _SHORT and taken == self._limit:
             self._limit = min(self._limit * 2, _MOST)
 
-    def _failed(self, trouble: str) -> None:
+    def _failed(self, trouble: str = "") -> None:
+        """Note what stands in the way; without a text, the exception in hand, which nobody expects."""
         self.counts.failures += 1
         self._look_at = 0.0
-        self._tell(trouble)
-
-    def _tell(self, trouble: str) -> None:
-        if trouble and not self.counts.trouble:
-            _LOG.warning("Ingestion of %r waits: %s", self.source, trouble)
-        elif self.counts.trouble and not trouble:
-            _LOG.warning("Ingestion of %r goes on.", self.source)
-        self.counts.trouble = trouble
+        if trouble:
+            self.counts.trouble.tell(trouble)
+        else:
+            self.counts.trouble.fail("it failed; see the log")

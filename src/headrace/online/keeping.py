@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from headrace.errors import HeadraceError
+from headrace.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,7 @@ class Keeper:
         self._alone = alone
         self._chance = chance or random.Random()  # noqa: S311 - spreads looks, hides nothing
         self._done = threading.Event()
-        self._trouble = ""
+        self._trouble = Trouble(_LOG, "What is served is not copied", "What is served is copied again.")
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -77,17 +78,8 @@ class Keeper:
         """Copy what is to be copied; what keeps it from being copied is logged, once."""
         try:
             self._open().catch_up(insist=True)
-            self._tell("")
+            self._trouble.tell("")
         except HeadraceError as error:
-            self._tell(str(error))
+            self._trouble.tell(str(error))
         except Exception:  # noqa: BLE001 - it goes on: nobody else would look
-            if not self._trouble:
-                _LOG.exception("What is served is not copied.")
-            self._trouble = "failed"
-
-    def _tell(self, trouble: str) -> None:
-        if trouble and not self._trouble:
-            _LOG.warning("What is served is not copied: %s", trouble)
-        elif self._trouble and not trouble:
-            _LOG.warning("What is served is copied again.")
-        self._trouble = trouble
+            self._trouble.fail()

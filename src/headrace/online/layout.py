@@ -19,7 +19,6 @@ __all__ = [
     "LAYOUT",
     "LOADINGS",
     "LOG",
-    "LOG_OF_STREAM",
     "MANIFEST",
     "NUMBERS",
     "PUSHES",
@@ -67,7 +66,7 @@ NUMBERS = encode_key(("next segment",))
 """The number of the next segment, of whatever view."""
 RECORDS = (encode_key((b"",))[:1], encode_key(("epoch 3",)))
 """What the keys of records begin with: of segments, whose first part is bytes, and of epochs."""
-LOG, LOG_OF_STREAM, LATE = "log", "log of stream", "late"
+LOG, _LOG_OF_STREAM, LATE = "log", "log of stream", "late"
 PUSHES = 0
 """The partition of pushes; those of streams are numbered from 1 on."""
 
@@ -104,7 +103,7 @@ def epoch_prefix(view: str, stream: int, epoch: int, partition: int) -> bytes:
 
 def log_prefix(source: str, partition: int) -> bytes:
     """The log of a partition of a source."""
-    return encode_key((LOG, source) if partition == PUSHES else (LOG_OF_STREAM, source, partition))
+    return encode_key((LOG, source) if partition == PUSHES else (_LOG_OF_STREAM, source, partition))
 
 
 def log_key(source: str, partition: int, offset: int) -> bytes:

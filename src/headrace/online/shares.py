@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Alone", "Locks", "Share"]
+__all__ = ["Locks", "Share"]
 
 _SEATS = 64
 """Workers of a host, at most."""
@@ -74,20 +74,3 @@ class Share:
 
 def _seat(number: int) -> str:
     return f"worker {number}"
-
-
-class Alone:
-    """Locks where nobody else is."""
-
-    def take(self, name: str) -> bool:
-        """Nobody else does."""
-        del name
-        return True
-
-    def let_go(self, name: str) -> None:
-        """Nobody waits."""
-
-    def is_free(self, name: str) -> bool:
-        """Nobody else is there."""
-        del name
-        return True

@@ -202,7 +202,7 @@ class SourceStream:
         """
         with self._pushing:
             raw = raw_table(rows, self._schema, f"push to {self._name!r}")
-            return self._push(store, PushedRows(self._source, raw), now)
+            return self._push(store, PushedRows(self._source, raw), now)[0]
 
     def take(self, store: Transactional, messages: Messages, part: Part, now: int) -> Taken:
         """Take a batch of a stream; once only, whoever takes it again.
@@ -219,8 +219,8 @@ class SourceStream:
         with self._pushing:
             rows = StreamedRows(self._source, messages, self._decoder.decode(messages.values))
             progress = Progress(messages.after, part.writer)
-            pushed = self._push(store, rows, now, part.number, progress)
-            return Taken(pushed, self._some_times)
+            pushed, events = self._push(store, rows, now, part.number, progress)
+            return Taken(pushed, events.column(TIME)[:: max(events.num_rows // _TIMED, 1)].to_pylist())
 
     def refuse(self, store: Transactional, messages: Messages, part: Part, reason: str, now: int) -> None:
         """Put a batch of a stream into quarantine, unread.
@@ -251,7 +251,7 @@ class SourceStream:
         """
         with self._pushing:
             pushed = PushedRows.again(self._source, self._schema, rows)
-            return self._push(store, pushed, now)
+            return self._push(store, pushed, now)[0]
 
     def _push(
         self,
@@ -260,7 +260,8 @@ class SourceStream:
         now: int,
         partition: int = PUSHES,
         progress: Progress | None = None,
-    ) -> Pushed:
+    ) -> tuple[Pushed, pa.Table]:
+        """Take rows into a partition: what became of them, and the clean ones."""
         self._failed.clear()
         cleaned = self._cleaner.clean(pushed.raw)
         spoiled = cleaned.rejected.column("ordinal").to_numpy()
@@ -283,11 +284,9 @@ class SourceStream:
             rules = rules_of(rejects)
             return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
-        every = max(events.num_rows // _TIMED, 1)
-        self._some_times: list[int] = events.column(TIME)[::every].to_pylist()
         judged = events.replace_schema_metadata({_JUDGED: self._mark})
         done = self._ingest(partition).push(store, judged, now, beside, progress)
-        return done._replace(warned=cleaned.warned.get("", 0), rules=rules)
+        return done._replace(warned=cleaned.warned.get("", 0), rules=rules), events
 
     def _known(self, raw: pa.Table, rejects: pa.Table) -> list[int | None]:
         """When rejected rows were known, as far as their times can be read."""

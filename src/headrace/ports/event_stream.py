@@ -14,9 +14,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["EventStream", "Messages"]
+__all__ = ["EventStream", "Messages", "Places"]
+
+
+class Places:
+    """Where messages are, in words that are put together when somebody asks: few are ever told."""
+
+    def __init__(self, before: str, offsets: Sequence[int]) -> None:
+        """What all begin with, and the offset of each."""
+        self._before = before
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._offsets)
+
+    def __iter__(self) -> Iterator[str]:
+        """Where each is."""
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, message: int) -> str:
+        """Where a message is."""
+        return f"{self._before}{self._offsets[message]}"
 
 
 class Messages(NamedTuple):
@@ -25,14 +46,14 @@ class Messages(NamedTuple):
     Attributes:
         partition: The partition's name.
         values: The messages; one of None is a message without content.
-        places: Where each is, in the stream's own words: `3@1041` for Kafka.
+        places: Where each is, in the stream's own words: `ads/3@1041` for Kafka.
         after: The position after the last of them.
         gap: What should have come before them and is not there any more, in words; empty if nothing.
     """
 
     partition: str
     values: Sequence[bytes | None]
-    places: Sequence[str]
+    places: Places
     after: str
     gap: str = ""
 

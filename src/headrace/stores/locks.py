@@ -26,7 +26,7 @@ class FileLocks:
         if name in self._held:
             return True
         self._directory.mkdir(parents=True, exist_ok=True)
-        file = (self._directory / f"{quote(name, safe='')}.lock").open("ab")
+        file = self._path(name).open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -43,7 +43,12 @@ class FileLocks:
 
     def is_free(self, name: str) -> bool:
         """Whether nobody holds a lock."""
+        if not self._path(name).exists():  # nobody has ever held it
+            return True
         if name in self._held or not self.take(name):
             return False
         self.let_go(name)
         return True
+
+    def _path(self, name: str) -> Path:
+        return self._directory / f"{quote(name, safe='')}.lock"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from headrace.errors import DataError, UnreachableError
-from headrace.ports.event_stream import Messages
+from headrace.ports.event_stream import Messages, Places
 from headrace.streams.growing_file import GrowingFile, Position
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class JsonLinesFile:
         assert self._file is not None  # noqa: S101 - the lines are of it
         after = msgspec.json.encode(self._file.position()).decode()
         gap, self._gap = self._gap, ""
-        places = [f"{self._path.name}:{self._file.inode}@{line.at}" for line in lines]
+        places = Places(f"{self._path.name}:{self._file.inode}@", [line.at for line in lines])
         return Messages(self._path.name, [line.value for line in lines], places, after, gap)
 
     def _lines(self, limit: int) -> list[Line]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from headrace.errors import StoreError, UnreachableError
-from headrace.ports.event_stream import Messages
+from headrace.ports.event_stream import Messages, Places
 from headrace.streams.kafka_errors import END, NO_ANSWER, NOT_ALLOWED, OUT_OF_RANGE, asking, explain
 
 if TYPE_CHECKING:
@@ -266,11 +266,10 @@ class KafkaTopic:
 
     def _messages(self, number: int, messages: Sequence[Message], gap: str) -> Messages:
         offsets = [message.offset() or 0 for message in messages]
-        before = f"{self._topic}/{number}@"
         return Messages(
             str(number),
             [message.value() for message in messages],
-            [before + str(offset) for offset in offsets],
+            Places(f"{self._topic}/{number}@", offsets),
             str(offsets[-1] + 1),
             gap,
         )
