@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.aggregations.dictionary import distinct, hash_words
 from headrace.kernel.duplicates import id_hashes
 from headrace.kernel.entities import key_column
 from headrace.kernel.sorting import found_in
 from headrace.kernel.text_hash import hash_texts
-from headrace.keys import encode_keys
+from headrace.keys import encode_key_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.schema import Schema
 
-__all__ = ["Copies", "event_keys"]
+__all__ = ["Copies", "event_key_column"]
 
 
-def event_keys(events: pa.Table, keys: Schema, event_id: str) -> list[bytes | None]:
-    """What tells each event from all others: the entity's key and the id, encoded; None without an id."""
+def event_key_column(events: pa.Table, keys: Schema, event_id: str) -> pa.LargeBinaryArray:
+    """What tells each event from all others: the entity's key and the id, encoded; null without an id."""
     ids = events.column(event_id)
-    encoded = encode_keys([*(events.column(name) for name in keys), _plain(ids)])
-    null = ids.is_null().to_pylist()
-    return [None if missing else key for key, missing in zip(encoded, null, strict=True)]
+    encoded = encode_key_column([*(events.column(name) for name in keys), _plain(ids)])
+    if not ids.null_count:
+        return encoded
+    return pc.if_else(ids.combine_chunks().is_valid(), encoded, None)
 
 
 def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -87,7 +89,8 @@ class Copies:
         return copies
 
     def _event_keys(self, events: pa.Table) -> list[bytes | None]:
-        return event_keys(events, self._keys, self._event_id)
+        keys: list[bytes | None] = event_key_column(events, self._keys, self._event_id).to_pylist()
+        return keys
 
     def _hashes(self, events: pa.Table) -> Array:
         """A hash of each event's entity and id."""

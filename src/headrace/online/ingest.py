@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from headrace.kernel.binding import Binding
     from headrace.online.manifest import StreamState
     from headrace.online.partitions import Progress
+    from headrace.online.seen import Looked
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import OneHost, Reader, Transactional, Writer
 
@@ -194,15 +195,18 @@ class Ingest:
     ) -> Pushed:
         self._catch_up(tx)
         offset = self._log.next_offset(tx)
-        repeats = {rule: ~seen.fresh(events) for rule, seen in self._taken.items() if events.num_rows}
+        taken = {rule: seen.look(events) for rule, seen in self._taken.items() if events.num_rows}
+        repeats = {rule: ~looked.fresh for rule, looked in taken.items()}
         rejected = 0 if beside is None else beside(tx, offset, repeats)
         gone = read_erased(tx).gone(events)
         dropped = [*repeats.values(), *([] if gone is None else [gone])]
-        kept = pa.array(~np.logical_or.reduce([np.zeros(events.num_rows, dtype=bool), *dropped]))
+        away = np.logical_or.reduce([np.zeros(events.num_rows, dtype=bool), *dropped])
+        kept = pa.array(~away)
         events = events.filter(kept)
+        looked = {keys: seen.look(events) for keys, seen in self._seen.items()}
         incoming, fresh_rows = [], 0
         for view, own in prepared:
-            fresh = self._fresh(view.binding, own.filter(kept))
+            fresh = _fresh(own.filter(kept), looked.get(tuple(view.binding.keys)))
             incoming.append(Incoming(view.binding, view.states, _counted(fresh), self._epoch_length))
             fresh_rows = max(fresh_rows, fresh.num_rows)
         if not fresh_rows:
@@ -213,7 +217,10 @@ class Ingest:
             self._refill(tx, view, now)
         self._log.append(tx, offset, events)
         applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._log.partition))
-        self._remember(events)
+        for rule, each in taken.items():
+            self._taken[rule].remember(each.but(away))
+        for keys, each in looked.items():
+            self._seen[keys].remember(each)
         self._read_to = offset + 1
         late = max((each.late for each in applied), default=0)
         return Pushed(fresh_rows - late, events.num_rows - fresh_rows, late, rejected, offset)
@@ -229,20 +236,13 @@ class Ingest:
             whole = self.replay(binding.id, FOREVER_AGO, stream).finish(tx, now)
             tx.multi_put([(stream_key(binding.id), msgspec.json.encode(whole))])
 
-    def _fresh(self, binding: Binding, events: pa.Table) -> pa.Table:
-        seen = self._seen.get(tuple(binding.keys))
-        return events if seen is None else events.filter(pa.array(seen.fresh(events)))
-
-    def _remember(self, events: pa.Table) -> None:
-        for seen in (*self._seen.values(), *self._taken.values()):
-            seen.remember(events.filter(pa.array(seen.fresh(events))))
-
     def _catch_up(self, tx: Reader) -> None:
         """Learn the ids other processes have pushed since, and after a restart all that are kept."""
         if not (self._seen or self._taken) or self._log.next_offset(tx) == self._read_to:
             return
         for entry in self._log.entries(tx, self._read_to):
-            self._remember(entry.events)
+            for seen in (*self._seen.values(), *self._taken.values()):
+                seen.remember(seen.look(entry.events))
         self._read_to = self._log.next_offset(tx)
 
     def replay(self, view: str, known: int, stream: StreamState) -> Replay:
@@ -282,6 +282,11 @@ def _counted(events: pa.Table) -> pa.Table:
     if COUNTS not in events.column_names:
         return events
     return events.filter(events.column(COUNTS)).drop_columns([COUNTS])
+
+
+def _fresh(events: pa.Table, looked: Looked | None) -> pa.Table:
+    """The events that are no copies."""
+    return events if looked is None else events.filter(pa.array(looked.fresh))
 
 
 def _seen_ids(binding: Binding) -> SeenIds | None:

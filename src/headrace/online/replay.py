@@ -95,8 +95,9 @@ class Replay:
             self._seen[log] = self._nothing_seen()
         seen = self._seen[log]
         if seen is not None:
-            events = events.filter(pa.array(seen.fresh(events)))
-            seen.remember(events)
+            looked = seen.look(events)
+            seen.remember(looked)
+            events = events.filter(pa.array(looked.fresh))
         events = events.filter(pa.array(events.column(KNOWN).to_numpy() >= self._known))
         if events.num_rows:
             stamp = Stamp(now, entry.offset, 0, log.partition)
