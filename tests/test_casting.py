@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.casting import cast_column, instants
+from headrace.casting import cast_column, instants, listed
 from headrace.clock import EARLIEST, LATEST, instant
 from headrace.errors import DataError
 from headrace.schema import parse_type
 
 NEW_YEAR = instant("2026-01-01T00:00:00Z")
+EPOCH, NAIVE = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose
+MICROSECOND, ONE = dt.timedelta(microseconds=1), NAIVE + dt.timedelta(seconds=1)
 EAST = dt.timezone(dt.timedelta(hours=2))
 
 
@@ -233,3 +235,56 @@ def test_an_instant_lies_in_the_years_that_can_be_written(far: int) -> None:
     for column in (pa.array([0, far]), pa.array([0, far]).view(pa.timestamp("us", tz="UTC"))):
         with pytest.raises(DataError, match=f"ts holds {far} microseconds in row 1, .* years 1 to 9999"):
             instants(column, "ts")
+
+
+COLUMNS = {
+    "a list": (["u", None], ["u", None]),
+    "a tuple": (("u", "v"), ["u", "v"]),
+    "Arrow": (pa.array(["u", None]), ["u", None]),
+    "Arrow in chunks": (pa.chunked_array([["u"], ["v"]]), ["u", "v"]),
+    "Arrow's dictionaries": (pa.array(["u", "v"]).dictionary_encode(), ["u", "v"]),
+    "Arrow's nanoseconds": (pa.array([1_500], pa.timestamp("ns", "UTC")), [EPOCH + MICROSECOND]),
+    "NumPy": (np.array([1, 2**62]), [1, 2**62]),
+    "NumPy's texts": (np.array(["u", "v"]), ["u", "v"]),
+    "NumPy's objects": (np.array(["u", None], dtype=object), ["u", None]),
+    "NumPy's nanoseconds": (np.array([1_500, "NaT"], "datetime64[ns]"), [NAIVE + MICROSECOND, None]),
+    "a matrix": (np.array([[1.0, 2.0], [3.0, 4.0]]), [[1.0, 2.0], [3.0, 4.0]]),
+    "pandas": (pd.Series([1, 2], index=[5, 6]), [1, 2]),
+    "pandas with nothing": (pd.Series([1, None], dtype="Int64"), [1, None]),
+    "pandas by category": (pd.Series(["u", "v"]).astype("category"), ["u", "v"]),
+    "polars": (pl.Series(["u", None]), ["u", None]),
+    "boxes in a list": ([np.int64(7), np.str_("u"), pa.scalar(8), pd.NA, pd.NaT], [7, "u", 8, None, None]),
+    "instants in a list": (
+        [pd.Timestamp(1_500, tz="UTC"), np.datetime64(1, "s")],
+        [EPOCH + MICROSECOND, ONE],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", COLUMNS)
+def test_a_column_is_listed_as_python_s_own_values(what: str) -> None:
+    column, values = COLUMNS[what]
+    found = listed(column, "Column 'k'")
+    assert found == values
+    assert [type(each) for each in found] == [type(each) for each in values]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "u",
+        b"u",
+        {"u": 1},
+        {"u"},
+        5,
+        None,
+        iter("u"),
+        np.array("u"),
+        np.array(5),
+        pd.Series(["u", 5, object()]),
+    ],
+    ids=["text", "bytes", "dict", "set", "number", "None", "iterator", "one text", "one number", "mixed"],
+)
+def test_what_is_no_column_is_refused(column: object) -> None:
+    with pytest.raises(DataError, match=r"Column 'k' is a .*, which is no list"):
+        listed(column, "Column 'k'")

@@ -7,7 +7,9 @@ counted from 0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.clock import EARLIEST, LATEST, instant
 from headrace.errors import DataError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     Column: TypeAlias = pyarrow.Array | pyarrow.ChunkedArray
     Instants: TypeAlias = "numpy.ndarray[tuple[int], numpy.dtype[numpy.int64]]"
 
-__all__ = ["cast_column", "instants"]
+__all__ = ["cast_column", "instants", "listed", "unboxed"]
 
 _ACCEPTS = {
     "string": {"text", "integer", "date", "binary"},
@@ -37,6 +39,8 @@ _ACCEPTS = {
     "struct": {"struct"},
 }
 """By a declared type, the families of columns whose values can be said in it without doubt."""
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -75,6 +79,54 @@ def cast_column(column: Column, of: Type, what: str) -> pyarrow.ChunkedArray:
 
     whole = _cast_or_say(flat, cast, str(of), what)
     return compute.add(_without_nan(whole), 0.0) if of.name == "double" else whole
+
+
+def listed(values: Any, what: str) -> list[Any]:
+    """A column that people hand over as Python's own values: None for null, no box of any library.
+
+    Args:
+        values: A list or tuple, or a column of Arrow, NumPy, pandas or polars.
+        what: What the column is, for messages.
+
+    Raises:
+        DataError: It is no column.
+    """
+    if isinstance(values, list | tuple):
+        return list(values) if _PLAIN.issuperset(map(type, values)) else list(map(unboxed, values))
+    if isinstance(values, str | bytes | Mapping | AbstractSet) or not hasattr(values, "__len__"):
+        raise _no_list(values, what)
+    try:
+        if isinstance(values, numpy.ndarray):
+            return listed(unboxed(values), what)
+        array = values if isinstance(values, pyarrow.Array | pyarrow.ChunkedArray) else pyarrow.array(values)
+        if pyarrow.types.is_timestamp(array.type) and array.type.unit == "ns":
+            array = array.cast(pyarrow.timestamp("us", array.type.tz), safe=False)
+        found: list[Any] = array.to_pylist()
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
+        raise _no_list(values, what) from None
+    return found
+
+
+def _no_list(values: Any, what: str) -> DataError:
+    kind = type(values).__name__
+    return DataError(
+        f"{what} is a {kind}, which is no list of values of one type.", asked=kind, remedy="Give a list."
+    )
+
+
+def unboxed(value: Any) -> Any:
+    """A value without its box of NumPy, pandas or Arrow; nanoseconds, which Python has not, are floored."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind.__name__ in {"NaTType", "NAType"}:
+        return None
+    if isinstance(value, numpy.generic | numpy.ndarray):
+        in_nanoseconds = value.dtype == numpy.dtype("datetime64[ns]")
+        return (value.astype("datetime64[us]") if in_nanoseconds else value).tolist()
+    if isinstance(value, pyarrow.Scalar):
+        return unboxed(value.as_py())
+    return value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
 
 
 def _check_family(given: pyarrow.DataType, of: Type, what: str) -> None:

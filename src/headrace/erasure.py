@@ -14,9 +14,9 @@ from headrace.errors import DataError, StoreError, UnknownNameError
 from headrace.kernel.binding import AggregateBinding, LatestBinding
 from headrace.kernel.entities import key_column
 from headrace.online.copying import CopiedStore
+from headrace.online.entities import array_of, by_column
 from headrace.online.erased import people_of
 from headrace.online.erasing import Places, erase, find, whose
-from headrace.online.serve import by_column
 from headrace.online.served_erasing import erase as erase_served
 from headrace.retrieval.bind import bind
 
@@ -125,14 +125,12 @@ def _people(
     given, keys = by_column(entities), entity.join_keys
     if set(given) != set(keys):
         raise _other_keys(entity, given)
-    try:
-        columns = {
-            name: cast_column(pa.chunked_array([pa.array(list(given[name]))]), of, f"Column {name!r}")
-            for name, of in keys.items()
-        }
-        people = people_of(list(keys), key_column(pa.table(columns), keys).to_pylist())
-    except (pa.ArrowException, ValueError) as error:
-        raise DataError(f"These are not values of one column: {error}.") from None
+    if len({len(values) for values in given.values()}) > 1:
+        raise DataError(
+            "The columns differ in length.", asked=", ".join(given), remedy="Give each person all keys."
+        )
+    columns = {name: cast_column(array_of(given[name]), of, f"Column {name!r}") for name, of in keys.items()}
+    people = people_of(list(keys), key_column(pa.table(columns), keys).to_pylist())
     if not people:
         raise DataError("Nobody is named.", remedy="Give the keys of at least one.")
     return list(dict.fromkeys(people))

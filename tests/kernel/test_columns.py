@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from headrace import agg
-from headrace.kernel.columns import STATUS_NAMES
+from headrace.kernel.columns import STATUS_NAMES, reason_of
 from headrace.kernel.events import rows_of_events
+from headrace.kernel.parts import join_columns
 from headrace.kernel.plan import compile_view
 from headrace.kernel.point_in_time import features_at
 from headrace.schema import Schema
@@ -19,8 +20,8 @@ from headrace.windows import FOREVER_AGO, series
 from tests.online.small import HOUR, MINUTE, NOON
 
 
-def columns_of(features, values, of="int64", asked=(0,), *, times=None):
-    """The features of entity 0 over its values, one event each; other entities have none."""
+def columns_of(features, values, of="int64", asked=(0,), *, times=None, entity=None):
+    """The features of entity 0, or of those named, over its values, one event each."""
     schema = Schema({"ts": "timestamp", "x": of, "word": "string"})
     at = [NOON] * len(values) if times is None else times
     table = pa.table(
@@ -33,7 +34,8 @@ def columns_of(features, values, of="int64", asked=(0,), *, times=None):
         }
     )
     plan = compile_view(features, schema)
-    rows = rows_of_events(plan, table, np.zeros(len(values), np.int64), schema, None)
+    owner = np.zeros(len(values), np.int64) if entity is None else np.array(entity)
+    rows = rows_of_events(plan, table, owner, schema, None)
     return features_at(plan, rows, np.array(asked), np.full(len(asked), NOON + 1))
 
 
@@ -59,6 +61,21 @@ def test_a_sum_that_overflows_is_null_and_invalid():
     assert column.to_list() == [0, None, 0]
     assert column.reason == "overflow"
     assert said(columns_of([total], [2**63 - 1, 1, -1])["total_1h"]) == [(2**63 - 1, "PRESENT")]
+
+
+def test_rows_that_overflow_and_rows_that_were_truncated_have_their_own_reasons():
+    most = 2**63 - 1
+    total = agg.sum("total", "x", by="word", max_keys=1, windows=["1h"])
+    of_one = {"values": [most, most, 1, 2], "entity": [0, 0, 2, 2], "asked": (0, 1, 2)}
+    once = columns_of([total], **of_one)["total_1h"]
+    apart = [columns_of([total], **{**of_one, "asked": asked})["total_1h"] for asked in ((0,), (1, 2))]
+    joined = join_columns([{"x": each} for each in apart], np.array([2, 1, 0]))["x"]
+    assert [said(joined)[row] for row in (2, 1, 0)] == said(once)
+    for column, overflown, lost in ((once, 0, 2), (joined, 2, 0)):
+        assert said(column)[1] == ({}, "PRESENT")
+        assert [said(column)[row][1] for row in (overflown, lost)] == ["INVALID", "INVALID"]
+        assert [reason_of(column, row) for row in (overflown, lost)] == ["overflow", "truncated"]
+        assert set(column.reason.split("; ")) == {"overflow", "truncated"}
 
 
 def test_one_sum_that_overflows_makes_its_whole_map_or_series_null():

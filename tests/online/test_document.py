@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -135,10 +136,17 @@ def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str
         ([Decimal("1.50"), b"\x01"], ["1.50", "01"]),
         (np.array([1, 2]), [1, 2]),
         ([dt.datetime(2026, 1, 1, tzinfo=dt.UTC)], ["2026-01-01T00:00:00Z"]),
+        ([dt.datetime(2026, 1, 1)], ["2026-01-01T00:00:00Z"]),  # noqa: DTZ001 - naive is UTC
     ],
-    ids=["texts", "integers", "others", "numpy", "instants"],
+    ids=["texts", "integers", "others", "numpy", "instants", "naive"],
 )
-def test_entities_are_written_as_they_were_asked(asked: Any, written: list[Any]) -> None:
+def test_entities_are_written_as_they_were_asked(
+    asked: Any, written: list[Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    request.addfinalizer(time.tzset)
+    request.addfinalizer(monkeypatch.undo)
     text = AnswerForm(()).write({"user_id": asked}, [], "2026-03-01T00:00:00Z")
     nothing, there = [NO_TIME] * len(written), ["PRESENT"] * len(written)
     (result,) = msgspec.json.decode(text)["results"]

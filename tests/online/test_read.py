@@ -8,12 +8,14 @@ import pytest
 from headrace import agg
 from headrace.clock import FixedClock
 from headrace.errors import AsOfTooEarly, StoreError
+from headrace.kernel.columns import STATUS_NAMES, reason_of
 from headrace.online.layout import MANIFEST, stream_key
 from headrace.online.manifest import read_streams
 from headrace.online.read import TOO_EARLY, Asked, read
 from headrace.online.states import states_of
 from headrace.stores.memory import MemoryStore
 from headrace.testing.driving import answers_of
+from headrace.windows import FOREVER_AGO
 from tests.online.small import (
     DAY,
     EPOCH,
@@ -95,6 +97,22 @@ def test_the_reason_is_given(store):
         found = read(snapshot, [Asked(VIEW.id, states_of(VIEW), keys, EPOCH)], NOON, NOON - 5)
     assert found.columns[0]["n_1h"].reason == TOO_EARLY
     assert found.columns[0]["newest_7d"].values.to_pylist() == [None, None]
+
+
+def test_who_is_not_too_early_keeps_their_own_reason(store):
+    """u is too early, and would be truncated besides; v is truncated; w is neither."""
+    view = counting([agg.count("kinds", by="item", windows=["7d"], max_keys=1)])
+    push(store, Click(NOON - 5), Click(NOON - 6, item="j"), view=view)
+    push(store, Click(NOON - 9, "v"), Click(NOON - 8, "v", item="j"), Click(NOON - 9, "w"), view=view)
+    keys = [b"\x05u\x00\x01", b"\x05v\x00\x01", b"\x05w\x00\x01"]
+    with store.snapshot() as snapshot:
+        column = read(snapshot, [Asked(view.id, states_of(view), keys, EPOCH)], NOON, NOON - 5).columns[0]
+    kinds = column["kinds_7d"]
+    assert [STATUS_NAMES[code] for code in kinds.status] == ["INVALID", "INVALID", "PRESENT"]
+    assert [reason_of(kinds, row) for row in (0, 1)] == [TOO_EARLY, "truncated"]
+    assert kinds.to_list()[0] is None
+    assert len(kinds.to_list()[1]) == 1
+    assert kinds.newest.tolist() == [FOREVER_AGO, NOON - 8, NOON - 9]
 
 
 def test_it_is_an_error_where_it_is_too_early_for_every_entity(store):

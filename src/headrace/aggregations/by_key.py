@@ -149,11 +149,10 @@ class Maps(NamedTuple):
         """The column of values finished entry by entry; one invalid entry makes its row invalid."""
         whole = self.whole
         truncated = whole.fixed[0].astype(bool)
-        invalid, reason = None, "truncated" if truncated.any() else ""
+        invalid = None
         if values.invalid is not None:
             invalid = np.zeros(whole.n, dtype=bool)
             invalid[Ragged.rows_of(whole)[values.invalid]] = True
-            reason = values.reason
         keys: Dictionary | None = whole.dictionaries[1]
         return values._replace(
             offsets=whole.offsets,
@@ -163,7 +162,6 @@ class Maps(NamedTuple):
             valid_items=values.valid,
             invalid=invalid,
             partial=truncated if truncated.any() else None,
-            reason=reason,
         )
 
 

@@ -84,14 +84,13 @@ class Finished(NamedTuple):
     Attributes:
         data: Values, or the items of all lists or maps one after another.
         valid: Which rows are not null; None for all.
-        invalid: Which rows could not be answered and are null (overflow); None for none.
-        partial: Which rows hold only part of the answer (truncation); None for none.
+        invalid: Which rows could not be answered and are null, for an overflow; None for none.
+        partial: Which rows hold only part of the answer, as they were truncated; None for none.
         dictionary: What codes in `data` mean.
         offsets: Where each row's items start, for lists and maps.
         valid_items: Which items of lists and maps are not null, beside `data`; None for all.
         keys: The maps' keys, or the first members of lists of pairs, beside `data`.
         key_dictionary: What codes in `keys` mean.
-        reason: Why rows are invalid or partial.
         high: The upper 64 bits of 128-bit values, beside `data`.
     """
 
@@ -104,7 +103,6 @@ class Finished(NamedTuple):
     valid_items: Array | None = None
     keys: Array | None = None
     key_dictionary: Dictionary | None = None
-    reason: str = ""
     high: Array | None = None
 
 

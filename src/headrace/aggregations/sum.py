@@ -145,4 +145,4 @@ def _total(states: States, of: Type) -> Finished:
     data, upper, overflow = _words(states)
     if of.name == "decimal":
         return Finished(data, high=upper)
-    return Finished(data, invalid=overflow, reason="overflow") if overflow.any() else Finished(data)
+    return Finished(data, invalid=overflow) if overflow.any() else Finished(data)

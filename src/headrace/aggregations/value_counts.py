@@ -40,4 +40,4 @@ class ValueCounts(Aggregation):
 def marked(finished: Finished, states: States) -> Finished:
     """The values, those of states that have lost keys marked as part of the answer."""
     truncated = states.fixed[0].astype(bool)
-    return finished._replace(partial=truncated, reason="truncated") if truncated.any() else finished
+    return finished._replace(partial=truncated) if truncated.any() else finished

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 
+from headrace.casting import listed, unboxed
 from headrace.clock import format_instant, instant
 from headrace.definitions.service import FeatureService
 from headrace.errors import DataError
@@ -99,24 +99,10 @@ def sendable(values: Any, name: str) -> list[Any]:
     Raises:
         DataError: A value is of bytes that are no text, or of a type that nothing is sent as.
     """
-    if not isinstance(values, list | tuple):
-        values = _listed(values, name)
+    values = listed(values, f"Column {name!r}")
     if any(isinstance(value, float) and math.isinf(value) for value in values):
         return [repr(value) if isinstance(value, float) else _plain(value, name) for value in values]
     return [_plain(value, name) for value in values]
-
-
-def _listed(values: Any, name: str) -> list[Any]:
-    try:
-        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
-        if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
-            array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
-        found: list[Any] = array.to_pylist()
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f"Column {name!r} is no column of values: {error}.", asked=name, remedy="Give a list."
-        ) from None
-    return found
 
 
 def _plain(value: Any, name: str) -> Any:  # noqa: PLR0911 - one return a kind of value
@@ -137,10 +123,9 @@ def _plain(value: Any, name: str) -> Any:  # noqa: PLR0911 - one return a kind o
             return sendable(value, name)
         case dict():
             return {str(key): _plain(item, name) for key, item in value.items()}
-        case _ if hasattr(value, "tolist"):  # a NumPy scalar or array
-            return _plain(value.tolist(), name)
         case _:
-            return value
+            plain = unboxed(value)
+            return value if plain is value else _plain(plain, name)
 
 
 def _text(value: bytes, name: str) -> str:

@@ -12,9 +12,9 @@ from headrace.client.bodies import push_body, question_body
 from headrace.client.transport import Sent, Transport
 from headrace.clock import MonotonicClock
 from headrace.errors import DataError
+from headrace.online.entities import by_column
 from headrace.online.ingest import Pushed
 from headrace.online.received import answer_of
-from headrace.online.serve import by_column
 from headrace.retrieval.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Client:
         """
         if timeout is not None:
             Deadline.after(timeout, MonotonicClock())  # refuses what is no length of time
-        given = by_column((entity_rows if entities is None else entities) or {})
+        given = by_column(entity_rows if entities is None else entities)
         body = question_body(
             features=features,
             service=service,

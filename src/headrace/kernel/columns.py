@@ -8,19 +8,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
-
     from headrace.aggregations.states import Array
 
 __all__ = [
     "INVALID",
     "NOT_FOUND",
+    "NO_REASONS",
     "NULL_VALUE",
     "OUTSIDE_MAX_AGE",
     "PRESENT",
@@ -35,10 +35,13 @@ __all__ = [
     "reason_of",
     "statuses",
     "told",
+    "without",
 ]
 
 INVALID, PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = range(5)
 STATUS_NAMES = ("INVALID", "PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE")
+
+NO_REASONS: Mapping[int, str] = MappingProxyType({})
 
 
 class Column(Protocol):
@@ -67,19 +70,24 @@ class Column(Protocol):
         """Why rows are INVALID; of one row see `reason_of`."""
         ...
 
+    @property
+    def reasons(self) -> Mapping[int, str]:
+        """Why a row is, for the rows that have a reason of their own."""
+        ...
+
     def to_list(self) -> list[Any]:
         """The values as Python has them, None for null; maps as dicts."""
         ...
 
 
 class ArrowColumn(NamedTuple):
-    """A column that is there; `reasons` has those of rows that have one of their own."""
+    """A column that is there."""
 
     values: pa.Array
     status: Array
     newest: Array
     reason: str = ""
-    reasons: Mapping[int, str] = MappingProxyType({})
+    reasons: Mapping[int, str] = NO_REASONS
 
     def to_list(self) -> list[Any]:
         """The values as Python has them."""
@@ -88,8 +96,31 @@ class ArrowColumn(NamedTuple):
 
 def reason_of(column: Column, row: int) -> str:
     """Why a row is INVALID: the column's reason, unless the rows have several."""
-    reasons: Mapping[int, str] = getattr(column, "reasons", {})
-    return reasons.get(row, column.reason)
+    return column.reasons.get(row, column.reason)
+
+
+def without(column: Column, why: Mapping[str, Array]) -> ArrowColumn:
+    """A column without the values of some rows; those are INVALID, besides the rows that were before.
+
+    Args:
+        column: n rows.
+        why: Reason -> the rows it takes the value of, n bool. A row may have several, and one of its own.
+    """
+    spoiled = np.logical_or.reduce(list(why.values()))
+    values = column.values.take(pa.array(np.arange(len(spoiled)), mask=spoiled))
+    before = column.status == INVALID
+    status = np.where(spoiled, np.uint8(INVALID), column.status)
+    reasons = {}
+    if before.any() or len(why) > 1:
+        for row in np.flatnonzero(status == INVALID).tolist():
+            own = reason_of(column, row) if before[row] else ""
+            reasons[row] = _together(own, *(reason for reason, rows in why.items() if rows[row]))
+    reason = _together(column.reason if before.any() else "", *why)
+    return ArrowColumn(values, status, column.newest, reason, reasons)
+
+
+def _together(*reasons: str) -> str:
+    return "; ".join(filter(None, reasons))
 
 
 Told: TypeAlias = tuple[Sequence[Any], "Array", "Array", str]

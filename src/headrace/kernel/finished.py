@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.aggregations.states import Array, Finished
-from headrace.kernel.columns import ArrowColumn, Columns, python_values, statuses
+from headrace.kernel.columns import NO_REASONS, ArrowColumn, Columns, python_values, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +93,19 @@ class StackedColumn:
     @property
     def reason(self) -> str:
         """See `Column`."""
-        return self._stack.part.reason
+        return self._why[0]
+
+    @property
+    def reasons(self) -> Mapping[int, str]:
+        """See `Column`."""
+        return self._why[1]
+
+    @property
+    def _why(self) -> tuple[str, Mapping[int, str]]:
+        own, part = slice(self._start, self._stop), self._stack.part
+        if part.invalid is None and part.partial is None:
+            return "", NO_REASONS
+        return _why(*(None if rows is None else rows[own] for rows in (part.invalid, part.partial)))
 
     def to_list(self) -> list[Any]:
         """See `Column`."""
@@ -147,7 +159,18 @@ def _series_column(stack: Stack, start: int, members: int, n: int, of: Type) -> 
     invalid = _any(stack.part.invalid, square, members, n)
     partial = _any(stack.part.partial, square, members, n)
     values = _lists(offsets, items, of, invalid)
-    return ArrowColumn(values, statuses(invalid, newest, invalid, partial), newest, stack.part.reason)
+    status = statuses(invalid, newest, invalid, partial)
+    return ArrowColumn(values, status, newest, *_why(invalid, partial))
+
+
+def _why(invalid: Array | None, partial: Array | None) -> tuple[str, Mapping[int, str]]:
+    """Why rows of a column are INVALID, and the reason of each where they have two."""
+    overflow = [] if invalid is None else np.flatnonzero(invalid).tolist()
+    truncated = [] if partial is None else np.flatnonzero(partial).tolist()
+    if not (overflow and truncated):
+        return "overflow" if overflow else "truncated" if truncated else "", NO_REASONS
+    reasons = dict.fromkeys(truncated, "truncated") | dict.fromkeys(overflow, "overflow")
+    return "overflow; truncated", reasons
 
 
 def _any(flags: Array | None, square: slice, members: int, n: int) -> Array | None:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from headrace.aggregations.states import lengths_of
 from headrace.kernel.clean import ENTITY
-from headrace.kernel.columns import python_values
+from headrace.kernel.columns import INVALID, NO_REASONS, python_values, reason_of
 from headrace.kernel.entities import key_column
 from headrace.kernel.sorting import grouped
 from headrace.kernel.text_hash import hash_texts
@@ -200,6 +200,7 @@ class _Joined:
     values: pa.Array
     status: Array
     reason: str
+    reasons: Mapping[int, str]
     parts: list[Array]
     back: Array
 
@@ -218,10 +219,19 @@ def _joined(parts: Sequence[Column], back: Array) -> Column:
     values = pa.chunked_array([part.values for part in parts]).combine_chunks()
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks)
-    return _Joined(
-        values.take(pa.array(back)),
-        np.concatenate([part.status for part in parts])[back],
-        next((part.reason for part in parts if part.reason), ""),
-        [part.newest for part in parts],
-        back,
-    )
+    status = np.concatenate([part.status for part in parts])[back]
+    told = [part.reason for part in parts if part.reason]
+    reasons = _reasons(parts, back, status) if len(set(told)) > 1 else NO_REASONS
+    reason = "; ".join(dict.fromkeys(reasons.values() or told))
+    newest = [part.newest for part in parts]
+    return _Joined(values.take(pa.array(back)), status, reason, reasons, newest, back)
+
+
+def _reasons(parts: Sequence[Column], back: Array, status: Array) -> Mapping[int, str]:
+    """Why each row is INVALID that is, by its part."""
+    firsts = np.cumsum([0, *(len(part.status) for part in parts)])
+    found = {}
+    for row in np.flatnonzero(status == INVALID).tolist():
+        part = int(np.searchsorted(firsts, back[row], side="right")) - 1
+        found[row] = reason_of(parts[part], int(back[row] - firsts[part]))
+    return found

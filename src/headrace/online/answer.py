@@ -116,7 +116,7 @@ class OnlineFeatures:
 
     def to_arrow(self) -> pa.Table:
         """The features as an Arrow table, entity columns first."""
-        keys = {name: pa.array(list(values)) for name, values in self.entities.items()}
+        keys = {name: pa.array(values) for name, values in self.entities.items()}
         return pa.table({**keys, **{name: column.values for name, column in self.columns.items()}})
 
     def to_pandas(self) -> Any:

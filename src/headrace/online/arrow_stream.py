@@ -60,7 +60,7 @@ def to_stream(
     of_rows: dict[str, dict[int, str]] = {}
     if (status == INVALID).any():
         reasons = {name: each.reason for name, each in columns.items() if each.reason and _spoiled(each)}
-        of_rows = {name: found for name, each in columns.items() if (found := _reasons_of_rows(each))}
+        of_rows = {name: dict(each.reasons) for name, each in columns.items() if each.reasons}
     about = {
         "as_of": as_of,
         "feature_names": table.column_names,
@@ -80,10 +80,6 @@ def to_stream(
         writer.write_table(whole)
     stream: bytes = sink.getvalue().to_pybytes()
     return stream
-
-
-def _reasons_of_rows(column: Column) -> dict[int, str]:
-    return dict(getattr(column, "reasons", {}))
 
 
 def _spoiled(column: Column) -> bool:

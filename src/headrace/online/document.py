@@ -191,7 +191,7 @@ def _written(block: _Block, told: Mapping[str, Told], columns: Columns, reasons:
             status, newest, tail = own, times, _tail(own, _times(times))
         if reason and bool((own == INVALID).any()):
             reasons.of_columns[output] = reason
-            of_rows = {**getattr(columns[name], "reasons", {}), **reasons.of_rows.get(output, {})}
+            of_rows = {**columns[name].reasons, **reasons.of_rows.get(output, {})}
             if of_rows:
                 reasons.of_rows[output] = of_rows
         pieces += (_BEGIN, written, tail)
@@ -254,14 +254,15 @@ def _is_direct(of: Type) -> bool:
 
 
 def wire_value(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
-    """A Python value as JSON has it: decimals and bytes as texts, instants as RFC 3339."""
+    """A Python value as JSON has it: decimals and bytes as texts, instants (UTC if naive) as RFC 3339."""
     match value:
         case float():
             return value if math.isfinite(value) else None
         case decimal.Decimal():
             return str(value)
         case dt.datetime():
-            return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+            moment = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+            return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
         case dt.date():
             return value.isoformat()
         case bytes():

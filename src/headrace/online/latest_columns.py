@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.kernel.columns import (
+    NO_REASONS,
     NOT_FOUND,
     NULL_VALUE,
     OUTSIDE_MAX_AGE,
@@ -95,6 +96,7 @@ class LatestColumn:
     __slots__ = ("_kept", "_of", "newest", "status")
 
     reason = ""
+    reasons = NO_REASONS
 
     def __init__(self, kept: Sequence[Any], of: Type, status: Array, newest: Array) -> None:
         """Over values as MessagePack holds them."""

@@ -6,11 +6,10 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
-import pyarrow as pa
 
 from headrace.clock import format_instant
 from headrace.errors import AsOfTooEarly, NotLoadedError
-from headrace.kernel.columns import INVALID, ArrowColumn, HeldColumns
+from headrace.kernel.columns import HeldColumns, without
 from headrace.online.earlier import stored_states
 from headrace.online.layout import epoch_prefix, segment_prefix
 from headrace.online.manifest import StreamState, ViewManifest, decode_served, served_keys
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from headrace.aggregations.states import Array
-    from headrace.kernel.columns import Column, Columns
+    from headrace.kernel.columns import Columns
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
 
@@ -157,12 +156,17 @@ def reading(
     columns = []
     spoiled: Array | None = None
     for each, (states, records, entity), known in zip(asked, found, seen.known, strict=True):
-        answer = states.read(records, entity, len(each.keys), t)
         early = _too_early(records, entity, len(each.keys), t, known)
-        if early is not None:
-            answer = HeldColumns({name: _without(column, early) for name, column in answer.items()})
-            spoiled = early if spoiled is None else spoiled | early
-        columns.append(answer)
+        if early is None:
+            columns.append(states.read(records, entity, len(each.keys), t))
+            continue
+        spoiled = early if spoiled is None else spoiled | early
+        # What an entity has merged that the instant must not see is not read: neither a value nor a reason.
+        sound = [place for place, owner in enumerate(entity) if not early[owner]]
+        answer = states.read([records[i] for i in sound], [entity[i] for i in sound], len(each.keys), t)
+        columns.append(
+            HeldColumns({name: without(column, {TOO_EARLY: early}) for name, column in answer.items()})
+        )
     if spoiled is not None and len(spoiled) and spoiled.all():
         raise _never_that_early(t, found, seen.known)
     return Read(t, tuple(columns), seen.loaded, seen.streams, found)
@@ -307,13 +311,6 @@ def _too_early(records: list[bytes], entity: list[int], n: int, t: int, known: i
     early = np.zeros(n, dtype=bool)
     early[late] = True
     return early
-
-
-def _without(column: Column, early: Array) -> Column:
-    """The column with no value where the instant is too early."""
-    values = column.values.take(pa.array(np.arange(len(early)), mask=early))
-    status = np.where(early, np.uint8(INVALID), column.status)
-    return ArrowColumn(values, status, np.where(early, FOREVER_AGO, column.newest), TOO_EARLY)
 
 
 def _never_that_early(t: int, found: list[Found], known: Sequence[int]) -> AsOfTooEarly:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.casting import cast_column
+from headrace.casting import cast_column, unboxed
 from headrace.errors import DataError, UnknownNameError
 from headrace.kernel.columns import HeldColumns
 from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
 from headrace.online.document import AnswerForm
 from headrace.online.earlier import EarlierStates
+from headrace.online.entities import array_of, by_column
 from headrace.online.read import Asked, LastSeen, Read, driven, reading
 from headrace.online.states import states_of
 from headrace.retrieval.deadline import overdue
@@ -24,8 +24,11 @@ from headrace.retrieval.on_demand import run_functions
 from headrace.retrieval.result_cache import Recall, lifetimes
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
     from headrace.kernel.columns import Column
     from headrace.online.earlier import FindEarlier
+    from headrace.online.entities import Entities
     from headrace.online.read import Reading
     from headrace.online.served_log import AnswerLog
     from headrace.online.states import ReadableStates
@@ -35,9 +38,7 @@ if TYPE_CHECKING:
     from headrace.retrieval.plan import RetrievalPlan
     from headrace.retrieval.result_cache import ResultCache
 
-__all__ = ["Served", "by_column"]
-
-Entities = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
+__all__ = ["Served"]
 
 
 class Served:
@@ -238,7 +239,7 @@ class Served:
             plain = plain_keys([given[name] for name in names], types, n)
             if plain is None:
                 cast = {
-                    name: cast_column(_array(given[name]), of, f"The entities' column {name!r}")
+                    name: cast_column(array_of(given[name]), of, f"The entities' column {name!r}")
                     for name, of in types.items()
                 }
                 plain = key_column(pa.table(cast), types).to_pylist()
@@ -252,9 +253,9 @@ class Served:
         request = {}
         for name, of in self._plan.request.items():
             if name in given:
-                values = _array(given[name])
+                values = given[name]
             elif name in context:
-                values = _array([context[name]] * n)
+                values = [unboxed(context[name])] * n
             else:
                 raise DataError(
                     f"The request has no field {name!r}.",
@@ -262,50 +263,5 @@ class Served:
                     available=[*given, *context],
                     remedy=f"Give context={{{name!r}: ...}}, or a column of that name in entities.",
                 )
-            cast = (
-                values.cast(of.arrow())
-                if not of.is_scalar
-                else cast_column(values, of, f"The request's field {name!r}")
-            )
-            request[name] = cast.to_pylist()
+            request[name] = cast_column(array_of(values), of, f"The request's field {name!r}").to_pylist()
         return request
-
-
-def by_column(entities: Entities) -> dict[str, Sequence[Any]]:
-    """Entities as columns.
-
-    Raises:
-        DataError: They are neither columns nor rows of equal keys.
-    """
-    if isinstance(entities, Mapping):
-        for name, values in entities.items():
-            if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
-                raise DataError(
-                    f"Column {name!r} of the entities is no list.",
-                    asked=name,
-                    remedy=f'Give {{"{name}": [...]}}.',
-                )
-        return dict(entities)
-    rows = list(entities or ())
-    if not all(isinstance(row, Mapping) for row in rows):
-        raise DataError("Entities are columns or rows.", remedy='Give {"user_id": ["u1", "u2"]}.')
-    names = list(rows[0]) if rows else []
-    if any(set(row) != set(names) for row in rows):
-        raise DataError(
-            "The entities' rows differ in their columns.",
-            available=names,
-            remedy="Give every row the same keys.",
-        )
-    return {name: [row[name] for row in rows] for name in names}
-
-
-def _array(values: Sequence[Any]) -> pa.ChunkedArray:
-    try:
-        return pa.chunked_array([pa.array(values)])
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        reason = " ".join(map(str, error.args)).rstrip(".")
-        raise DataError(
-            f"These are not values of one column: {reason}.",
-            asked=list(values)[:5],
-            remedy="Give values of one type.",
-        ) from None

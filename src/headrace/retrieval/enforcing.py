@@ -6,17 +6,15 @@ see no value. In history the values that break any rule are counted besides.
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-
 from headrace.intake.feature_rules import FeatureRules
-from headrace.kernel.columns import INVALID, Column, Columns, python_values, reason_of
+from headrace.kernel.columns import Column, Columns, python_values, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
 
     from headrace.aggregations.states import Array
     from headrace.definitions.rules import Rule
@@ -38,16 +36,16 @@ class Judged(NamedTuple):
         status: uint8.
         newest: int64.
         reason: Why rows are INVALID.
-        broken: How many values break each rule.
         reasons: Why a row is, where rows have several reasons.
+        broken: How many values break each rule.
     """
 
     values: pa.Array
     status: Array
     newest: Array
     reason: str
+    reasons: Mapping[int, str]
     broken: Mapping[str, int]
-    reasons: Mapping[int, str] = MappingProxyType({})
 
     def to_list(self) -> list[Any]:
         """The values as Python has them."""
@@ -79,28 +77,13 @@ class FeatureJudge:
 
     def judge(self, column: Column) -> Judged:
         """The column without what breaks an enforced rule."""
-        values, status, reason = column.values, column.status, column.reason
-        reasons: dict[int, str] = {}
+        values = column.values
         faults, told = self._enforced.faults(values), self._told.faults(values)
         counts = _counts(self, faults, told)
         if faults:
-            spoiled = np.logical_or.reduce([fault.mask for fault in faults])
-            values = values.take(pa.array(np.arange(len(values)), mask=spoiled))
-            status = np.where(spoiled, np.uint8(INVALID), status)
-            if len(faults) > 1 or (column.status == INVALID).any():
-                reasons = {
-                    row: _reason(column, faults, row) for row in np.flatnonzero(status == INVALID).tolist()
-                }
-            reason = "; ".join(filter(None, [reason, *(_BROKEN.format(fault.rule) for fault in faults)]))
-        return Judged(values, status, column.newest, reason, counts, reasons)
-
-
-def _reason(column: Column, faults: Sequence[Fault], row: int) -> str:
-    """Why one row is INVALID, as it was before or by what it breaks."""
-    before = reason_of(column, row) if column.status[row] == INVALID else ""
-    return "; ".join(
-        filter(None, [before, *(_BROKEN.format(each.rule) for each in faults if each.mask[row])])
-    )
+            column = without(column, {_BROKEN.format(fault.rule): fault.mask for fault in faults})
+            values = column.values
+        return Judged(values, column.status, column.newest, column.reason, column.reasons, counts)
 
 
 def _counts(judge: FeatureJudge, *found: Sequence[Fault]) -> dict[str, int]:

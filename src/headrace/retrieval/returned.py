@@ -7,9 +7,9 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
+from headrace.casting import unboxed
 from headrace.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _checked(value: Any, of: Type) -> Any:
         TypeError: It is of a kind the type does not hold.
         ValueError: It is infinite, or no whole number where one is needed.
     """
-    value = _unboxed(value)
+    value = unboxed(value)
     if value is None or of.name not in _KINDS:
         return value
     if not isinstance(value, _KINDS[of.name]) or isinstance(value, _BUT_NOT.get(of.name, ())):
@@ -75,14 +75,3 @@ def _checked(value: Any, of: Type) -> Any:
             raise ValueError("it has a fraction")
         return int(value)
     return value + 0.0 if of.name == "double" else value  # -0.0 is 0.0
-
-
-def _unboxed(value: Any) -> Any:
-    """The value without its NumPy or pandas box."""
-    if type(value).__name__ in {"NaTType", "NAType"}:
-        return None
-    if not isinstance(value, np.generic | np.ndarray):
-        return value
-    if value.dtype == np.dtype("datetime64[ns]"):
-        value = value.astype("datetime64[us]")  # Python has no nanoseconds
-    return value.tolist()
