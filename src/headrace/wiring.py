@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from headrace.config import path_of, without_password
-from headrace.definitions.stream import JsonLinesStream, KafkaStream
+from headrace.definitions.stream import JsonLinesStream, KafkaStream, RedisStream
 from headrace.errors import StoreError
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]
 
 def _copy(settings: Settings, clock: Clock, *, vouched: bool) -> RedisStore:
     try:
+        from headrace.drivers.redis_connecting import Patience
         from headrace.stores.redis import RedisStore
-        from headrace.stores.redis_connecting import Patience
     except ModuleNotFoundError:
         raise StoreError(
             "The driver of Redis is not installed.", remedy="Run: pip install 'headrace[redis]'."
@@ -226,15 +226,19 @@ def open_stream(settings: Settings, source: Source) -> EventStream:
         from headrace.streams.json_lines import JsonLinesFile
 
         return JsonLinesFile(settings.directory / stream.path)
+    group = f"headrace-{settings.project.name}-{source.name}"
     if isinstance(stream, KafkaStream):
         from headrace.streams.kafka_opening import open_topic
 
-        group = f"headrace-{settings.project.name}-{source.name}"
         return open_topic(stream.topic, stream.brokers, group, os.environ)
+    if isinstance(stream, RedisStream):
+        from headrace.streams.redis_streams_opening import open_redis_stream
+
+        return open_redis_stream(stream, group, os.environ)
     raise StoreError(
         f"The stream of source {source.name!r} cannot be followed.",
         asked=getattr(stream, "form", None),
-        available=["json_lines", "kafka"],
+        available=["json_lines", "kafka", "redis"],
         remedy="Push its events.",
     )
 

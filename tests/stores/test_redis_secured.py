@@ -12,10 +12,10 @@ import pytest
 import redis as driver
 
 import headrace as hr
+from headrace.drivers.redis_connecting import Patience
 from headrace.errors import StoreError
 from headrace.stores.redis import RedisStore
 from headrace.stores.redis_async import RedisReads
-from headrace.stores.redis_connecting import Patience
 from headrace.testing.key_value import KeyValueSuite
 from tests.project.market import K, activity, events, newest, online
 from tests.project.test_redis_serving import with_redis

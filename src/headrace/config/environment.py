@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["from_environment"]
 
 _VARIABLE = re.compile(r"HEADRACE_(?P<section>[A-Z0-9]+(?:_[A-Z0-9]+)*)__(?P<key>\w+)")
-_OF_CLIENTS = ("HEADRACE_KAFKA__",)
+_OF_CLIENTS = ("HEADRACE_KAFKA__", "HEADRACE_REDIS__")
 """Settings of client libraries, by their own names; who opens the client reads them."""
 
 

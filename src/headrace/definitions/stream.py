@@ -72,16 +72,20 @@ class KafkaStream(Stream):
 
 @dataclass(frozen=True)
 class RedisStream(Stream):
-    """A Redis stream, one entry an event.
+    """A stream in a Redis, Valkey or Redis Cluster, one entry an event.
+
+    Where an entry's only field is `data`, that is a JSON object; else its fields are the columns.
 
     Attributes:
-        key: The stream's key.
-        url: Where Redis is.
+        key: The stream's key; of several partitions, what their keys `key:0`, `key:1` and so on begin with.
+        url: Where Redis is: `redis://` or `rediss://` (TLS), `redis+cluster://` or `rediss+cluster://`.
+        partitions: How many streams there are, by their keys.
     """
 
     key: str
     _: KW_ONLY
     url: str = "redis://localhost:6379"
+    partitions: int = 1
     form: ClassVar[str] = "redis"
 
     def __post_init__(self) -> None:
@@ -89,6 +93,12 @@ class RedisStream(Stream):
         super().__post_init__()
         self._text("key")
         self._address("url")
+        if type(self.partitions) is not int or self.partitions < 1:
+            raise DefinitionError(
+                f"{self.written}: RedisStream: partitions is a number from 1 on, not {self.partitions!r}.",
+                asked=self.partitions,
+                remedy="Give partitions=4 where events come under key:0 to key:3; leave it out for one key.",
+            )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ __all__ = ["EventStream", "Messages", "Places"]
 class Places:
     """Where messages are, in words that are put together when somebody asks: few are ever told."""
 
-    def __init__(self, before: str, offsets: Sequence[int]) -> None:
+    def __init__(self, before: str, offsets: Sequence[int] | Sequence[str]) -> None:
         """What all begin with, and the offset of each."""
         self._before = before
         self._offsets = offsets

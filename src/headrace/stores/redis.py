@@ -22,9 +22,11 @@ from redis.cluster import RedisCluster
 from redis.retry import Retry
 
 from headrace.clock import Clock, SystemClock
+from headrace.drivers.redis_connecting import Patience, address_of, options
+from headrace.drivers.redis_errors import FAILURES
 from headrace.errors import DataError, StoreError
-from headrace.stores.redis_connecting import Patience, Voucher, address_of, options
-from headrace.stores.redis_errors import FAILURES, explain
+from headrace.stores.redis_errors import ADDRESS, explain
+from headrace.stores.redis_vouching import Voucher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,7 +89,7 @@ class RedisStore:
             vouched: Whether to refuse servers that nobody has vouched for since they began: those may hold
                 what they held some time ago, or nothing. Whoever reads a copy does, whoever writes it not.
         """
-        self.address = address_of(url)
+        self.address = address_of(url, ADDRESS)
         self._prefix = quote(prefix, safe="").encode() + b":"
         self.voucher = Voucher(self._prefix)
         self.vouched = vouched

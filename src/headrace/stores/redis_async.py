@@ -9,10 +9,11 @@ import redis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 
+from headrace.drivers.redis_connecting import options
+from headrace.drivers.redis_errors import FAILURES
 from headrace.errors import StoreError
 from headrace.stores.redis import value_of
-from headrace.stores.redis_connecting import options
-from headrace.stores.redis_errors import FAILURES, explain
+from headrace.stores.redis_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

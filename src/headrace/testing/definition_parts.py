@@ -79,7 +79,7 @@ def streams() -> SearchStrategy[Stream]:
     """Streams of every kind."""
     return st.one_of(
         st.builds(KafkaStream, words, brokers=words),
-        st.builds(RedisStream, words, url=words),
+        st.builds(RedisStream, words, url=words, partitions=st.integers(1, 64)),
         st.builds(JsonLinesStream, words),
         st.builds(Push),
     )

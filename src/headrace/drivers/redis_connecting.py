@@ -1,30 +1,26 @@
-"""How a Redis is connected to: its address, the options of all connections, and which servers are admitted.
-
-A server that was restarted may have come back empty, or with what it held some time ago. So whoever writes a
-copy vouches for each server as it runs now, by a script that is loaded into it: scripts are not data, they
-end with the process, and each node of a cluster has its own. Connections of readers look for it once, when
-they are made; a restart breaks them all.
-"""
+"""How a Redis is connected to: its address, and the options of all connections."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.connection import Connection, parse_url
-from redis.exceptions import ConnectionError as NoConnectionError
+from redis.connection import URL_QUERY_ARGUMENT_PARSERS, Connection, SSLConnection, parse_url
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from headrace.errors import StoreError
 
-__all__ = ["Address", "NotVouchedForError", "Patience", "Voucher", "address_of", "options", "run_of"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
+__all__ = ["Address", "Patience", "address_of", "options", "parsed"]
+
+_GIVEN = re.compile(r"username|password|client_name|(socket|ssl)_\w+")
+"""Options that may be given as texts; ours are the others."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
-_RUN = re.compile(rb"run_id:(\w+)")
 
 
 class Patience(NamedTuple):
@@ -59,8 +55,13 @@ class Address(NamedTuple):
         return self.place
 
 
-def address_of(url: str) -> Address:
-    """What a URL of the settings says.
+def address_of(url: str, remedy: str) -> Address:
+    """What a URL says.
+
+    Args:
+        url: `redis://` or `rediss://` (TLS), `redis+cluster://` or `rediss+cluster://` for a cluster; options
+            as the driver names them behind `?`.
+        remedy: Where it is to be corrected.
 
     Raises:
         StoreError: It is no address, or an option behind `?` is not the driver's.
@@ -81,9 +82,41 @@ def address_of(url: str) -> Address:
             + (f": it has a wrong option {option[1]!r}." if option else ", or its password is not escaped."),
             asked=f"{scheme}://...",
             available=[f"{scheme}://user:password@host:port/0"],
-            remedy="Correct [online] url, or HEADRACE_ONLINE__URL; signs such as / are %2F in a password.",
+            remedy=remedy,
         ) from None
     return Address(told, kind == "cluster", place)
+
+
+def parsed(texts: Mapping[str, str], address: Address, prefix: str) -> dict[str, Any]:
+    """Options of connections that were given as texts; those of TLS are left out where there is none.
+
+    Args:
+        texts: The options, as the driver names them.
+        address: What is connected to.
+        prefix: What they are given by, for errors.
+
+    Raises:
+        StoreError: One is not the driver's, or not to be given.
+    """
+    secure = address.url.startswith("rediss:")
+    found: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            if not _GIVEN.fullmatch(name):
+                raise ValueError  # noqa: TRY301 - as the driver does
+            parse: Any = URL_QUERY_ARGUMENT_PARSERS.get(name, str)
+            value = parse(text)
+            SSLConnection(**{name: value})  # it connects to nothing yet
+        except (TypeError, ValueError, RedisError):
+            raise StoreError(
+                f"{prefix}{name.upper()} cannot be used.",
+                asked=name,
+                available=["username", "password", "ssl_ca_certs", "socket_timeout"],
+                remedy="Unset it, or give what redis-py calls so.",
+            ) from None
+        if secure or not name.startswith("ssl_"):
+            found[name] = value
+    return found
 
 
 def options(patience: Patience, retry: type[Any], attempts: int | None = None) -> dict[str, Any]:
@@ -104,56 +137,3 @@ def options(patience: Patience, retry: type[Any], attempts: int | None = None) -
         # Of Redis Enterprise; the handlers of a cluster's first connection would keep it open.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
-
-
-class NotVouchedForError(NoConnectionError):
-    """A server began since its copy was written: what it holds may be old, or a part."""
-
-
-def run_of(about: bytes | str) -> str:
-    """Which run of a server it is, of what it answers to `INFO server`; drawn anew with every start."""
-    found = _RUN.search(about if isinstance(about, bytes) else about.encode())
-    return "" if found is None else found[1].decode()
-
-
-class Voucher:
-    """Tells whether what a server holds is as its writer left it."""
-
-    def __init__(self, prefix: bytes) -> None:
-        """For the records of a project.
-
-        Args:
-            prefix: What stands before all their keys.
-        """
-        self._of = prefix.hex()
-
-    def script(self, run: str) -> str:
-        """What is loaded into a server, as it runs now, to vouch for it."""
-        return f"return 'headrace {self._of} {run}'"
-
-    def digest(self, run: str) -> str:
-        """What a server calls the script."""
-        return hashlib.sha1(self.script(run).encode(), usedforsecurity=False).hexdigest()
-
-    def admit(self, connection: Any) -> None:
-        """Look, in a new connection, whether somebody vouched for the server.
-
-        Raises:
-            NotVouchedForError: Nobody has.
-        """
-        connection.send_command("INFO", "server")
-        run = run_of(connection.read_response())
-        connection.send_command("SCRIPT", "EXISTS", self.digest(run))
-        _expect(connection.read_response())
-
-    async def admit_async(self, connection: Any) -> None:
-        """The same, in an event loop."""
-        await connection.send_command("INFO", "server")
-        run = run_of(await connection.read_response())
-        await connection.send_command("SCRIPT", "EXISTS", self.digest(run))
-        _expect(await connection.read_response())
-
-
-def _expect(answer: Any) -> None:
-    if not all(answer):
-        raise NotVouchedForError("nobody vouched for this server")
