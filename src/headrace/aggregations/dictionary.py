@@ -64,11 +64,15 @@ class SortedDictionary(Dictionary):
     @classmethod
     def encode(cls, values: pa.Array) -> tuple[SortedDictionary, Array]:
         """The dictionary of some values and each value's code, int64; nulls get -1."""
-        plain = _binary(values)
-        unique = pc.drop_null(pc.unique(plain))
-        ordered = unique.take(pc.sort_indices(unique))
-        codes = pc.fill_null(pc.index_in(plain, value_set=ordered), -1)
-        return cls(ordered), codes.to_numpy(zero_copy_only=False).astype(np.int64)
+        coded = pc.dictionary_encode(_binary(values))
+        by = _ascending(coded.dictionary)
+        code = np.empty(len(by), dtype=np.int64)
+        code[by] = np.arange(len(by))
+        places = coded.indices.to_numpy(zero_copy_only=False) if not coded.null_count else None
+        if places is None:
+            code = np.append(code, -1)
+            places = pc.fill_null(coded.indices, len(by)).to_numpy()
+        return cls(coded.dictionary.take(pa.array(by))), code[places]
 
     def __len__(self) -> int:
         """How many values there are."""
@@ -118,25 +122,58 @@ def order_within(values: pa.Array, owner: Array) -> tuple[Dictionary, Array]:
         values: n values, Arrow binary without null and not sliced.
         owner: Whose each is, n integers.
     """
-    offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[: len(values) + 1]
-    if not len(values) or int(np.diff(offsets).min()) < _WORD:
+    words = _leading_words(values)
+    if words is None:
         return SortedDictionary.encode(values)
-    data = values.buffers()[2]
-    at_any_byte = np.ndarray((offsets[-1] - _WORD + 1,), dtype=">u8", buffer=data, strides=(1,))
-    words = at_any_byte[offsets[:-1]].astype(np.uint64)
     same = owner[1:] == owner[:-1]
     if (~same | (words[1:] > words[:-1])).all() and (same | (owner[1:] > owner[:-1])).all():
         return OrderedWithin(len(values), lambda: values), np.arange(len(values), dtype=np.int64)
     by = np.lexsort((words, owner))
-    equal = (owner[by[1:]] == owner[by[:-1]]) & (words[by[1:]] == words[by[:-1]])
-    if equal.any():
-        tied = np.append(equal, False) | np.append(False, equal)
-        rows = by[tied]
-        rank = pc.rank(values.take(pa.array(rows)), tiebreaker="dense").to_numpy()
-        by[tied] = rows[np.lexsort((rank, words[rows], owner[rows]))]
+    _settle(by, values, words, owner)
     codes = np.empty(len(by), dtype=np.int64)
     codes[by] = np.arange(len(by))
     return OrderedWithin(len(by), lambda: values, by), codes
+
+
+def _leading_words(values: pa.Array) -> Array | None:
+    """The first eight bytes of each value as a word, uint64 that compares as they do.
+
+    Args:
+        values: n values, Arrow binary without null and not sliced.
+
+    Returns:
+        n words; None if some value is shorter.
+    """
+    offsets = np.frombuffer(values.buffers()[1], dtype=np.int32)[: len(values) + 1]
+    if not len(values) or int(np.diff(offsets).min()) < _WORD:
+        return None
+    at_any_byte = np.ndarray(
+        (offsets[-1] - _WORD + 1,), dtype=">u8", buffer=values.buffers()[2], strides=(1,)
+    )
+    words: Array = at_any_byte[offsets[:-1]].astype(np.uint64)
+    return words
+
+
+def _settle(by: Array, values: pa.Array, *keys: Array) -> None:
+    """Bring values that are equal in some keys, by which they are sorted, into their own order, in place."""
+    equal = np.logical_and.reduce([key[by[1:]] == key[by[:-1]] for key in keys])
+    if not equal.any():
+        return
+    tied = np.append(equal, False) | np.append(False, equal)
+    rows = by[tied]
+    rank = pc.rank(values.take(pa.array(rows)), tiebreaker="dense").to_numpy()
+    by[tied] = rows[np.lexsort((rank, *(key[rows] for key in keys)))]
+
+
+def _ascending(values: pa.Array) -> Array:
+    """The permutation that sorts values, Arrow binary without null."""
+    words = _leading_words(values)
+    if words is None:
+        by: Array = pc.sort_indices(values).to_numpy().astype(np.int64)
+        return by
+    by = np.argsort(words)
+    _settle(by, values, words)
+    return by
 
 
 def hash_bytes(values: Sequence[bytes]) -> Array:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from headrace.intake.locked import Query
+from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 from headrace.schema import Type
@@ -77,9 +78,13 @@ class MessageDecoder:
         Args:
             values: The messages, UTF-8; None is one without content.
         """
-        unreadable = [found for place, value in enumerate(values) if (found := _unfit(place, value))]
-        message = np.delete(np.arange(len(values)), [each.message for each in unreadable])
-        texts = pa.array(values, pa.binary()).take(pa.array(message)).cast(pa.string())
+        unreadable: list[Unreadable] = []
+        message = np.arange(len(values))
+        texts = _texts(values)
+        if texts is None:
+            unreadable = [found for place, value in enumerate(values) if (found := _unfit(place, value))]
+            message = np.delete(message, [each.message for each in unreadable])
+            texts = pa.array(values, pa.binary()).take(pa.array(message)).cast(pa.string())
         rows, bad = self._objects(texts)
         unreadable += [
             Unreadable(int(message[place]), _begin(texts[place].as_py().encode()), *self._fault(texts, place))
@@ -123,6 +128,18 @@ class MessageDecoder:
         if not isinstance(value, dict):
             return "malformed", "no JSON object"
         return "no_time", "it has none of the source's columns"
+
+
+def _texts(values: Sequence[bytes | None]) -> pa.StringArray | None:
+    """All messages as texts; None if one of them is unfit."""
+    found = pa.array(values, pa.binary())
+    lengths = pc.min_max(pc.binary_length(found)).as_py()
+    if found.null_count or not lengths["min"] or lengths["max"] > LARGEST:
+        return None
+    try:
+        return found.cast(pa.string())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _unfit(place: int, value: bytes | None) -> Unreadable | None:

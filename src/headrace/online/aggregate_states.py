@@ -113,7 +113,9 @@ class AggregateStates:
         frontier = before.frontier
         for part in parts:
             frontier = np.maximum(frontier, _newest_known(part, n))
-        merged = Rows.merged([self._rows(self._tiles, before.tiles, groups), *parts])
+        # Tiles of their own first: most orders of events are settled before any has to be written out.
+        fresh = [tile(self._plan, part) for part in parts]
+        merged = Rows.merged([self._rows(self._tiles, before.tiles, groups), *fresh])
         # A record is never asked at F or before: its tiles are those that do for F + 1 and later.
         tiles = tile(self._plan, merged, frontier[merged.entity] + 1)
         after = Records(

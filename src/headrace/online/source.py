@@ -276,12 +276,13 @@ class SourceStream:
             nonlocal rules
             repeated = [self._repeats(pushed.raw, places[mask], rule) for rule, mask in repeats.items()]
             pushed.refuse(repeated)
-            counted = set(places.tolist()) - {
-                row for mask in repeats.values() for row in places[mask].tolist()
-            }
             failed = [_failures(pushed.raw, places, each) for each in self._failed]
             rejects = merged([*found, *repeated, *failed])
             rules = rules_of(rejects)
+            # Nobody asks which rows count where none is rejected.
+            counted = set(places.tolist()) if rejects.num_rows else set()
+            for mask in repeats.values():
+                counted.difference_update(places[mask].tolist())
             return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
         judged = events.replace_schema_metadata({_JUDGED: self._mark})

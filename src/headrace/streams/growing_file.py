@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-__all__ = ["GrowingFile", "Line", "Position"]
+__all__ = ["GrowingFile", "Lines", "Position"]
 
 _HEAD = 256
 """How many of a file's first bytes tell it from others."""
@@ -40,11 +41,11 @@ class Position(msgspec.Struct, frozen=True):
     head: str
 
 
-class Line(NamedTuple):
-    """A line without its end, and where it begins."""
+class Lines(NamedTuple):
+    """Lines without their ends, and where each begins."""
 
-    at: int
-    value: bytes
+    values: list[bytes]
+    at: list[int]
 
 
 class GrowingFile:
@@ -102,28 +103,27 @@ class GrowingFile:
     def _head(self, read: int) -> str:
         return hashlib.sha256(os.pread(self._file, min(read, _HEAD), 0)).hexdigest()[:16]
 
-    def lines(self, limit: int, *, ended: bool = False) -> list[Line]:
+    def lines(self, limit: int, *, ended: bool = False) -> Lines:
         """The next lines that are not blank; they are read then.
 
         Args:
             limit: At most so many.
             ended: Whether nobody writes to it any more: its last line may lack its end.
         """
-        found: list[Line] = []
         size = min(max(limit * _OF_A_LINE, _LEAST), _MOST)
-        while not found:
+        while True:
             data = os.pread(self._file, size, self.at)
             whole, newline, _ = data.rpartition(b"\n")
             if not newline:
                 return self._long(data, ended=ended)
-            for value in whole.split(b"\n"):
-                if len(found) == limit:
-                    break
-                self._keep(found, value)
-                self.at += len(value) + 1
-        return found
+            values = whole.split(b"\n", limit)[:limit]
+            *at, end = (n + ends for n, ends in enumerate(accumulate(map(len, values), initial=self.at)))
+            self.at = end
+            found = _but_blank(Lines(values, at))
+            if found.values:
+                return found
 
-    def _long(self, data: bytes, *, ended: bool) -> list[Line]:
+    def _long(self, data: bytes, *, ended: bool) -> Lines:
         """The line that begins here, which is longer than what was read of it, or has no end yet."""
         begin, end = self.at, self.at + len(data)
         while more := os.pread(self._file, _MOST, end):
@@ -134,15 +134,19 @@ class GrowingFile:
                 break
         else:
             if not ended or begin == end:
-                return []
+                return Lines([], [])
         self.at = end
-        found: list[Line] = []
-        self._keep(found, data, begin)
-        return found
+        return _but_blank(Lines([data], [begin]))
 
-    def _keep(self, found: list[Line], value: bytes, at: int | None = None) -> None:
-        begin = self.at if at is None else at
-        if begin == 0:
-            value = value.removeprefix(_MARK)
-        if value.strip():
-            found.append(Line(begin, value[:_LONGEST]))
+
+def _but_blank(lines: Lines) -> Lines:
+    """The lines that are not blank, without the file's mark, and as long as anybody takes."""
+    values, at = lines
+    if at[0] == 0:
+        values[0] = values[0].removeprefix(_MARK)
+    if not all(values) or any(map(bytes.isspace, values)):
+        held = [place for place, value in enumerate(values) if value and not value.isspace()]
+        values, at = [values[place] for place in held], [at[place] for place in held]
+    if max(map(len, values), default=0) > _LONGEST:
+        values = [value[:_LONGEST] for value in values]
+    return Lines(values, at)

@@ -15,13 +15,12 @@ import msgspec
 
 from headrace.errors import DataError, UnreachableError
 from headrace.ports.event_stream import Messages, Places
-from headrace.streams.growing_file import GrowingFile, Position
+from headrace.streams.growing_file import GrowingFile, Lines, Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from headrace.streams.growing_file import Line
 
 __all__ = ["JsonLinesFile"]
 
@@ -80,7 +79,7 @@ class JsonLinesFile:
         while self._begun:
             with _reading(self._path):
                 lines = self._lines(limit)
-                if lines:
+                if lines.values:
                     return [self._messages(lines)]
             left = until - time.monotonic()
             if left <= 0:
@@ -102,19 +101,19 @@ class JsonLinesFile:
         """See `EventStream`."""
         self.end("")
 
-    def _messages(self, lines: Sequence[Line]) -> Messages:
+    def _messages(self, lines: Lines) -> Messages:
         assert self._file is not None  # noqa: S101 - the lines are of it
         after = msgspec.json.encode(self._file.position()).decode()
         gap, self._gap = self._gap, ""
-        places = Places(f"{self._path.name}:{self._file.inode}@", [line.at for line in lines])
-        return Messages(self._path.name, [line.value for line in lines], places, after, gap)
+        places = Places(f"{self._path.name}:{self._file.inode}@", lines.at)
+        return Messages(self._path.name, lines.values, places, after, gap)
 
-    def _lines(self, limit: int) -> list[Line]:
+    def _lines(self, limit: int) -> Lines:
         """The next lines; none where there is nothing new."""
         if self._file is None:
             self._file = self._first(lambda _: True)
             if self._file is None:
-                return []
+                return Lines([], [])
         file = self._file
         if file.size < file.at:
             self._gap = f"{self._path.name} was cut to {file.size} bytes when {file.at} were read"
@@ -122,11 +121,11 @@ class JsonLinesFile:
         # Asked before the last look: what is written later is written to another file.
         moved = self._is_moved(file)
         lines = file.lines(limit, ended=moved)
-        if lines or not moved:
+        if lines.values or not moved:
             return lines
         following = self._after(file)
         if following is None:
-            return []
+            return lines
         file.close()
         self._file = following
         return self._lines(limit)
