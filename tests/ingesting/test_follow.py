@@ -35,8 +35,7 @@ def source(**more: Any) -> hr.EventSource:
         },
         timestamp="ts",
         event_id="id",
-        stream=hr.JsonLinesStream("live/ads.jsonl"),
-        **more,
+        **{"stream": hr.JsonLinesStream("live/ads.jsonl"), **more},
     )
 
 
