@@ -586,7 +586,7 @@ class FeatureStore:
         timeout: float | None = None,
     ) -> Answering:
         """A request, which can be begun as often as it takes."""
-        from headrace.online.entities import by_column
+        from headrace.online.entities import by_column, fields_of
         from headrace.online.serving import Answering
         from headrace.served_requests import Request
 
@@ -594,9 +594,9 @@ class FeatureStore:
         served = self._parts.current.request(Request.of(features, service, full=full_feature_names))
         at = None if as_of is None else instant(as_of)
         now = self._parts.clock.now()
-        given = by_column(entities)
+        given, fields = by_column(entities), fields_of(context)
         return Answering(
-            lambda: served.answering(given, context or {}, now, at, deadline),
+            lambda: served.answering(given, fields, now, at, deadline),
             len(next(iter(given.values()), "")),
             served.runs_functions,
         )

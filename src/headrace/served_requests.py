@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from headrace.definitions.references import parse_reference
 from headrace.definitions.service import FeatureService
 from headrace.errors import HeadraceError
 from headrace.online.layout import EPOCH
@@ -47,9 +49,17 @@ class Request(NamedTuple):
         *,
         full: bool,
     ) -> Request:
-        """A request that may be looked up."""
-        listed = not (features is None or isinstance(features, (str, FeatureService)))
-        return cls(tuple(features) if listed else features, service, full)  # type: ignore[arg-type]
+        """A request that may be looked up.
+
+        Raises:
+            DefinitionError: A feature or the service is no text.
+        """
+        if isinstance(features, Iterable) and not isinstance(features, (str, FeatureService)):
+            features = tuple(features)
+        for each in (*(features if isinstance(features, tuple) else (features,)), service):
+            if not (each is None or isinstance(each, (str, FeatureService))):
+                parse_reference(each)  # says what a reference is
+        return cls(features, service, bool(full))
 
 
 class ServedRequests:

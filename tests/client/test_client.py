@@ -48,6 +48,29 @@ def outcome(ask: Callable[..., OnlineFeatures], asked: dict[str, Any]) -> Any:
     )
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"features": "newest:price", "entities": {"user_id": ["u1"]}},
+        {"features": ("newest:price",), "entities": pa.table({"user_id": ["u1", None]})},
+        {"features": np.array(["newest:price"]), "entities": {"user_id": np.array(["u1"])}},
+        {"features": 5, "entities": {"user_id": ["u1"]}},
+        {"features": [["newest:price"]], "entities": {"user_id": ["u1"]}},
+        {"service": ["shop"], "entities": {"user_id": ["u1"]}},
+        {"features": ["newest:price"], "entities": {"user_id": {"u1": 1}}},
+        {"features": ["margin"], "entities": {"user_id": ["u1"]}, "context": ["bid"]},
+        {"features": ["margin"], "entities": {"user_id": ["u1"], "bid": [1]}, "context": {"bid": 2}},
+        {"features": ["margin"], "entities": {"user_id": ["u1"], 5: [1]}},
+    ],
+    ids=["one feature", "table", "NumPy", "number", "nested", "services", "dict", "context", "twice", "name"],
+)
+def test_odd_requests_are_answered_as_in_process(
+    client: hr.Client, store: hr.FeatureStore, asked: dict[str, Any]
+) -> None:
+    asked = {"as_of": NOW, **asked}
+    assert outcome(client.get_online_features, asked) == outcome(store.get_online_features, asked)
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_drawn_requests_are_answered_as_in_process(
     client: hr.Client, store: hr.FeatureStore, seed: int, part: int

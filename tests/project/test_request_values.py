@@ -13,16 +13,22 @@ import pyarrow as pa
 import pytest
 
 from headrace.definitions.loading import load_definitions
-from headrace.errors import DataError
+from headrace.errors import DataError, DefinitionError
 from tests.project.market import KEYS, NOW, K, activity, again, events, newest, project, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import headrace as hr
+    from headrace.errors import HeadraceError
 
 CODE = """\
 import headrace as hr
+
+
+@hr.on_demand(request={"echo_text": "string"}, output="string")
+def reads_echo(echo_text):
+    return echo_text
 """
 ECHO = """
 
@@ -106,6 +112,26 @@ REFUSED: list[tuple[str, Any]] = [
 def test_a_field_that_cannot_be_of_its_type_is_refused(store: hr.FeatureStore, name: str, given: Any) -> None:
     for ask in ways(store, name, given):
         refused(DataError, ask)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "words"),
+    [
+        ({"entities": {"text": ["a"]}, "context": {"text": "b"}}, DataError, "'text' is given in"),
+        ({"entities": {"text": ["a"], "echo_text": ["b"]}}, DefinitionError, "name of a feature"),
+        ({"entities": {1: ["a"]}}, DataError, "1 is no name"),
+        ({"entities": {"text": ["a"]}, "context": ["a"]}, DataError, "The context is a list"),
+        ({"features": 5}, DefinitionError, "5 is not a reference"),
+        ({"features": [["echo_text"]]}, DefinitionError, "is not a reference"),
+        ({"features": None, "service": ["s"]}, DefinitionError, "is not a reference"),
+    ],
+    ids=["given twice", "a feature's name", "no name", "no context", "no features", "a list", "no service"],
+)
+def test_what_is_no_request_is_refused(
+    store: hr.FeatureStore, asked: dict[str, Any], error: type[HeadraceError], words: str
+) -> None:
+    whole: dict[str, Any] = {"features": ["echo_text", "reads_echo"], "entities": {"text": ["a"]}, **asked}
+    refused(error, lambda: store.get_online_features(**whole), words)
 
 
 def answers(store: hr.FeatureStore, name: str, given: Any) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import headrace as hr
 from headrace.definitions.references import Reference, parse_reference
 from headrace.errors import DefinitionError
 from headrace.retrieval.plan import Function, compile_retrieval
+from headrace.schema import Schema
+from tests.online.small import counting
 
 if TYPE_CHECKING:
     from headrace.definitions.on_demand import OnDemandFeature
@@ -70,3 +73,29 @@ def test_functions_that_read_each_other_are_refused_however_they_came_about() ->
 
     with pytest.raises(DefinitionError, match=r"here@1 -> there@1 -> here@1"):
         compile_retrieval([parse_reference("here@1")], {}, known(here, there))
+
+
+def test_what_a_request_gives_has_one_type_for_all_who_read_it() -> None:
+    @hr.on_demand(request={"x": "string"}, output="int64")
+    def other(x):
+        return len(x)
+
+    asked = [parse_reference("first@1"), parse_reference("other@1")]
+    with pytest.raises(DefinitionError, match="request field 'x' is int64 to one feature and string"):
+        compile_retrieval(asked, {}, known(first, other))
+
+
+@pytest.mark.parametrize("of", ["int64", "binary"])
+def test_a_join_key_has_one_type_in_all_views_and_functions(of: str) -> None:
+    one, more = counting(), dataclasses.replace(counting(name="more"), keys=Schema({"user": of}))
+    views = {Reference("view", each.name, "1"): each for each in (one, more)}
+    asked = [parse_reference("counts@1:n_1h"), parse_reference("more@1:n_7d")]
+    with pytest.raises(DefinitionError, match=f"join key 'user' is string to one feature and {of}"):
+        compile_retrieval(asked, views, {})
+
+    @hr.on_demand(request={"user": of}, output="int64")
+    def reads_user(user):
+        return len(user)
+
+    with pytest.raises(DefinitionError, match=f"request field 'user' is string to one feature and {of}"):
+        compile_retrieval([asked[0], parse_reference("reads_user@1")], views, known(reads_user))

@@ -13,6 +13,7 @@ from headrace.casting import listed, unboxed
 from headrace.clock import format_instant, instant
 from headrace.definitions.service import FeatureService
 from headrace.errors import DataError
+from headrace.served_requests import Request
 from headrace.tables import table_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def question_body(
     features: Sequence[str] | FeatureService | None,
     service: str | FeatureService | None,
     entities: Mapping[str, Sequence[Any]],
-    context: Mapping[str, Any] | None,
+    context: Mapping[str, Any],
     as_of: str | int | dt.datetime | None,
     full_feature_names: bool,
 ) -> bytes:
@@ -34,18 +35,20 @@ def question_body(
 
     Raises:
         DataError: A value cannot be sent; `as_of` is no instant.
+        DefinitionError: A feature or the service is no text.
     """
-    if isinstance(features, FeatureService):
-        features, service = None, features
-    if isinstance(service, FeatureService):
-        service = f"{service.name}@{service.version}"
+    names, chosen, full = Request.of(features, service, full=full_feature_names)
+    if isinstance(names, FeatureService):
+        names, chosen = None, names
     asked = {
-        "features": None if features is None else list(features),
-        "feature_service": service,
+        "features": None if names is None else list(map(str, [names] if isinstance(names, str) else names)),
+        "feature_service": f"{chosen.name}@{chosen.version}"
+        if isinstance(chosen, FeatureService)
+        else chosen,
         "entities": {name: sendable(values, name) for name, values in entities.items()},
-        "context": {name: sendable([value], name)[0] for name, value in (context or {}).items()},
+        "context": {name: sendable([value], name)[0] for name, value in context.items()},
         "as_of": when(as_of),
-        "full_feature_names": full_feature_names,
+        "full_feature_names": full,
     }
     return body_of({name: value for name, value in asked.items() if value is not None})
 

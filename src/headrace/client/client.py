@@ -12,7 +12,7 @@ from headrace.client.bodies import push_body, question_body
 from headrace.client.transport import Sent, Transport
 from headrace.clock import MonotonicClock
 from headrace.errors import DataError
-from headrace.online.entities import by_column
+from headrace.online.entities import by_column, fields_of
 from headrace.online.ingest import Pushed
 from headrace.online.received import answer_of
 from headrace.retrieval.deadline import Deadline
@@ -137,7 +137,7 @@ class Client:
             features=features,
             service=service,
             entities=given,
-            context=context,
+            context=fields_of(context),
             as_of=as_of,
             full_feature_names=full_feature_names,
         )

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
-from headrace.casting import listed
+from headrace.casting import listed, unboxed
 from headrace.errors import DataError
 from headrace.tables import table_of
 
 if TYPE_CHECKING:
     Entities: TypeAlias = Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
 
-__all__ = ["array_of", "by_column"]
+__all__ = ["array_of", "by_column", "fields_of"]
 
 
 def by_column(entities: Entities | None) -> dict[str, list[Any]]:
@@ -34,9 +34,31 @@ def by_column(entities: Entities | None) -> dict[str, list[Any]]:
     elif isinstance(entities, list | tuple):
         columns = _of_rows(entities)
     else:
-        table = table_of(entities, "entities")
+        table = table_of(entities, "table of entities")
         columns = dict(zip(table.column_names, table.columns, strict=True))
+    _check_names(columns)
     return {name: listed(values, f"Column {name!r} of the entities") for name, values in columns.items()}
+
+
+def fields_of(context: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Request fields with one value for all entities, without the boxes of any library.
+
+    Raises:
+        DataError: They are no mapping of names.
+    """
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        kind = type(context).__name__
+        raise DataError(f"The context is a {kind}.", asked=kind, remedy='Give {"field": value}.')
+    _check_names(context)
+    return {name: unboxed(value) for name, value in context.items()}
+
+
+def _check_names(given: Mapping[Any, Any]) -> None:
+    for name in given:
+        if not isinstance(name, str):
+            raise DataError(f"{name!r} is no name.", asked=name, remedy="Names are texts.")
 
 
 def _of_rows(rows: Sequence[Any]) -> dict[str, list[Any]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from headrace.casting import cast_column, unboxed
-from headrace.errors import DataError, UnknownNameError
+from headrace.casting import cast_column
+from headrace.errors import DataError, DefinitionError, UnknownNameError
 from headrace.kernel.columns import HeldColumns
 from headrace.kernel.entities import key_column, plain_keys
 from headrace.online.answer import MemberColumns, OnlineFeatures
@@ -134,7 +134,9 @@ class Served:
             Keys, whose values the store has are to be sent; most often once.
 
         Raises:
-            DataError: A join key or request field is missing, of another type, or columns differ in length.
+            DataError: A join key or request field is missing, given twice, of another type, or columns differ
+                in length.
+            DefinitionError: A column has the name of a feature.
             UnknownNameError: A column or context field that nothing asks for.
             AsOfTooEarly: `as_of` is before the state of every entity.
             NotLoadedError: A view was never loaded nor pushed to, or no known definition made its records.
@@ -214,6 +216,19 @@ class Served:
         for name in (*given, *context):
             if name not in self._known:
                 raise UnknownNameError.of("join key or request field", name, self._known)
+        for name in given:
+            if name in context:
+                raise DataError(
+                    f"{name!r} is given in the entities and in the context.",
+                    asked=name,
+                    remedy="Give one value for all in the context, or a column in the entities.",
+                )
+            if name in self._places:
+                raise DefinitionError(
+                    f"Column {name!r} of the entities has the name of a feature that is asked for.",
+                    asked=name,
+                    remedy="Ask with full_feature_names=True, or give one value for all in the context.",
+                )
         for name, values in given.items():
             if len(values) != n:
                 raise DataError(
@@ -255,7 +270,7 @@ class Served:
             if name in given:
                 values = given[name]
             elif name in context:
-                values = [unboxed(context[name])] * n
+                values = [context[name]] * n
             else:
                 raise DataError(
                     f"The request has no field {name!r}.",

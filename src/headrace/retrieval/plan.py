@@ -139,8 +139,8 @@ def compile_retrieval(
 
     Raises:
         UnknownNameError: A view, feature or function does not exist.
-        DefinitionError: Two outputs, or an output and a key or taken column, share a name; or functions read
-            each other in a circle.
+        DefinitionError: Two outputs, or an output and a key or taken column, share a name; a join key or
+            request field has two types; or functions read each other in a circle.
     """
     build = _Builder(views, functions)
     places = [build.place(of) for of in members]
@@ -149,9 +149,12 @@ def compile_retrieval(
     for reference, names in build.names.items():
         binding = views[reference]
         _known_features(binding, reference, names)
-        keys.update(binding.keys)
+        _one_type(keys, binding.keys, "join key")
         requests.append(ViewRequest(binding, tuple(names)))
-    request = {name: of for each in build.ordered.values() for name, of in each.request.items()}
+    given = dict(keys)
+    for function in build.ordered.values():
+        _one_type(given, function.request, "request field")
+    request = {name: given[name] for each in build.ordered.values() for name in each.request}
     outputs = output_names(members, full=full, keys=[*taken, *keys])
     columns = []
     for output, of, (view, place) in zip(outputs, members, places, strict=True):
@@ -160,6 +163,18 @@ def compile_retrieval(
     return RetrievalPlan(
         tuple(requests), tuple(build.ordered.values()), tuple(columns), build.inputs, keys, request
     )
+
+
+def _one_type(known: dict[str, Type], more: Mapping[str, Type], what: str) -> None:
+    """Add columns or fields that a request gives, once for all who read it: of one type."""
+    for name, of in more.items():
+        if known.setdefault(name, of) != of:
+            raise DefinitionError(
+                f"The {what} {name!r} is {known[name]} to one feature and {of} to another.",
+                asked=name,
+                available=[str(known[name]), str(of)],
+                remedy="Ask for them apart, or declare one type.",
+            )
 
 
 def _known_features(binding: Binding, reference: Reference, names: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ def _checked(value: Any, of: Type) -> Any:
 
     Raises:
         TypeError: It is of a kind the type does not hold.
-        ValueError: It is infinite, or no whole number where one is needed.
+        ValueError: It is infinite, no whole number where one is needed, or one that a double would round.
     """
     value = unboxed(value)
     if value is None or of.name not in _KINDS:
@@ -74,4 +74,8 @@ def _checked(value: Any, of: Type) -> Any:
         if value != int(value):
             raise ValueError("it has a fraction")
         return int(value)
-    return value + 0.0 if of.name == "double" else value  # -0.0 is 0.0
+    if of.name == "double":
+        if isinstance(value, int) and int(value + 0.0) != value:
+            raise ValueError("a double would round it")
+        return value + 0.0  # -0.0 is 0.0
+    return value
