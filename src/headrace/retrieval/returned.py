@@ -74,8 +74,12 @@ def _checked(value: Any, of: Type) -> Any:
         if value != int(value):
             raise ValueError("it has a fraction")
         return int(value)
-    if of.name == "double":
-        if isinstance(value, int) and int(value + 0.0) != value:
-            raise ValueError("a double would round it")
-        return value + 0.0  # -0.0 is 0.0
-    return value
+    return _double(value) if of.name == "double" else value
+
+
+def _double(value: float) -> float:
+    """A number as a double, 0.0 for -0.0."""
+    double = value + 0.0
+    if double != value:
+        raise ValueError("a double would round it")
+    return double
