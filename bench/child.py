@@ -12,11 +12,10 @@ import os
 import statistics
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bench.experiment import NotThereYetError
 from bench.inputs import Inputs
-from bench.serving.loaded import Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +23,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WARM_CALLS = 20
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """What a call returns that has measured more than its own time."""
+
+    def answer(self) -> dict[str, Any]:
+        """The sample."""
+        ...
 
 
 def main() -> None:
@@ -62,7 +70,7 @@ def _measure(document: dict[str, Any], inputs: Inputs | None) -> dict[str, Any]:
         start = time.perf_counter()
         result = call()
         seconds.append(time.perf_counter() - start)
-    if isinstance(result, Loaded):
+    if isinstance(result, Answering):
         return result.answer()
     busy = (_processor_seconds() - busy) / document["calls"]
     answer: dict[str, Any] = {"seconds": statistics.median(seconds), "processor_seconds": busy}

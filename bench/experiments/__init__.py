@@ -15,6 +15,7 @@ from bench.experiments import (
     online,
     serving,
     startup,
+    streaming,
     windowed,
 )
 
@@ -24,5 +25,18 @@ if TYPE_CHECKING:
 
 def all_of(size: Size) -> tuple[Experiment, ...]:
     """Every experiment, in the order of the table."""
-    modules = (windowed, known, hot_key, latest, online, from_redis, serving, layouts, startup, loads, growth)
+    modules = (
+        windowed,
+        known,
+        hot_key,
+        latest,
+        online,
+        from_redis,
+        serving,
+        streaming,
+        layouts,
+        startup,
+        loads,
+        growth,
+    )
     return tuple(experiment for module in modules for experiment in module.experiments(size))
