@@ -79,7 +79,12 @@ def test_a_row_tells_all_of_an_answer(tmp_path: Path) -> None:
         "generation": None,
         "stream": 0,
         "frontier": first["t"].replace(minute=59, hour=11),
+        "loaded_at": None,
+        "segments": 0,
+        "positions": [(0, 0)],
     }
+    fingerprints = [first[view].pop("states") for view in ("by_user@1", "by_pair@1")]
+    assert all(fingerprints)
     assert {name: value for name, value in first.items() if name != "request_id"} == {
         "served_at": first["t"],
         "t": first["t"],
@@ -96,11 +101,13 @@ def test_a_row_tells_all_of_an_answer(tmp_path: Path) -> None:
         "by_pair@1:m_1h": 1,
         "by_pair@1:m_1h__status": "PRESENT",
         "by_pair@1:m_1h__age": 60 * SECOND,
+        "reasons": None,
     }
     assert first["t"].timestamp() * 1e6 == NOON
     assert second["request_id"] == first["request_id"]
     assert (second["by_user@1:n_1h"], second["by_user@1:n_1h__age"]) == (0, None)
     assert second["by_user@1"]["frontier"] is None
+    assert second["by_user@1"]["positions"] == []
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from the log, so that any process may push, and any may die.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,6 +137,7 @@ class Ingest:
         now: int,
         beside: Beside | None = None,
         progress: Progress | None = None,
+        begun: int | None = None,
     ) -> Pushed:
         """Take clean events; when this returns they are durable and visible.
 
@@ -145,12 +147,14 @@ class Ingest:
             now: The clock.
             beside: Writes what of the push is no event.
             progress: How far the partition of a stream is with them; None for a push.
+            begun: What the monotonic clock said at `now`, nanoseconds; by default it is asked now.
 
         Raises:
             ConflictError: Somebody else has taken the partition over; nothing is written.
         """
         if beside is None and not (self._views and events.num_rows):
             return Pushed(0, 0, 0, 0, -1)
+        begun = time.monotonic_ns() if begun is None else begun
         while True:
             # The costly part before the transaction, which keeps other writers waiting.
             written = self._written
@@ -161,7 +165,7 @@ class Ingest:
                     if all(new is old for new, old in zip(self._written, written, strict=True)):
                         if progress is not None:
                             put_progress(tx, *self._log, progress)
-                        return self._take(tx, events, prepared, now, beside)
+                        return self._take(tx, events, prepared, (now, begun), beside)
             except BaseException:
                 # What was remembered in the transaction did not happen.
                 self._forget()
@@ -190,9 +194,10 @@ class Ingest:
         tx: Writer,
         events: pa.Table,
         prepared: Sequence[tuple[_View, pa.Table]],
-        now: int,
+        at: tuple[int, int],
         beside: Beside | None,
     ) -> Pushed:
+        now, begun = at  # the clock, and what the monotonic one said then
         self._catch_up(tx)
         offset = self._log.next_offset(tx)
         taken = {rule: seen.look(events) for rule, seen in self._taken.items() if events.num_rows}
@@ -215,8 +220,8 @@ class Ingest:
             return Pushed(0, events.num_rows if self._views else 0, 0, rejected, offset if rejected else -1)
         for view, _ in prepared:
             self._refill(tx, view, now)
-        self._log.append(tx, offset, events)
         applied = apply_events(tx, incoming, Stamp(now, offset, 0, self._log.partition))
+        self._log.append(tx, offset, events, now + (time.monotonic_ns() - begun) // 1_000)
         for rule, each in taken.items():
             self._taken[rule].remember(each.but(away))
         for keys, each in looked.items():

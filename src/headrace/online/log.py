@@ -27,6 +27,8 @@ __all__ = ["HEAD", "Entry", "Log", "from_ipc", "logs", "to_ipc"]
 _HEAD = struct.Struct("<q")
 HEAD = _HEAD.size
 """How many bytes of an entry stand before its events."""
+_APPLIED = b"headrace.applied"
+"""Where the schema of an entry's events says when they became visible."""
 _BATCH = 256
 
 
@@ -37,11 +39,13 @@ class Entry(NamedTuple):
         offset: Its place in the log.
         events: Its clean events: `__time`, `__known` and the source's columns.
         newest: When the last of them was known, or will be.
+        applied: When they became visible, up to the commit itself, microseconds UTC; None where nobody noted.
     """
 
     offset: int
     events: pa.Table
     newest: int
+    applied: int | None = None
 
 
 class Log(NamedTuple):
@@ -60,9 +64,19 @@ class Log(NamedTuple):
         data = store.multi_get([self._next_key()])[0]
         return 0 if data is None else int.from_bytes(data, "little")
 
-    def append(self, tx: Writer, offset: int, events: pa.Table) -> None:
-        """Write a batch."""
+    def append(self, tx: Writer, offset: int, events: pa.Table, applied: int | None = None) -> None:
+        """Write a batch.
+
+        Args:
+            tx: The transaction of its states.
+            offset: Its place in the log.
+            events: Its clean events.
+            applied: The clock, as near to the end of the transaction as can be.
+        """
         newest = int(max(events.column(KNOWN).to_numpy()))
+        if applied is not None:
+            told = {**(events.schema.metadata or {}), _APPLIED: str(applied).encode()}
+            events = events.replace_schema_metadata(told)
         tx.multi_put([(self.key(offset), _HEAD.pack(newest) + to_ipc(events))])
         self.skip(tx, offset)
 
@@ -119,7 +133,9 @@ def logs(store: Reader, source: str) -> list[Log]:
 
 
 def _entry(offset: int, data: bytes) -> Entry:
-    return Entry(offset, from_ipc(data[HEAD:]), _HEAD.unpack_from(data)[0])
+    events = from_ipc(data[HEAD:])
+    applied = (events.schema.metadata or {}).get(_APPLIED)
+    return Entry(offset, events, _HEAD.unpack_from(data)[0], None if applied is None else int(applied))
 
 
 def to_ipc(events: pa.Table) -> bytes:

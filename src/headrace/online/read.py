@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -17,18 +18,33 @@ from headrace.online.record import frontier_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Columns
     from headrace.online.states import ReadableStates
     from headrace.ports.key_value import Reader
 
-__all__ = ["TOO_EARLY", "Asked", "Found", "LastSeen", "Read", "Reading", "driven", "read", "reading"]
+__all__ = [
+    "SEGMENT",
+    "TOO_EARLY",
+    "Asked",
+    "Found",
+    "LastSeen",
+    "Looked",
+    "Read",
+    "Reading",
+    "driven",
+    "read",
+    "reading",
+]
 
 Got = TypeVar("Got")
 
 TOO_EARLY = "as_of too early"
+
+SEGMENT = -1
+"""In place of a partition: the record is a segment's."""
 
 
 def _none(_fingerprint: str) -> None:
@@ -62,11 +78,35 @@ class Found(NamedTuple):
         states: What reads them.
         records: Those of every entity, entities ascending.
         entity: The entity of each.
+        looked: Where was looked for them.
     """
 
     states: ReadableStates
     records: list[bytes]
     entity: list[int]
+    looked: Looked
+
+
+class Looked(NamedTuple):
+    """Where was looked for the records of one view, and what was there: kept to be told, never copied.
+
+    Attributes:
+        origins: What each place of an entity is: the partition of a stream, or `SEGMENT`.
+        values: What the places of all entities hold, an entity's one after another; None for nothing.
+        entity: The entity of each, ascending.
+    """
+
+    origins: Sequence[int]
+    values: Sequence[bytes | None]
+    entity: Sequence[int]
+
+    def of(self, entity: int) -> Iterator[tuple[int, bytes]]:
+        """The records of an entity, and where each comes from."""
+        first = bisect_left(self.entity, entity)
+        last = bisect_right(self.entity, entity)
+        for origin, data in zip(self.origins, self.values[first:last], strict=last > first):
+            if data is not None:
+                yield origin, data
 
 
 class Read(NamedTuple):
@@ -155,7 +195,7 @@ def reading(
     t = _instant(found, now, as_of, seen.known)
     columns = []
     spoiled: Array | None = None
-    for each, (states, records, entity), known in zip(asked, found, seen.known, strict=True):
+    for each, (states, records, entity, _), known in zip(asked, found, seen.known, strict=True):
         early = _too_early(records, entity, len(each.keys), t, known)
         if early is None:
             columns.append(states.read(records, entity, len(each.keys), t))
@@ -196,14 +236,14 @@ class _Seen(NamedTuple):
         loaded: What is loaded of each view.
         streams: What the stream has written for each.
         known: The instant before which all is loaded, of each.
-        places: What reads the records of each, and what their keys begin with.
+        places: What reads the records of each, what their keys begin with, and where they come from.
     """
 
     told: tuple[bytes | None, ...]
     loaded: Sequence[ViewManifest]
     streams: Sequence[StreamState]
     known: Sequence[int]
-    places: Sequence[tuple[ReadableStates, Sequence[bytes]]]
+    places: Sequence[_Places]
 
     @classmethod
     def of(cls, asked: Sequence[Asked], told: tuple[bytes | None, ...]) -> _Seen:
@@ -220,16 +260,21 @@ class _Seen(NamedTuple):
 
     def wanted(self, asked: Sequence[Asked]) -> list[_Wanted]:
         """The records to ask for."""
-        return [
-            _wanted(states, prefixes, each.keys)
-            for (states, prefixes), each in zip(self.places, asked, strict=True)
-        ]
+        return [_wanted(places, each.keys) for places, each in zip(self.places, asked, strict=True)]
+
+
+class _Places(NamedTuple):
+    """What reads the records of a view, what their keys begin with, and the origin of each place."""
+
+    states: ReadableStates
+    prefixes: Sequence[bytes]
+    origins: Sequence[int]
 
 
 class _Wanted(NamedTuple):
-    """The records of one view to ask for: what reads them, their keys, the entity of each, ascending."""
+    """The records of one view to ask for: where they are, their keys, the entity of each, ascending."""
 
-    states: ReadableStates
+    places: _Places
     keys: list[bytes]
     entity: list[int]
 
@@ -240,22 +285,21 @@ class _Wanted(NamedTuple):
             if value is not None:
                 records.append(value)
                 owners.append(owner)
-        return Found(self.states, records, owners)
+        return Found(self.places.states, records, owners, Looked(self.places.origins, values, self.entity))
 
 
-def _wanted(states: ReadableStates, prefixes: Sequence[bytes], keys: Sequence[bytes | None]) -> _Wanted:
+def _wanted(places: _Places, keys: Sequence[bytes | None]) -> _Wanted:
+    prefixes = places.prefixes
     records: list[bytes] = []
     entity: list[int] = []
     for number, key in enumerate(keys):
         if key is not None:
             records += [prefix + key for prefix in prefixes]
             entity += [number] * len(prefixes)
-    return _Wanted(states, records, entity)
+    return _Wanted(places, records, entity)
 
 
-def _places(
-    asked: Asked, loaded: ViewManifest, stream: StreamState
-) -> tuple[ReadableStates, Sequence[bytes]]:
+def _places(asked: Asked, loaded: ViewManifest, stream: StreamState) -> _Places:
     """What reads a view's records, and what their keys begin with."""
     if loaded.generation < 0 and (asked.batch or not stream.epochs):
         raise NotLoadedError(
@@ -265,6 +309,7 @@ def _places(
         )
     states = _states(asked, stored_states(loaded, stream))
     prefixes = [segment_prefix(segment.number) for segment in loaded.segments]
+    origins = [SEGMENT] * len(prefixes)
     open_epochs = [epoch for epoch in stream.epochs if (epoch + 1) * asked.epoch_length > loaded.known]
     if open_epochs:
         if stream.states != states.fingerprint:
@@ -274,7 +319,8 @@ def _places(
             for epoch in open_epochs
             for partition in stream.epochs[epoch]
         ]
-    return states, prefixes
+        origins += [partition for epoch in open_epochs for partition in stream.epochs[epoch]]
+    return _Places(states, prefixes, origins)
 
 
 def _states(asked: Asked, stored: str) -> ReadableStates:

@@ -31,6 +31,7 @@ __all__ = [
     "encode_record",
     "frontier_of",
     "loaded_tiles",
+    "offset_of",
 ]
 
 _LOADED, _STREAMED, _WAITING = 2, 3, 4
@@ -200,3 +201,8 @@ def loaded_tiles(records: Sequence[bytes]) -> Sequence[bytes | memoryview]:
 def frontier_of(data: bytes) -> int:
     """The frontier of a stored record, without decoding the rest."""
     return FOREVER_AGO if data[:1] == _LOADED_HEAD else int.from_bytes(data[1:9], "little", signed=True)
+
+
+def offset_of(data: bytes) -> int:
+    """The last offset of its partition that a stored record of the stream has applied, without the rest."""
+    return NO_OFFSET if data[:1] == _LOADED_HEAD else int.from_bytes(data[9:17], "little", signed=True)

@@ -7,16 +7,16 @@ status was not asked for.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.columns import STATUS_NAMES
+from headrace.kernel.columns import INVALID, STATUS_NAMES, reason_of
 from headrace.keys import decode_key
 from headrace.online.arrow_stream import STATUS
-from headrace.online.record import frontier_of
+from headrace.online.read import SEGMENT
+from headrace.online.record import frontier_of, offset_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.kernel.columns import Told
     from headrace.online.answer import OnlineFeatures
-    from headrace.online.read import Read
+    from headrace.online.read import Looked, Read
     from headrace.retrieval.plan import RetrievalPlan
 
-__all__ = ["AGE", "COMMON", "ENTITY", "REQUEST", "Answered", "RowForm", "SavedRows"]
+__all__ = ["AGE", "COMMON", "ENTITY", "REASONS", "REQUEST", "Answered", "RowForm", "SavedRows"]
 
 ENTITY, REQUEST = "entity:", "request:"
 """What the names of columns begin with that hold join keys, and fields of the request."""
 AGE = "__age"
 """What the name of a feature's age ends in."""
+REASONS = "reasons"
+"""The column of why values are INVALID, by feature; null where none is."""
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -57,9 +59,14 @@ _STATE = pa.struct(
         ("generation", pa.int64()),
         ("stream", pa.int64()),
         ("frontier", _INSTANT),
+        ("loaded_at", _INSTANT),
+        ("states", pa.string()),
+        ("segments", pa.int32()),
+        ("positions", pa.map_(pa.int32(), pa.int64())),
     ]
 )
-"""What a view's answer was made of."""
+"""What a view's answer was made of: the generation and its K, how many of its segments have a record of the
+entity, and of each partition of the stream the last offset that the entity's records have applied."""
 
 
 class Answered(NamedTuple):
@@ -116,6 +123,8 @@ class RowForm:
                 pa.field(name + STATUS, pa.string()),
                 pa.field(name + AGE, pa.int64()),
             ]
+        self._references = {each.output: str(each.reference) for each in plan.members}
+        fields.append(pa.field(REASONS, pa.map_(pa.string(), pa.string())))
         self.schema = pa.schema([*COMMON, *fields])
 
     def of(self, answered: Answered, request_id: str) -> list[Sequence[Any]]:
@@ -135,29 +144,59 @@ class RowForm:
             columns.append([None if (key := keys[row]) is None else decode_key(key)[place] for row in rows])
         columns += [[answered.request[name][row] for row in rows] for name in self._request]
         columns += [self._state(answered.read, view, rows) for view in self._views]
-        return columns + _features(answered.answer.columns.told(), self._outputs, rows, t)
+        told = answered.answer.columns.told()
+        columns += _features(told, self._outputs, rows, t)
+        return [*columns, self._reasons(answered.answer, told, rows)]
+
+    def _reasons(
+        self, answer: OnlineFeatures, told: Mapping[str, Told], rows: Sequence[int]
+    ) -> list[list[tuple[str, str]] | None]:
+        """Why values are INVALID, for each row."""
+        found: list[list[tuple[str, str]] | None] = [None] * len(rows)
+        whole: Array | None = None
+        for output, reference in self._references.items():
+            status = told[output][1]
+            if status is whole:
+                continue
+            spoiled = [place for place, row in enumerate(rows) if status[row] == INVALID]
+            if not spoiled:
+                whole = status  # most often all of a view share it
+            for place in spoiled:
+                reason = reference, reason_of(answer.columns[output], rows[place])
+                found[place] = [*(found[place] or ()), reason]
+        return found
 
     @staticmethod
-    def _state(read: Read, view: int, rows: Sequence[int]) -> Sequence[dict[str, int | None] | None]:
+    def _state(read: Read, view: int, rows: Sequence[int]) -> Sequence[dict[str, Any] | None]:
         """What the values of one view were made of; null where the store has not told in time."""
         if not read.found:
             return [None] * len(rows)
         loaded, stream, found = read.loaded[view], read.streams[view], read.found[view]
-        known = None if loaded.known == FOREVER_AGO else loaded.known
-        generation = None if loaded.generation < 0 else loaded.generation
-        states: list[dict[str, int | None] | None] = []
-        for row in rows:
-            mine = found.records[bisect_left(found.entity, row) : bisect_right(found.entity, row)]
-            frontier = max(map(frontier_of, mine), default=FOREVER_AGO)
-            states.append(
-                {
-                    "known": known,
-                    "generation": generation,
-                    "stream": stream.number if stream.epochs else None,
-                    "frontier": None if frontier == FOREVER_AGO else frontier,
-                }
-            )
-        return states
+        of_all = {
+            "known": None if loaded.known == FOREVER_AGO else loaded.known,
+            "generation": None if loaded.generation < 0 else loaded.generation,
+            "stream": stream.number if stream.epochs else None,
+            "loaded_at": loaded.loaded_at if loaded.generation >= 0 else None,
+            "states": found.states.fingerprint,
+        }
+        return [{**of_all, **_of_records(found.looked, row)} for row in rows]
+
+
+def _of_records(looked: Looked, row: int) -> dict[str, Any]:
+    """What one entity's records say of themselves."""
+    frontier, segments = FOREVER_AGO, 0
+    positions: dict[int, int] = {}
+    for origin, data in looked.of(row):
+        if origin == SEGMENT:
+            segments += 1
+        else:
+            frontier = max(frontier, frontier_of(data))
+            positions[origin] = max(offset_of(data), positions.get(origin, -1))
+    return {
+        "frontier": None if frontier == FOREVER_AGO else frontier,
+        "segments": segments,
+        "positions": list(positions.items()),
+    }
 
 
 def _features(

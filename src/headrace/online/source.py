@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -262,6 +263,7 @@ class SourceStream:
         progress: Progress | None = None,
     ) -> tuple[Pushed, pa.Table]:
         """Take rows into a partition: what became of them, and the clean ones."""
+        begun = time.monotonic_ns()
         self._failed.clear()
         cleaned = self._cleaner.clean(pushed.raw)
         spoiled = cleaned.rejected.column("ordinal").to_numpy()
@@ -286,7 +288,7 @@ class SourceStream:
             return pushed.write(tx, Rejects(rejects, self._known(pushed.raw, rejects)), counted, offset, now)
 
         judged = events.replace_schema_metadata({_JUDGED: self._mark})
-        done = self._ingest(partition).push(store, judged, now, beside, progress)
+        done = self._ingest(partition).push(store, judged, now, beside, progress, begun)
         return done._replace(warned=cleaned.warned.get("", 0), rules=rules), events
 
     def _known(self, raw: pa.Table, rejects: pa.Table) -> list[int | None]:
