@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from typing import TYPE_CHECKING, Any
+
+from headrace.aggregations.agreement import close
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,30 +48,7 @@ def agree(expected: Answer, value: Any, status: str | None = None, event_time: i
     """
     if status is not None and (status != expected.status or event_time != expected.event_time):
         return False
-    return _close(expected.value, plain(value), expected.slack)
-
-
-def _close(expected: Any, value: Any, slack: Any) -> bool:
-    if isinstance(expected, dict):
-        value = {} if value == [] else value  # Arrow's empty map
-        return (
-            isinstance(value, dict)
-            and list(expected) == list(value)
-            and all(_close(expected[key], value[key], slack[key]) for key in expected)
-        )
-    if isinstance(expected, list):
-        return (
-            isinstance(value, list)
-            and len(expected) == len(value)
-            and all(map(_close, expected, value, slack))
-        )
-    if expected is None or value is None:
-        return expected is value
-    if isinstance(expected, bool) or type(expected) is not type(value):
-        return type(expected) is type(value) and bool(expected == value)
-    if isinstance(expected, float) and math.isinf(slack):
-        return True
-    return bool(expected == value) or (slack > 0 and abs(expected - value) <= slack)
+    return close(expected.value, plain(value), expected.slack)
 
 
 def differences(

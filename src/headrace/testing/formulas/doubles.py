@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from headrace.aggregations.agreement import RELATIVE, TINIEST
 from headrace.testing.formulas.asked import Result
 
 if TYPE_CHECKING:
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TINIEST", "double", "infinite", "near", "root", "sum_of"]
 
-RELATIVE = Fraction(1, 10**9)
-TINIEST = 2.0**-1022
-"""Doubles below it have lost digits already: no relative promise can hold there."""
+_RELATIVE = Fraction(repr(RELATIVE))
 
 
 def double(exact: Fraction) -> float:
@@ -29,7 +28,7 @@ def double(exact: Fraction) -> float:
 def near(exact: Fraction, size: Fraction, largest: Fraction) -> Result:
     """A double that may be off by 1e-9 of `size`; by anything where `largest`, met on the way, overflows."""
     reached = double(largest)
-    return Result(double(exact), math.inf if math.isinf(reached) else double(RELATIVE * size) + TINIEST)
+    return Result(double(exact), math.inf if math.isinf(reached) else double(_RELATIVE * size) + TINIEST)
 
 
 def root(square: Fraction) -> Fraction:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from headrace.aggregations.agreement import slack
 from headrace.testing.formulas.asked import Asked, Result, named, ordered
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _entropy(asked: Asked) -> Result:
         return Result(None, 0, reason)
     total = sum(counts.values())
     nats = math.fsum(n / total * math.log(total / n) for n in counts.values())
-    return Result(nats, 1e-9 * (1 + nats), reason)
+    return Result(nats, slack("entropy", nats), reason)
 
 
 def _distinct(asked: Asked) -> Result:

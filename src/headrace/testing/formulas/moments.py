@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from headrace.aggregations.agreement import slack
 from headrace.testing.formulas.asked import Asked, Result
 from headrace.testing.formulas.doubles import TINIEST, double, infinite, near, root
 
@@ -29,7 +30,7 @@ def _stddev(asked: Asked) -> Result:
     if variance.value is None or math.isinf(variance.slack):
         return variance
     _, size, _ = _moments(asked.values())
-    return Result(math.sqrt(variance.value), 1e-9 * math.sqrt(double(size)) + math.sqrt(TINIEST))
+    return Result(math.sqrt(variance.value), slack("stddev", math.sqrt(double(size))))
 
 
 def _moments(values: Sequence[Any]) -> tuple[Fraction, Fraction, Fraction]:

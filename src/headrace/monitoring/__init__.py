@@ -1,0 +1,1 @@
+"""Watching what is served: whether online answers are what history says."""
