@@ -28,6 +28,7 @@ VERBS = {
     "get": "serving",
     "serve": "http",
     "validate": "validating",
+    "consistency": "comparing",
     "forget": "forgetting",
     "doctor": "checking",
 }

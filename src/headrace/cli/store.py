@@ -161,6 +161,15 @@ class Replayed(Protocol):
         ...
 
 
+class Consistency(Told, Protocol):
+    """How what was served compares with history."""
+
+    @property
+    def met(self) -> bool:
+        """Whether every view meets its objective."""
+        ...
+
+
 class Registry(Protocol):
     """What is defined."""
 
@@ -193,6 +202,19 @@ class Store(Protocol):
 
     def replay(self, source: str, *, rule: str | None) -> Replayed:
         """Push them again."""
+        ...
+
+    def consistency(
+        self,
+        last: str | None,
+        *,
+        since: str | None,
+        until: str | None,
+        views: Sequence[str] | None,
+        examine: int,
+        progress: Callable[[str, float], None],
+    ) -> Consistency:
+        """Compare what was served with history."""
         ...
 
     def apply(self, *, allow_destructive: bool) -> Applied:

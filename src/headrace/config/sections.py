@@ -79,7 +79,13 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
             "traces": Key(values.switch, "false"),
         },
     ),
-    "monitoring": (Monitoring, {}),
+    "monitoring": (
+        Monitoring,
+        {
+            "mismatches": Key(values.share, "0.001"),
+            "mismatches_of": Key(values.shares, {}),
+        },
+    ),
     "alerts": (Alerts, {}),
 }
 """Section -> its class, and its keys."""

@@ -128,7 +128,15 @@ class Serving:
 
 @dataclass(frozen=True)
 class Monitoring:
-    """Drift, freshness and consistency; it has no keys yet."""
+    """Drift, freshness and consistency.
+
+    Attributes:
+        mismatches: The share of a view's served values that may differ from history, 0 to 1.
+        mismatches_of: The same for single views, by name.
+    """
+
+    mismatches: float = 0.001
+    mismatches_of: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ __all__ = [
     "rate",
     "seconds",
     "share",
+    "shares",
     "size",
     "span",
     "table",
@@ -171,6 +172,13 @@ def table(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or any(isinstance(each, dict | list) for each in value.values()):
         raise ValueError("is a table of names and values")
     return {name: str(each).lower() if isinstance(each, bool) else str(each) for name, each in value.items()}
+
+
+def shares(value: Any) -> dict[str, float]:
+    """Names and shares."""
+    if not isinstance(value, dict) or any(isinstance(each, dict | list) for each in value.values()):
+        raise ValueError("is a table of names and shares")
+    return {name: share(each) for name, each in value.items()}
 
 
 def size(value: Any) -> int:

@@ -113,11 +113,9 @@ def explain(
 def _direct(binding: Binding, answers: Answers, of: Mismatch, row: int) -> str:
     """The cause of a mismatch that the answer itself tells, or its age; empty for none."""
     reason = answers.reasons[row].get(of.feature, "")
-    if reason in {VERSION, TRUNCATED}:
-        return reason
+    if reason == VERSION:
+        return VERSION
     expected = int(of.expected.status[row])
-    if expected == INVALID and of.expected.reason == TRUNCATED:
-        return TRUNCATED
     if isinstance(binding, LatestBinding) and binding.ttl is not None:
         served = int(answers.statuses[of.feature][row])
         if expected == OUTSIDE_MAX_AGE and served == NOT_FOUND:
@@ -170,8 +168,15 @@ class _Slice:
         ways: tuple[Explain, ...] = (evidence.as_noted, evidence.without_record, evidence.up_to_frontier)
         for way in ways:
             self._try(way)
-        self._causes.update(dict.fromkeys(self._open, UNEXPLAINED))
+        for name, row in self._open:
+            self._causes[name, row] = TRUNCATED if self._is_truncated(name, row) else UNEXPLAINED
         return self._causes
+
+    def _is_truncated(self, name: str, row: int) -> bool:
+        """Whether a value is what was kept of a map that grew too large: a part, and told to be one."""
+        expected = self._of[name].expected
+        history = int(expected.status[row]) == INVALID and expected.reason == TRUNCATED
+        return history or self._answers.reasons[row].get(name) == TRUNCATED
 
     def _rows(self) -> list[int]:
         return sorted({row for _, row in self._open})

@@ -47,14 +47,13 @@ def compare(expected: pa.Array, value: pa.Array, kind: str, within: Array | None
         return _nested(expected, value, kind)
     both, one = _nulls(expected, value)
     n = len(expected)
+    same = pc.fill_null(pc.equal(expected, value), fill_value=False).to_numpy(zero_copy_only=False)
     if not (
         pa.types.is_integer(expected.type)
         or pa.types.is_floating(expected.type)
         or pa.types.is_decimal(expected.type)
     ):
-        same = pc.fill_null(pc.equal(expected, value), False).to_numpy(zero_copy_only=False)
         return Compared((same | both) & ~one, np.full(n, np.nan), np.full(n, np.nan))
-    same = pc.fill_null(pc.equal(expected, value), False).to_numpy(zero_copy_only=False)
     left, right = _doubles(expected), _doubles(value)
     with np.errstate(invalid="ignore"):
         error = np.where(same, 0.0, np.abs(left - right))

@@ -1,14 +1,15 @@
 """The events behind some answers: what history counts, and what the answer can have been made of.
 
-The latter is no guess: which batches of the stream an entity's records had applied, and up to which instant of
-knowledge its generation reached, was noted when the answer was given. An answer that the kernel makes of just
-those events is explained by the difference between the two sets of events, and each event of the difference has
-a cause of its own, told by its copies.
+The latter is no guess: which batches of the stream an entity's records had applied, and up to which instant
+of knowledge its generation reached, was noted when the answer was given. An answer that the kernel makes of
+just those events is explained by the difference between the two sets of events, and each event of the
+difference has a cause of its own, told by its copies.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import Binding
-    from headrace.monitoring.answers import Answers, Record
+    from headrace.monitoring.answers import Answers, Record, Streamed
 
 __all__ = [
     "CLOCK",
@@ -133,7 +134,8 @@ class Evidence:
     def history(self, row: int) -> Array:
         """What history counts for an answer."""
         batch, _ = self._events(row)
-        return batch[self._first[batch] & (self.known[batch] < self._answers.t[row])]
+        counted: Array = batch[self._first[batch] & (self.known[batch] < self._answers.t[row])]
+        return counted
 
     def size(self, row: int) -> int:
         """How many events an answer's entity has."""
@@ -206,7 +208,8 @@ class Evidence:
             [positions.get(each, -1) for each in self._streamed.partition[place].tolist()], dtype=np.int64
         )
         there = self._streamed.fresh[place] & (self._streamed.offset[place] <= reached)
-        return events[there & (self.known[events] >= self._answers.known[row])]
+        applied: Array = events[there & (self.known[events] >= self._answers.known[row])]
+        return applied
 
     def _late_of(self, known: int, loaded_at: int) -> Array:
         """Which events of the pool reached the batch after a load."""
@@ -283,21 +286,25 @@ class Evidence:
             return LATE if late[place] else UNKNOWN
         if self._streamed is None:
             return LAG  # only the next load brings it
+        return self._why_not_streamed(row, place, self._streamed)
+
+    def _why_not_streamed(self, row: int, place: int, streamed: Streamed) -> str:
+        """Why an answer lacks an event that the stream should have brought."""
+        answers = self._answers
         _, events = self._events(row)
         copies = events[self._ids[events] == self._ids[place]]
         if not len(copies):
-            return MISSING if self._streamed.complete_from <= known else UNKNOWN
-        if (self.known[copies] < since).all():
+            return MISSING if streamed.complete_from <= self.known[place] else UNKNOWN
+        if (self.known[copies] < answers.known[row]).all():
             return EPOCH
         behind = copies - self._batched
-        reached = [answers.positions[row].get(each, -1) for each in self._streamed.partition[behind].tolist()]
-        waiting = behind[self._streamed.offset[behind] > np.array(reached)]
+        reached = [answers.positions[row].get(each, -1) for each in streamed.partition[behind].tolist()]
+        waiting = behind[streamed.offset[behind] > np.array(reached)]
         if not len(waiting):
             return CONFLICT  # it was there, and counted as a copy of another
-        at = int(self._streamed.applied[waiting].min())
-        if at != FOREVER_AGO and at + _GRACE < answers.served_at[row]:
-            return MISSING
-        return LAG
+        at = int(streamed.applied[waiting].min())
+        lost = at != FOREVER_AGO and at + _GRACE < answers.served_at[row]
+        return MISSING if lost else LAG
 
     def _why_more(self, row: int, place: int) -> str:
         """Why an answer counts an event that history does not."""
@@ -315,7 +322,7 @@ def _by_entity(entity: Array, count: int) -> list[Array]:
     """The places of each entity's events."""
     order = np.argsort(entity, kind="stable")
     ends = np.searchsorted(entity[order], np.arange(count + 1))
-    return [order[start:stop] for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    return [order[start:stop] for start, stop in pairwise(ends.tolist())]
 
 
 def _identities(binding: Binding, events: pa.Table) -> tuple[Array, Array]:
@@ -328,7 +335,7 @@ def _identities(binding: Binding, events: pa.Table) -> tuple[Array, Array]:
         {
             name: of
             for name, of in binding.schema.items()
-            if name in events.column_names and name != available and name != binding.event_id
+            if name in events.column_names and name not in {available, binding.event_id}
         }
     )
     time = events.column(TIME).to_numpy()

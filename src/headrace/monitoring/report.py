@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.clock import DAY, HOUR, MINUTE, SECOND, format_instant
+from headrace.definitions.span import Span
 from headrace.monitoring.causes import CAUSES, UNEXPLAINED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 __all__ = ["Consistency", "Example", "FeatureConsistency", "Lag", "ViewConsistency"]
 
@@ -85,20 +86,13 @@ class Lag(NamedTuple):
         """The `serving_delay` that models it: the p99, rounded up to what people write."""
         for step in _STEPS:
             if self.p99 <= step:
-                return _written(step)
+                return str(Span(step))
         return f"{math.ceil(self.p99 / DAY)}d"
 
     def to_dict(self) -> dict[str, Any]:
         """The same in seconds, and the delay proposed."""
         told = {name: each / SECOND for name, each in self._asdict().items() if name != "events"}
         return {"events": self.events, **told, "serving_delay": self.serving_delay}
-
-
-def _written(span: int) -> str:
-    for unit, letter in ((HOUR, "h"), (MINUTE, "m"), (SECOND, "s")):
-        if span % unit == 0:
-            return f"{span // unit}{letter}"
-    raise AssertionError(span)
 
 
 @dataclass

@@ -87,12 +87,15 @@ def _moments(
     with np.errstate(divide="ignore", invalid="ignore"):
         if of.kind == "correlation":
             sizes = [1 + square / wide for square, wide in zip(mean_square, spread, strict=True)]
-            found: Array = sizes[0] * sizes[1]
-            return found
+            return _product(*sizes)
         sizes = [square + wide for square, wide in zip(mean_square, spread, strict=True)]
     if of.kind == "variance":
         return sizes[0]
-    found = np.sqrt(sizes[0]) if of.kind == "stddev" else np.sqrt(sizes[0] * sizes[1])
+    return np.sqrt(sizes[0]) if of.kind == "stddev" else np.sqrt(_product(*sizes))
+
+
+def _product(one: Array, other: Array) -> Array:
+    found: Array = one * other
     return found
 
 

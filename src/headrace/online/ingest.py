@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from headrace.kernel.clean import COUNTS
+from headrace.kernel.clean import COUNTS, KNOWN, TIME
 from headrace.online.earlier import stored_states
 from headrace.online.earlier_layouts import streamed_earlier
 from headrace.online.erased import read_erased
@@ -31,9 +31,12 @@ from headrace.online.states import states_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from headrace.aggregations.states import Array
     from headrace.definitions.rules import Rule
     from headrace.kernel.binding import Binding
+    from headrace.online.log import Entry
     from headrace.online.manifest import StreamState
     from headrace.online.partitions import Progress
     from headrace.online.seen import Looked
@@ -50,6 +53,10 @@ It returns how many rows it has put into quarantine.
 
 Evaluate = Callable[[pa.Table], pa.Table]
 """Adds a view's expressions to clean events; where one fails it is null. And `COUNTS`, where some do not."""
+
+
+_FRESH = "__fresh"
+"""The column of whether an event is no copy."""
 
 
 class Pushed(NamedTuple):
@@ -258,13 +265,54 @@ class Ingest:
             known: K: what was known before is left to the generation.
             stream: The new stream, without epochs.
         """
-        (found,) = [each for each in self._views if each.binding.id == view]
-        binding, states, evaluate = found
+        binding, states, evaluate = self._view(view)
 
         def incoming(events: pa.Table) -> Incoming:
             return Incoming(binding, states, _counted(evaluate(events)), self._epoch_length)
 
         return Replay(self._log.source, incoming, lambda: _seen_ids(binding), known, stream)
+
+    def brought(
+        self, store: Reader, view: str, wanted: Callable[[pa.Table], Array]
+    ) -> Iterator[tuple[Log, Entry, Array]]:
+        """What the logs of all partitions hold of some entities, as one view takes it.
+
+        Args:
+            store: The online store.
+            view: `name@version`.
+            wanted: Which of some events are wanted, bool; all of an entity or none.
+
+        Yields:
+            A log, a batch of it with the view's expressions evaluated, and which of its events count: those
+            that are no copies of others that came before.
+        """
+        found = self._view(view)
+        for log in logs(store, self._log.source):
+            seen = _seen_ids(found.binding)
+            for entry in log.entries(store):
+                events = entry.events.filter(pa.array(wanted(entry.events)))
+                if not events.num_rows:
+                    continue
+                fresh = np.ones(events.num_rows, dtype=bool)
+                if seen is not None:
+                    looked = seen.look(events)
+                    seen.remember(looked)
+                    fresh = looked.fresh
+                marked = found.evaluate(events).append_column(_FRESH, pa.array(fresh))
+                counted = _counted(marked)
+                fresh = counted.column(_FRESH).to_numpy()
+                yield log, entry._replace(events=counted.drop_columns([_FRESH])), fresh
+
+    def nothing(self, view: str) -> pa.Table:
+        """No event at all, with the columns that events of a view have."""
+        found = self._view(view)
+        columns = [(name, of.arrow()) for name, of in found.binding.schema.items()]
+        instants = [(name, pa.int64()) for name in (TIME, KNOWN)]
+        return _counted(found.evaluate(pa.schema([*instants, *columns]).empty_table()))
+
+    def _view(self, view: str) -> _View:
+        (found,) = [each for each in self._views if each.binding.id == view]
+        return found
 
     def trim(self, store: OneHost, now: int) -> None:
         """Forget the batches of all partitions that every view has loaded and no copies of are looked for.

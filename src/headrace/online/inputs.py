@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headrace.online.manifest import ViewManifest
     from headrace.ports.key_value import Reader, Writer
 
-__all__ = ["Inputs", "Work", "put_inputs", "work_of"]
+__all__ = ["Inputs", "Work", "files_read", "put_inputs", "work_of"]
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True):
@@ -142,6 +142,13 @@ def put_inputs(tx: Writer, view: str, work: Work, extents: Mapping[str, Extent |
         for file in work.files or ()
     )
     tx.multi_put([(inputs_key(view), msgspec.json.encode(Inputs(work.meaning, read)))])
+
+
+def files_read(store: Reader, view: str) -> frozenset[File]:
+    """The files that a view's segments were made of, as they were."""
+    data = store.multi_get([inputs_key(view)])[0]
+    inputs = Inputs() if data is None else decoded(_INPUTS, data, f"inputs of {view}")
+    return frozenset(File(each.name, each.size, each.changed) for each in inputs.files)
 
 
 def _changed(binding: Binding, inputs: Inputs, files: Sequence[File], known: int) -> str:

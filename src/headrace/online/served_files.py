@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.clock import format_instant
+from headrace.clock import HOUR, format_instant
 from headrace.errors import DataError
 from headrace.online.served_rows import COMMON
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNFINISHED",
+    "batches_between",
     "every_file",
     "expire",
     "hour_of",
@@ -202,6 +203,40 @@ def rows_between(directory: Path, since: int, until: int, service: str | None = 
             remedy="Ask for one service, or for a shorter span.",
         ) from None
     return whole.sort_by([("served_at", "ascending"), ("request_id", "ascending")])
+
+
+def batches_between(directory: Path, since: int, until: int, rows: int) -> Iterator[pa.Table]:
+    """The rows served in a span, oldest first, some hours at a time.
+
+    Args:
+        directory: The log's.
+        since: The first instant, microseconds UTC.
+        until: The first instant after.
+        rows: About how many make a batch; an hour's stay together until they are cut.
+
+    Raises:
+        DataError: A join key or field of requests has had types that do not go together.
+    """
+    begun = since
+    while begun < until:
+        end = begun // HOUR * HOUR + HOUR
+        many = _many(directory, begun, min(end, until))
+        while end < until and many < rows:
+            many += _many(directory, end, min(end + HOUR, until))
+            end += HOUR
+        whole = rows_between(directory, begun, min(end, until)) if many else COMMON.empty_table()
+        for start in range(0, whole.num_rows, rows):
+            yield whole.slice(start, rows)
+        begun = end
+
+
+def _many(directory: Path, since: int, until: int) -> int:
+    """About how many rows there are, by the files' own account."""
+    found = 0
+    for path in _files(directory, since, until - 1):
+        with contextlib.suppress(FileNotFoundError):
+            found += pq.read_metadata(path).num_rows
+    return found
 
 
 def expire(directory: Path, before: int) -> None:

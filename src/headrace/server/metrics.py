@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -56,6 +56,11 @@ FAMILIES = (
     _Family("headrace_result_cache_bytes", "gauge", "Bytes of results of functions that are kept."),
     _Family("headrace_served_log_rows_total", "counter", "Rows of the served log, by what became of them."),
     _Family("headrace_served_log_waiting", "gauge", "Entities whose answers wait to be logged."),
+    _Family("headrace_consistency_compared", "gauge", "Values the newest consistency report compared."),
+    _Family("headrace_consistency_mismatched", "gauge", "Those that differ from history, by cause."),
+    _Family(
+        "headrace_consistency_checked_seconds", "gauge", "When that report was made, seconds since 1970."
+    ),
     _Family("headrace_copy_behind", "gauge", "Records that wait to be copied to what is served."),
     _Family("headrace_pushed_rows_total", "counter", "Rows pushed, by what became of them."),
 )
@@ -199,6 +204,8 @@ class Metrics:
         with suppress(HeadraceError):
             if self._store is not None and (behind := self._store.copy_behind()) is not None:
                 total.gauges["headrace_copy_behind"] = behind
+        if self._store is not None and (report := self._store.last_consistency()) is not None:
+            total.gauges.update(_consistency(report))
         lines = []
         for family in FAMILIES:
             lines += [
@@ -220,6 +227,17 @@ def _ask(store: FeatureStore, counts: _Counts) -> None:
         for outcome in ("written", "dropped", "failed"):
             counts.counters[f'headrace_served_log_rows_total{{outcome="{outcome}"}}'] = getattr(log, outcome)
         counts.gauges["headrace_served_log_waiting"] = log.waiting
+
+
+def _consistency(report: Mapping[str, Any]) -> dict[str, float]:
+    """What a consistency report says: its span's values, not all since ever, so they are gauges."""
+    found = {"headrace_consistency_checked_seconds": report["checked_at"] / SECOND}
+    for view in report["views"]:
+        labels = f'view="{view["view"]}"'
+        found[f"headrace_consistency_compared{{{labels}}}"] = view["compared"]
+        for cause, many in {"unexplained": 0, **view["causes"]}.items():
+            found[f'headrace_consistency_mismatched{{{labels},cause="{cause}"}}'] = many
+    return found
 
 
 def _is_alive(process: int) -> bool:

@@ -1,0 +1,253 @@
+"""What is planted is what the consistency report tells, each cause by itself; nothing where all is well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headrace import agg
+from headrace.clock import DAY, HOUR, MINUTE, SECOND
+from headrace.keys import encode_key
+from headrace.online.layout import epoch_prefix, segment_prefix
+from headrace.online.manifest import read_manifest
+from tests.monitoring.planted import HISTORY, NOON, K, Project, causes, event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project that is loaded and serves."""
+    made = Project(tmp_path / "ads")
+    yield made
+    made.store.close()
+
+
+def test_a_clean_run_has_no_mismatch(project: Project) -> None:
+    fresh = [event(10 + n, user, NOON - n * MINUTE) for n, user in enumerate(["ann", "bob", "dan"], 1)]
+    project.push(*fresh)
+    project.serve("ann", "bob", "cid", "dan", "eve")
+    project.arrive("b", fresh, NOON + HOUR)
+    report = project.report()
+    assert (report.compared, report.equal, causes(report)) == (20, 20, {})
+    assert report.met
+
+
+def test_a_late_event(project: Project) -> None:
+    project.serve("ann", "bob")
+    project.arrive("b", [event(20, "ann", K - 5 * HOUR, K - 2 * HOUR)], NOON + HOUR)
+    report = project.report()
+    assert causes(report) == {"late arrival": 3}, "clicks, spent and recent of seven days"
+    assert report.mismatched == 3
+
+
+def test_a_late_event_is_known_after_the_load_that_brings_it(project: Project) -> None:
+    project.serve("ann", "bob")
+    project.arrive("b", [event(20, "ann", K - 5 * HOUR, K - 2 * HOUR)], NOON + HOUR)
+    project.clock.advance(DAY)
+    project.store.materialize(K + DAY)
+    assert causes(project.report()) == {"late arrival": 3}
+
+
+def test_a_lagging_event(project: Project) -> None:
+    slow = event(20, "ann", NOON - 10 * SECOND)
+    project.push(event(21, "bob", NOON - MINUTE))
+    project.serve("ann", "bob")
+    project.clock.advance(5 * SECOND)
+    project.push(slow)
+    project.arrive("b", [slow, event(21, "bob", NOON - MINUTE)], NOON + HOUR)
+    report = project.report()
+    assert causes(report) == {"ingestion lag": 4}
+    (view,) = report.views
+    assert view.lag.events == 2
+    assert 15 * SECOND <= view.lag.p50 < 60 * SECOND
+    assert 60 * SECOND <= view.lag.p99 < 61 * SECOND
+
+
+def test_an_event_before_another_that_was_there_lags_too(project: Project) -> None:
+    slow = event(20, "ann", NOON - 20 * SECOND, event="view")
+    fast = event(21, "ann", NOON - 10 * SECOND)
+    project.push(fast)
+    project.serve("ann")
+    project.clock.advance(5 * SECOND)
+    project.push(slow)
+    project.arrive("b", [slow, fast], NOON + HOUR)
+    assert causes(project.report()) == {"ingestion lag": 2}, "what was spent, and the latest kinds"
+
+
+def test_lag_is_told_by_the_frontier_once_the_log_is_trimmed(project: Project) -> None:
+    slow = event(20, "ann", NOON - 10 * SECOND, event="view")
+    fast = event(21, "ann", NOON - 20 * SECOND)
+    project.push(fast)
+    project.serve("ann")
+    project.clock.advance(5 * SECOND)
+    project.push(slow)
+    project.arrive("b", [slow, fast], NOON + HOUR)
+    project.clock.advance(DAY)
+    project.store.materialize(K + DAY)
+    assert causes(project.report()) == {"ingestion lag": 2}
+
+
+def test_an_event_that_never_came_through_the_stream(project: Project) -> None:
+    project.serve("ann")
+    project.arrive("b", [event(20, "ann", NOON - 10 * MINUTE)], NOON + HOUR)
+    assert causes(project.report()) == {"missing": 4}
+
+
+def test_an_event_that_never_reached_the_batch(project: Project) -> None:
+    project.push(event(20, "ann", NOON - 10 * MINUTE))
+    project.serve("ann")
+    assert causes(project.report()) == {"missing": 4}
+
+
+def test_a_missing_entity(project: Project) -> None:
+    lose(project, "ann")
+    project.serve("ann", "bob")
+    assert causes(project.report()) == {"missing": 3}
+
+
+def test_a_missing_record_of_the_stream(project: Project) -> None:
+    seen = event(20, "ann", NOON - 10 * MINUTE)
+    project.clock.advance(-9 * MINUTE)
+    project.push(seen)
+    project.clock.at = NOON
+    prefix = epoch_prefix("by_user@1", 1, K // DAY, 0)
+    with project.store.online.transaction() as tx:
+        assert tx.multi_get([prefix + encode_key(("ann",))])[0] is not None
+        tx.delete([prefix + encode_key(("ann",))])
+    project.serve("ann")
+    project.arrive("b", [seen], NOON + HOUR)
+    assert causes(project.report()) == {"missing": 4}
+
+
+def test_copies_on_two_sides_of_an_epoch(project: Project) -> None:
+    project.push(event(20, "ann", K - 3 * HOUR, K + HOUR))
+    project.serve("ann")
+    project.arrive("b", [event(20, "ann", K - 3 * HOUR, K - HOUR)], K - MINUTE)
+    project.store.materialize(K)  # the batch says it was known before
+    project.clock.advance(SECOND)
+    project.serve("ann")
+    found = causes(project.report())
+    assert set(found) == {"epoch"} or found == {"epoch": 3, "late arrival": 3}
+
+
+def test_conflicting_copies(project: Project) -> None:
+    project.push(event(20, "ann", NOON - MINUTE, price=100.0))
+    project.serve("ann")
+    project.arrive("b", [event(20, "ann", NOON - MINUTE, price=1.0)], NOON + HOUR)
+    report = project.report()
+    assert causes(report) == {"conflicting copies": 1}, "only the sum reads the price"
+    (example,) = report.views[0].examples
+    assert (example.feature, example.served - example.expected) == ("spent_7d", 99.0)
+
+
+def test_a_question_ahead_of_the_clock(project: Project) -> None:
+    project.serve("ann", as_of=NOON + HOUR)
+    project.arrive("b", [event(20, "ann", NOON + MINUTE)], NOON + HOUR)
+    assert causes(project.report()) == {"clock": 4}
+
+
+def test_a_feature_that_was_not_loaded_yet(project: Project) -> None:
+    project.store.apply([project.view(agg.max("dearest", "price", windows=["7d"]))])
+    project.serve("ann", names=["clicks_7d", "dearest_7d"])
+    report = project.report()
+    assert causes(report) == {"version": 1}
+    assert report.compared == 2
+
+
+def test_a_truncated_map(tmp_path: Path) -> None:
+    few = agg.count("per", by="event", max_keys=2, windows=["7d"])
+    with_many = [
+        event(20 + 4 * n + m, user, K - m * HOUR, event=f"{user}{m}")
+        for n, user in enumerate(("ann", "bob"))
+        for m in range(1, 5)
+    ]
+    project = Project(tmp_path / "ads", [few], history=with_many)
+    project.serve("ann", "bob", names=["per_7d"])
+    give(project, "bob", "ann")
+    project.clock.advance(SECOND)
+    project.serve("ann", names=["per_7d"])
+    report = project.report()
+    assert (report.compared, causes(report)) == (3, {"truncated": 1}), "a part is told to be one"
+    project.store.close()
+
+
+def test_a_wrong_value_is_unexplained(project: Project) -> None:
+    give(project, "bob", "cid")
+    project.serve("ann", "cid")
+    report = project.report()
+    assert set(causes(report)) == {"unexplained"}
+    assert report.unexplained >= 2
+    assert not report.met
+
+
+def test_a_lagging_and_a_late_event_are_told_apart(project: Project) -> None:
+    slow = event(20, "ann", NOON - 10 * SECOND, event="view", price=2.0)
+    project.serve("ann")
+    project.clock.advance(5 * SECOND)
+    project.push(slow)
+    late = event(21, "ann", K - 2 * HOUR, K - HOUR, price=4.0)
+    project.arrive("b", [slow, late], NOON + HOUR)
+    assert causes(project.report()) == {
+        "late arrival": 1,  # the clicks of seven days
+        "ingestion lag": 1,  # the kinds of the latest three
+        "several": 1,  # what was spent
+    }
+
+
+def test_answers_wait_until_the_batch_is_complete(project: Project) -> None:
+    project.push(event(20, "ann", NOON - MINUTE))
+    project.serve("ann")
+    report = project.report(after=30 * MINUTE)
+    (view,) = report.views
+    assert (view.rows, view.waiting, view.compared) == (0, 1, 0)
+    assert report.met
+
+
+def test_without_a_batch_the_stream_is_the_record(tmp_path: Path) -> None:
+    project = Project(tmp_path / "ads", batch=None)
+    project.push(*HISTORY)
+    project.push(event(20, "ann", NOON - MINUTE))
+    project.serve("ann", "bob", "eve")
+    project.clock.advance(SECOND)
+    project.push(event(21, "bob", NOON - MINUTE))
+    report = project.report()
+    assert causes(report) == {"ingestion lag": 4}
+    assert report.compared == 12
+    project.store.close()
+
+
+def test_a_serving_delay_is_no_part_of_a_replay(tmp_path: Path) -> None:
+    project = Project(tmp_path / "ads", serving_delay="30m")
+    fresh = event(20, "ann", NOON - MINUTE)
+    project.push(fresh)
+    project.serve("ann")
+    project.arrive("b", [fresh], NOON + HOUR)
+    assert causes(project.report()) == {}
+    project.store.close()
+
+
+def segment_of(project: Project) -> bytes:
+    """Where the records of the only segment are."""
+    (segment,) = read_manifest(project.store.online).of("by_user@1").segments
+    return segment_prefix(segment.number)
+
+
+def give(project: Project, whose: str, to: str) -> None:
+    """A user gets another's record."""
+    prefix = segment_of(project)
+    with project.store.online.transaction() as tx:
+        (record,) = tx.multi_get([prefix + encode_key((whose,))])
+        assert record is not None
+        tx.multi_put([(prefix + encode_key((to,)), record)])
+
+
+def lose(project: Project, user: str) -> None:
+    """The generation loses a user's record."""
+    key = segment_of(project) + encode_key((user,))
+    with project.store.online.transaction() as tx:
+        assert tx.multi_get([key])[0] is not None
+        tx.delete([key])
