@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.errors import DataError
-from headrace.tables import table_of
+from headrace.tables import frame_of, table_of
 
 COLUMNS = {"user": ["b", "a", "a"], "n": [1, 2, 2]}
 TABLE = pa.table(COLUMNS)
@@ -92,3 +92,31 @@ def test_a_frame_without_rows_says_nothing_of_floats() -> None:
     assert (table.num_rows, table.column_names) == (0, ["u", "n", "o"])
     assert [table.schema.field(name).type for name in ("u", "n")] == [pa.null(), pa.int64()]
     assert table_of(pd.DataFrame({"u": [1.5]})).schema.field("u").type == pa.float64()
+
+
+LARGE = 2**60 + 1
+"""An integer that no double is."""
+
+
+def test_a_frame_says_what_the_table_says() -> None:
+    columns: dict[str, Any] = {
+        "large": [LARGE, None],
+        "least": [None, -LARGE],
+        "small": [2**53, None],
+        "whole": [LARGE, 1],
+        "nothing": pa.nulls(2, pa.int64()),
+        "text": ["a", None],
+        "counts": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+    }
+    frame = frame_of(pa.table(columns))
+    assert list(frame.columns) == list(columns)
+    assert (frame["large"].tolist(), frame["least"].tolist()) == ([LARGE, pd.NA], [pd.NA, -LARGE])
+    assert frame["whole"].tolist() == [LARGE, 1]
+    assert frame["counts"].tolist() == [{"a": 1}, None]
+    kinds = [str(frame[name].dtype) for name in ("large", "least", "small", "whole", "nothing")]
+    assert kinds == ["Int64", "Int64", "float64", "int64", "float64"]
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_frame_has_as_many_rows(rows: int) -> None:
+    assert len(frame_of(pa.table({"n": pa.array([None] * rows, pa.int64())}))) == rows

@@ -1,4 +1,4 @@
-"""What people hand over as rows, as an Arrow table: Arrow, pandas, polars, dicts by row or by column."""
+"""Rows in every form people hand them over in, as an Arrow table; and a table as pandas has it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace.errors import DataError
-from headrace.lazy import pyarrow
+from headrace.lazy import compute, pyarrow
 
-__all__ = ["table_of", "without_views"]
+__all__ = ["frame_of", "table_of", "without_views"]
+
+_EXACT = 2**53
+"""The integers up to which a double is every integer."""
 
 _FORMS = ["an Arrow table", "a pandas or polars DataFrame", "a list of dicts", "a dict of columns"]
 
@@ -48,6 +51,34 @@ def table_of(rows: Any, what: str = "data") -> pyarrow.Table:
             remedy="Rename or drop one of them.",
         )
     return table
+
+
+def frame_of(table: pyarrow.Table) -> Any:
+    """A table as a pandas DataFrame that says the same; maps are dicts.
+
+    Integers beside nulls are doubles to pandas; where a double would round one, the column is its `Int64`.
+
+    Raises:
+        DataError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise DataError(
+            "pandas is not installed.", asked="pandas", remedy="Run: pip install pandas."
+        ) from None
+    frame = table.to_pandas(maps_as_pydicts="lossy")
+    for place, column in enumerate(table.columns):
+        if pyarrow.types.is_int64(column.type) and column.null_count and _is_rounded(column):
+            exact = column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
+            frame.isetitem(place, exact)
+    return frame
+
+
+def _is_rounded(integers: pyarrow.ChunkedArray) -> bool:
+    """Whether a double would round one of some integers."""
+    least, most = compute.min_max(integers).values()
+    return bool((least.as_py() or 0) < -_EXACT or (most.as_py() or 0) > _EXACT)
 
 
 def without_views(table: pyarrow.Table) -> pyarrow.Table:

@@ -18,6 +18,7 @@ from headrace.clock import format_instant
 from headrace.errors import DataError, StoreError
 from headrace.kernel.columns import STATUS_NAMES
 from headrace.rendering import html_table, plain_table
+from headrace.tables import frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,11 +130,7 @@ class HistoricalFeatures:
         Raises:
             DataError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: F401 - Arrow's own message would not say how to get it
-        except ImportError:
-            raise _not_installed("pandas") from None
-        return self.table.to_pandas()
+        return frame_of(self.table)
 
     def to_df(self) -> Any:
         """The rows as a pandas DataFrame, by the name Feast gives this."""
@@ -148,7 +145,9 @@ class HistoricalFeatures:
         try:
             import polars as pl
         except ImportError:
-            raise _not_installed("polars") from None
+            raise DataError(
+                "polars is not installed.", asked="polars", remedy="Run: pip install polars."
+            ) from None
         return pl.from_arrow(self.table)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
@@ -248,7 +247,3 @@ def headrace_version() -> str:
         return importlib.metadata.version("headrace")
     except importlib.metadata.PackageNotFoundError:  # run from a source tree that is not installed
         return "unknown"
-
-
-def _not_installed(package: str) -> DataError:
-    return DataError(f"{package} is not installed.", asked=package, remedy=f"Run: pip install {package}.")

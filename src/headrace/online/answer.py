@@ -13,6 +13,7 @@ import pyarrow as pa
 from headrace.clock import format_instant
 from headrace.errors import DataError
 from headrace.kernel.columns import INVALID, STATUS_NAMES, Column, Columns, Told, reason_of
+from headrace.tables import frame_of
 from headrace.windows import FOREVER_AGO
 
 if TYPE_CHECKING:
@@ -120,8 +121,12 @@ class OnlineFeatures:
         return pa.table({**keys, **{name: column.values for name, column in self.columns.items()}})
 
     def to_pandas(self) -> Any:
-        """The features as a pandas data frame."""
-        return self.to_arrow().to_pandas()
+        """The features as a pandas data frame.
+
+        Raises:
+            DataError: pandas is not installed.
+        """
+        return frame_of(self.to_arrow())
 
     def to_df(self) -> Any:
         """`to_pandas`, by Feast's name."""
@@ -129,6 +134,8 @@ class OnlineFeatures:
 
     def to_numpy(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """The features as a matrix (entities, features) of doubles, ready for a model; null is NaN.
+
+        Integers beyond 2^53 and decimals are the double that is nearest.
 
         Raises:
             DataError: A feature is no number or boolean.
@@ -143,7 +150,7 @@ class OnlineFeatures:
                 )
             values = self.columns[member.output].values
             whole = values.cast(pa.int8()) if member.type.name == "bool" else values
-            matrix[:, place] = whole.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            matrix[:, place] = whole.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return matrix
 
     def values(self) -> Iterator[FeatureValue]:
