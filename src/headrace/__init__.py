@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headrace.definitions.entity import Entity
     from headrace.definitions.label import Label
     from headrace.definitions.latest_view import LatestView
+    from headrace.definitions.message_form import Avro, Protobuf
     from headrace.definitions.on_demand import on_demand
     from headrace.definitions.service import FeatureService
     from headrace.definitions.source import EventSource, TableSource
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AggregateView",
+    "Avro",
     "Client",
     "Entity",
     "EventSource",
@@ -36,6 +38,7 @@ __all__ = [
     "KafkaStream",
     "Label",
     "LatestView",
+    "Protobuf",
     "Push",
     "RedisStream",
     "TableSource",
@@ -51,6 +54,7 @@ __all__ = [
 _MODULES = {"agg": "headrace.agg", "errors": "headrace.errors", "rules": "headrace.definitions.rules"}
 _HOMES = {
     "AggregateView": "headrace.definitions.aggregate_view",
+    "Avro": "headrace.definitions.message_form",
     "Client": "headrace.client.client",
     "Entity": "headrace.definitions.entity",
     "EventSource": "headrace.definitions.source",
@@ -60,6 +64,7 @@ _HOMES = {
     "KafkaStream": "headrace.definitions.stream",
     "Label": "headrace.definitions.label",
     "LatestView": "headrace.definitions.latest_view",
+    "Protobuf": "headrace.definitions.message_form",
     "Push": "headrace.definitions.stream",
     "RedisStream": "headrace.definitions.stream",
     "TableSource": "headrace.definitions.source",

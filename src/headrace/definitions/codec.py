@@ -22,6 +22,7 @@ from headrace.definitions.entity import Entity
 from headrace.definitions.frozen import FrozenMapping
 from headrace.definitions.label import Label
 from headrace.definitions.latest_view import LatestView
+from headrace.definitions.message_form import FORMS as MESSAGE_FORMS
 from headrace.definitions.on_demand import OnDemandFeature
 from headrace.definitions.references import Reference
 from headrace.definitions.rules import Rule
@@ -53,6 +54,7 @@ _FORMS = (Entity, EventSource, TableSource, AggregateView, LatestView, OnDemandF
 _CLASSES: dict[str, type] = {
     **{form.kind if form.form == form.kind else f"{form.kind}/{form.form}": form for form in _FORMS},
     **{f"aggregation/{kind}": each for kind, each in CATALOGUE.items()},
+    **{f"messages/{form}": each for form, each in MESSAGE_FORMS.items()},
     **{f"stream/{form}": each for form, each in STREAMS.items()},
     **{f"window/{each.__name__.lower()}": each for each in (Sliding, Series, Calendar, Lifetime)},
     "in_memory": InMemory,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
+    from headrace.definitions.message_form import MessageForm
+
 __all__ = ["ON_INVALID", "EventSource", "InMemory", "Source", "TableSource"]
 
 ON_INVALID = ("quarantine", "reject", "warn")
@@ -99,6 +101,11 @@ class Source(Definition):
     def has_stream(self) -> bool:
         """Whether events may be pushed to it."""
         return False
+
+    @property
+    def message_form(self) -> MessageForm | None:
+        """What messages of its stream are, where they are no JSON."""
+        return None
 
     def _check_batch(self) -> None:
         given = self.batch
@@ -280,6 +287,11 @@ class EventSource(Source):
     def has_stream(self) -> bool:
         """Whether events may be pushed to it."""
         return self.stream is not None
+
+    @property
+    def message_form(self) -> MessageForm | None:
+        """What messages of its stream are, where they are no JSON."""
+        return None if self.stream is None else self.stream.message_form
 
     def __post_init__(self) -> None:
         """Check the id, the durations and the stream."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from headrace.aggregations.base import written_at
 from headrace.definitions.address import NO_SECRETS, holds_secret
-from headrace.definitions.base import NOT_DATA
-from headrace.errors import DefinitionError
+from headrace.definitions.message_form import MessageForm
+from headrace.definitions.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,40 +17,52 @@ __all__ = ["JsonLinesStream", "KafkaStream", "Push", "RedisStream", "Stream"]
 
 
 @dataclass(frozen=True)
-class Stream:
+class Stream(Written):
     """The base of all streams."""
-
-    _: KW_ONLY
-    written: str = field(default="", compare=False, repr=False, metadata=NOT_DATA)
 
     form: ClassVar[str] = ""
 
-    def __post_init__(self) -> None:
-        """Note where it is written."""
-        object.__setattr__(self, "written", self.written or written_at())
-
-    def _text(self, name: str) -> None:
-        given = getattr(self, name)
-        if not isinstance(given, str) or not given.strip():
-            raise DefinitionError(
-                f"{self.written}: {type(self).__name__}: {name} is a text, not {given!r}.",
-                asked=given,
-                remedy=f'Give {name}="...".',
-            )
+    @property
+    def message_form(self) -> MessageForm | None:
+        """What its messages are, where they are no JSON."""
+        return None
 
     def _address(self, name: str, *, bare: bool = False) -> None:
         self._text(name)
         if holds_secret(getattr(self, name), bare=bare):
-            raise DefinitionError(
-                f"{self.written}: {type(self).__name__}: {name} holds a password.",
-                asked=name,
-                remedy=NO_SECRETS,
+            raise self.wrong(f"{name} holds a password.", name, NO_SECRETS)
+
+
+@dataclass(frozen=True)
+class MessageStream(Stream):
+    """A stream whose messages may be of several forms.
+
+    Attributes:
+        messages: What a message is: `hr.Avro(..)` or `hr.Protobuf(..)`; None for a JSON object.
+    """
+
+    _: KW_ONLY
+    messages: MessageForm | None = None
+
+    @property
+    def message_form(self) -> MessageForm | None:
+        """What its messages are, where they are no JSON."""
+        return self.messages
+
+    def __post_init__(self) -> None:
+        """Check the form."""
+        super().__post_init__()
+        if self.messages is not None and not isinstance(self.messages, MessageForm):
+            raise self.wrong(
+                f"messages is hr.Avro(..) or hr.Protobuf(..), not {self.messages!r}.",
+                self.messages,
+                "Leave it out for JSON.",
             )
 
 
 @dataclass(frozen=True)
-class KafkaStream(Stream):
-    """A topic of a broker that speaks Kafka's protocol, one JSON object a message.
+class KafkaStream(MessageStream):
+    """A topic of a broker that speaks Kafka's protocol, one event a message.
 
     Attributes:
         topic: The topic.
@@ -71,10 +82,10 @@ class KafkaStream(Stream):
 
 
 @dataclass(frozen=True)
-class RedisStream(Stream):
+class RedisStream(MessageStream):
     """A stream in a Redis, Valkey or Redis Cluster, one entry an event.
 
-    Where an entry's only field is `data`, that is a JSON object; else its fields are the columns.
+    Where an entry's only field is `data`, that is the message; else its fields are the columns.
 
     Attributes:
         key: The stream's key; of several partitions, what their keys `key:0`, `key:1` and so on begin with.
@@ -94,10 +105,10 @@ class RedisStream(Stream):
         self._text("key")
         self._address("url")
         if type(self.partitions) is not int or self.partitions < 1:
-            raise DefinitionError(
-                f"{self.written}: RedisStream: partitions is a number from 1 on, not {self.partitions!r}.",
-                asked=self.partitions,
-                remedy="Give partitions=4 where events come under key:0 to key:3; leave it out for one key.",
+            raise self.wrong(
+                f"partitions is a number from 1 on, not {self.partitions!r}.",
+                self.partitions,
+                "Give partitions=4 where events come under key:0 to key:3; leave it out for one key.",
             )
 
 

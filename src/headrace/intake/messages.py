@@ -1,23 +1,28 @@
-"""Messages of a stream, one JSON object each, as raw rows: texts, as a JSON Lines file has them.
+"""Messages of a stream as raw rows: texts, as a JSON Lines file has them.
 
-The same bytes come to the same values in a file and in a stream: both are taken apart by DuckDB.
+The same bytes come to the same values in a file and in a stream: both are taken apart by DuckDB. Messages of
+other forms are made JSON before.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from headrace.intake.framing import UnreadableError
 from headrace.intake.locked import Query
+from headrace.intake.message_forms import reader_of
 from headrace.lazy import compute as pc
 from headrace.lazy import numpy as np
 from headrace.lazy import pyarrow as pa
 from headrace.schema import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from headrace.aggregations.states import Array
+    from headrace.definitions.message_form import MessageForm
     from headrace.schema import Schema
 
 __all__ = ["LARGEST", "Decoded", "MessageDecoder", "Unreadable"]
@@ -61,9 +66,15 @@ class Decoded(NamedTuple):
 class MessageDecoder:
     """Takes messages of one source apart; threads may share it."""
 
-    def __init__(self, schema: Schema) -> None:
-        """For the columns of a frozen schema; what else a message has is left aside."""
+    def __init__(self, schema: Schema, form: MessageForm | None = None) -> None:
+        """For the columns of a frozen schema; what else a message has is left aside.
+
+        Args:
+            schema: The columns.
+            form: What messages are, if not JSON; its driver is asked for when the first comes.
+        """
         self._schema = schema
+        self._form = form
         structure = json.dumps(dict.fromkeys(schema, "VARCHAR")).replace("'", "''")
         parsed = f"from_json(text, '{structure}')"
         columns = Type("struct", items=(Type("string"),) * len(schema), names=tuple(schema))
@@ -76,15 +87,18 @@ class MessageDecoder:
         """Take messages apart.
 
         Args:
-            values: The messages, UTF-8; None is one without content.
+            values: The messages; None is one without content.
+
+        Raises:
+            StoreError: The driver of their form is not installed.
         """
         unreadable: list[Unreadable] = []
         message = np.arange(len(values))
-        texts = _texts(values)
+        texts = _texts(values) if self._form is None else None
         if texts is None:
-            unreadable = [found for place, value in enumerate(values) if (found := _unfit(place, value))]
+            read, unreadable = self._one_by_one(values)
             message = np.delete(message, [each.message for each in unreadable])
-            texts = pa.array(values, pa.binary()).take(pa.array(message)).cast(pa.string())
+            texts = pa.array(read, pa.binary()).cast(pa.string())
         rows, bad = self._objects(texts)
         unreadable += [
             Unreadable(int(message[place]), _begin(texts[place].as_py().encode()), *self._fault(texts, place))
@@ -101,6 +115,20 @@ class MessageDecoder:
             for place, value in enumerate(values)
         ]
         return Decoded(self._no_rows, np.arange(0), unreadable)
+
+    def _one_by_one(self, values: Sequence[bytes | None]) -> tuple[list[bytes], list[Unreadable]]:
+        """The messages that can be looked into, as JSON, and the others."""
+        read, found, unreadable = self._reader, [], []
+        for place, value in enumerate(values):
+            try:
+                found.append(read(_checked(value)))
+            except UnreadableError as error:
+                unreadable.append(Unreadable(place, _begin(value or b""), "malformed", str(error)))
+        return found, unreadable
+
+    @cached_property
+    def _reader(self) -> Callable[[bytes], bytes]:
+        return _read_json if self._form is None else reader_of(self._form, self._schema)[0]
 
     def _objects(self, texts: pa.Array) -> tuple[pa.Table, Array]:
         """The columns of the objects, and which texts are none."""
@@ -142,19 +170,25 @@ def _texts(values: Sequence[bytes | None]) -> pa.StringArray | None:
         return None
 
 
-def _unfit(place: int, value: bytes | None) -> Unreadable | None:
-    """What is wrong with a message before it is looked into."""
+def _checked(value: bytes | None) -> bytes:
+    """A message that may be looked into.
+
+    Raises:
+        UnreadableError: It is empty, or too large.
+    """
     if not value:
-        return Unreadable(place, "", "malformed", "an empty message")
+        raise UnreadableError("an empty message")
     if len(value) > LARGEST:
-        return Unreadable(
-            place, _begin(value), "malformed", f"it has {len(value):,} bytes; {LARGEST:,} are the most"
-        )
+        raise UnreadableError(f"it has {len(value):,} bytes; {LARGEST:,} are the most")
+    return value
+
+
+def _read_json(value: bytes) -> bytes:
     try:
         value.decode()
     except UnicodeError:
-        return Unreadable(place, _begin(value), "malformed", "no UTF-8")
-    return None
+        raise UnreadableError("no UTF-8") from None
+    return value
 
 
 def _begin(value: bytes) -> str:

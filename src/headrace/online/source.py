@@ -128,7 +128,7 @@ class SourceStream:
         self._views = [(each, self._evaluate(each)) for each in views]
         self._epoch_length = epoch_length
         self._ingests: dict[int, Ingest] = {}
-        self._decoder = MessageDecoder(source.schema)
+        self._decoder = MessageDecoder(source.schema, source.message_form)
 
     @property
     def ingest(self) -> Ingest:

@@ -12,6 +12,7 @@ from headrace.definitions.source import Source
 from headrace.definitions.view import View
 from headrace.intake.expressions import derived_types
 from headrace.intake.feature_rules import FeatureRules
+from headrace.intake.message_forms import check_messages
 from headrace.intake.row_rules import RowRules
 from headrace.retrieval.bind import bind
 from headrace.retrieval.bind_label import bind_label
@@ -75,6 +76,7 @@ def settle(
         if isinstance(each, Source):
             assert each.schema is not None  # noqa: S101 - freeze has settled it
             RowRules(each, each.schema, zone)
+            check_messages(each)
         elif isinstance(each, View):
             schema = each.source.schema
             assert schema is not None  # noqa: S101 - freeze has settled it

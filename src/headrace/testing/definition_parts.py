@@ -7,6 +7,7 @@ annotations, so that one that is added to the catalogue is drawn like the others
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from headrace.agg import CATALOGUE
 from headrace.definitions import rules
 from headrace.definitions.feature import FEATURE_TYPES
+from headrace.definitions.message_form import BASE64, FRAMINGS, Avro, MessageForm, Protobuf
 from headrace.definitions.rules import Rule
 from headrace.definitions.stream import JsonLinesStream, KafkaStream, Push, RedisStream, Stream
 from headrace.testing.arguments import takes_key
@@ -75,11 +77,26 @@ def windows(draw: DrawFn) -> Window:
             return window(length, hop, f"{int(hop[:-1]) * times}{hop[-1]}" if times else None)
 
 
+def message_forms() -> SearchStrategy[MessageForm | None]:
+    """Forms of messages; None for JSON."""
+    framings = st.sampled_from(FRAMINGS)
+    field = st.fixed_dictionaries(
+        {"name": st.from_regex("[a-z]{1,8}", fullmatch=True), "type": st.just("long")}
+    )
+    schema = st.builds(lambda *of: json.dumps({"type": "record", "name": "Event", "fields": of}), field)
+    return st.one_of(
+        st.none(),
+        st.builds(Avro, schema, framing=framings),
+        st.builds(Avro, schema, schema_id=st.integers(0, 1 << 31)),
+        st.builds(Protobuf, st.just(f"{BASE64}Cg=="), words, framing=framings),
+    )
+
+
 def streams() -> SearchStrategy[Stream]:
     """Streams of every kind."""
     return st.one_of(
-        st.builds(KafkaStream, words, brokers=words),
-        st.builds(RedisStream, words, url=words, partitions=st.integers(1, 64)),
+        st.builds(KafkaStream, words, brokers=words, messages=message_forms()),
+        st.builds(RedisStream, words, url=words, partitions=st.integers(1, 64), messages=message_forms()),
         st.builds(JsonLinesStream, words),
         st.builds(Push),
     )

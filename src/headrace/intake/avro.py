@@ -1,0 +1,61 @@
+"""Messages in Avro, as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import StoreError
+from headrace.intake.framing import UnreadableError, framed
+from headrace.intake.message_values import json_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from headrace.definitions.message_form import Avro
+
+__all__ = ["avro_reader"]
+
+
+def avro_reader(form: Avro, columns: Collection[str]) -> tuple[Callable[[bytes], bytes], set[str]]:
+    """What makes JSON of a message, and the columns that messages have.
+
+    Args:
+        form: The form of the messages.
+        columns: What is wanted of them.
+
+    Raises:
+        StoreError: The driver is not installed.
+        DefinitionError: The schema is no Avro schema.
+    """
+    try:
+        from fastavro import parse_schema, schemaless_reader
+        from fastavro.schema import SchemaParseException
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "fastavro":
+            raise
+        raise StoreError(
+            "The reader of Avro is not installed.", asked="Avro", remedy="Run: pip install 'headrace[avro]'."
+        ) from error
+    try:
+        schema: Any = parse_schema(json.loads(form.schema))
+    except (SchemaParseException, ValueError, KeyError, TypeError) as error:
+        raise form.wrong(f"the schema is none: {error}.", form.schema, "Correct it.") from None
+
+    def read(value: bytes) -> bytes:
+        body = value
+        if form.framing == "confluent":
+            number, body = framed(value)
+            if form.schema_id not in {None, number}:
+                raise UnreadableError(f"its schema has the number {number}, not {form.schema_id}")
+        stream = io.BytesIO(body)
+        try:
+            row: Any = schemaless_reader(stream, schema, None)
+        except Exception as error:  # noqa: BLE001 - whatever its reader stumbles on, it is no Avro
+            raise UnreadableError(f"no Avro: {type(error).__name__} {error}") from None
+        if stream.tell() != len(body):
+            raise UnreadableError("no Avro of this schema: there is more than it says")
+        return json_of({name: each for name, each in row.items() if name in columns})
+
+    return read, {each["name"] for each in schema["fields"]}
