@@ -71,6 +71,17 @@ def test_equal_texts_and_only_they_have_equal_hashes(texts, skipped, wide):
     assert [[a == b for b in hashes] for a in hashes] == [[a == b for b in kept] for a in kept]
 
 
+@given(TEXTS, st.data())
+def test_a_null_is_hashed_as_nothing_whatever_bytes_it_hides(texts, data):
+    null = np.array(data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts))), dtype=bool)
+    whole = pa.array(texts, pa.large_binary())
+    hiding = pa.Array.from_buffers(
+        whole.type, len(texts), [pa.py_buffer(np.packbits(~null, bitorder="little")), *whole.buffers()[1:]]
+    )
+    bare = pa.array([b"" if gone else text for text, gone in zip(texts, null, strict=True)], whole.type)
+    assert hash_texts(hiding).tolist() == hash_texts(bare).tolist()
+
+
 HASHES = st.lists(st.integers(0, 9) | st.sampled_from([2**63, 2**64 - 1]), max_size=30)
 
 

@@ -171,6 +171,12 @@ def test_events_without_an_id_are_nobodys_copies(store):
     assert count(store) == 4
 
 
+def test_an_entity_with_a_long_key_has_events_without_an_id(store):
+    long = "u" * 600
+    push(store, ingest(VIEW), Click(NOON - 2, long), Click(NOON - 1, long, event="e"), Click(NOON - 3, "v"))
+    assert count(store, user=long) == 2
+
+
 def test_a_source_without_event_ids_counts_every_copy(store):
     plain = counting(event_id=None, dedup_horizon=None)
     by = ingest(plain)

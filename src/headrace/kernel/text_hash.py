@@ -23,7 +23,7 @@ def hash_texts(texts: pa.Array) -> Array:
     """A fixed 64-bit hash of each text.
 
     Args:
-        texts: n strings or byte strings, of either width of offsets; anything comes out for nulls.
+        texts: n strings or byte strings, of either width of offsets; nulls are hashed as the empty text.
 
     Returns:
         n uint64.
@@ -35,6 +35,8 @@ def hash_texts(texts: pa.Array) -> Array:
     bounds = np.frombuffer(offsets, np.int64 if wide else np.int32)[texts.offset :][: len(texts) + 1]
     starts = (bounds[:-1] - bounds[0]).astype(np.int64)
     lengths = lengths_of(bounds).astype(np.int64)
+    if texts.null_count:
+        lengths[texts.is_null().to_numpy(zero_copy_only=False)] = 0  # a null may have bytes that nobody sees
     long = np.flatnonzero(lengths > _LONGEST)
     if len(long):
         lengths[long] = 0
