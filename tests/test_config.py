@@ -255,5 +255,5 @@ def test_settings_of_the_served_log_are_checked(project: Path, line: str) -> Non
     assert line.partition(" ")[0] in str(refused(project, f"[serving]\n{line}\n"))
 
 
-def test_what_the_environment_says_to_kafkas_client_is_no_setting_of_ours(project: Path) -> None:
-    read_settings(project, {"HEADRACE_KAFKA__SASL_USERNAME": "ads"})
+def test_what_the_environment_says_to_clients_of_streams_is_no_setting_of_ours(project: Path) -> None:
+    read_settings(project, {"HEADRACE_KAFKA__SASL_USERNAME": "ads", "HEADRACE_REDIS__PASSWORD": "x"})

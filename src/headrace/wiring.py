@@ -10,6 +10,7 @@ from urllib.parse import quote
 from headrace.config import path_of, without_password
 from headrace.definitions.stream import JsonLinesStream, KafkaStream, RedisStream
 from headrace.errors import StoreError
+from headrace.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,13 +175,9 @@ def open_serving(settings: Settings, clock: Clock, online: Callable[[], OneHost]
 
 
 def _copy(settings: Settings, clock: Clock, *, vouched: bool) -> RedisStore:
-    try:
+    with needing("redis", "redis", "The driver of Redis"):
         from headrace.drivers.redis_connecting import Patience
         from headrace.stores.redis import RedisStore
-    except ModuleNotFoundError:
-        raise StoreError(
-            "The driver of Redis is not installed.", remedy="Run: pip install 'headrace[redis]'."
-        ) from None
     online = settings.online
     # whoever reads has somebody waiting, and perhaps a fallback
     patience = Patience(timeout=online.timeout, attempts=1 if vouched else 3)

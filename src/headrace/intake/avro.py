@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from headrace.errors import StoreError
+from headrace.extras import needing
 from headrace.intake.framing import UnreadableError, framed
 from headrace.intake.message_values import json_of
 
@@ -29,15 +29,9 @@ def avro_reader(form: Avro, columns: Collection[str]) -> tuple[Callable[[bytes],
         StoreError: The driver is not installed.
         DefinitionError: The schema is no Avro schema.
     """
-    try:
+    with needing("fastavro", "avro", "The reader of Avro"):
         from fastavro import parse_schema, schemaless_reader
         from fastavro.schema import SchemaParseException
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "fastavro":
-            raise
-        raise StoreError(
-            "The reader of Avro is not installed.", asked="Avro", remedy="Run: pip install 'headrace[avro]'."
-        ) from error
     try:
         schema: Any = parse_schema(json.loads(form.schema))
     except (SchemaParseException, ValueError, KeyError, TypeError) as error:

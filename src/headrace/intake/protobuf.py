@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.clock import format_instant
 from headrace.definitions.message_form import BASE64
-from headrace.errors import StoreError
+from headrace.extras import needing
 from headrace.intake.framing import UnreadableError, framed, without_path
 from headrace.intake.message_values import json_of
 
@@ -36,16 +36,8 @@ def protobuf_reader(form: Protobuf, columns: Collection[str]) -> tuple[Callable[
         StoreError: The driver is not installed.
         DefinitionError: The schema is none, or has no such message.
     """
-    try:
+    with needing("google", "protobuf", "The reader of Protocol Buffers"):
         from google.protobuf.message import DecodeError
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "google":
-            raise
-        raise StoreError(
-            "The reader of Protocol Buffers is not installed.",
-            asked="Protobuf",
-            remedy="Run: pip install 'headrace[protobuf]'.",
-        ) from error
     made = _message_class(form)
     fields = [each for each in made.DESCRIPTOR.fields if each.name in columns]
 

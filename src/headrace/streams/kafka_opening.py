@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.errors import StoreError
+from headrace.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,12 +46,6 @@ def open_topic(topic: str, brokers: str, group: str, environ: Mapping[str, str])
     Raises:
         StoreError: The driver is not installed, or does not take a setting.
     """
-    try:
+    with needing("confluent_kafka", "kafka", "The driver of Kafka"):
         from headrace.streams.kafka import KafkaTopic
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "confluent_kafka":
-            raise
-        raise StoreError(
-            "The driver of Kafka is not installed.", asked=topic, remedy="Run: pip install 'headrace[kafka]'."
-        ) from error
     return KafkaTopic(topic, brokers, group, settings_of(environ))

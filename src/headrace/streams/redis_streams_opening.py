@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.errors import StoreError
+from headrace.extras import needing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,17 +31,9 @@ def open_redis_stream(stream: RedisStream, group: str, environ: Mapping[str, str
     Raises:
         StoreError: The driver is not installed, or does not take an option.
     """
-    try:
+    with needing("redis", "redis", "The driver of Redis"):
         from headrace.streams.redis_stream_errors import PREFIX
         from headrace.streams.redis_streams import RedisStreams
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "redis":
-            raise
-        raise StoreError(
-            "The driver of Redis is not installed.",
-            asked=stream.key,
-            remedy="Run: pip install 'headrace[redis]'.",
-        ) from error
     settings = {
         name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)
     }
