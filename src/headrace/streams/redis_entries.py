@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from headrace.errors import StoreError
 
@@ -16,6 +17,7 @@ DATA = b"data"
 """The field that holds the message, where an entry has no other."""
 FIRST = "0-0"
 """The id before all."""
+_encode = msgspec.json.Encoder().encode
 _LAST_OF_INSTANT = (1 << 64) - 1
 
 
@@ -40,7 +42,7 @@ def message_of(fields: Mapping[bytes, bytes]) -> bytes:
     """The message that an entry is: its field `data` where that is alone, else all as a JSON object of texts.
 
     >>> message_of({b"data": b'{"user_id": 1}'}), message_of({b"user_id": b"1", b"ad": b"x"})
-    (b'{"user_id": 1}', b'{"user_id": "1", "ad": "x"}')
+    (b'{"user_id": 1}', b'{"user_id":"1","ad":"x"}')
     """
     if DATA in fields and len(fields) == 1:
         return fields[DATA]
@@ -48,4 +50,4 @@ def message_of(fields: Mapping[bytes, bytes]) -> bytes:
         texts = {name.decode(): value.decode() for name, value in fields.items()}
     except UnicodeDecodeError:  # it is told as what it is: no text
         return b" ".join(part for pair in fields.items() for part in pair)
-    return json.dumps(texts, ensure_ascii=False).encode()
+    return _encode(texts)
