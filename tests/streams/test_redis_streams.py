@@ -15,10 +15,12 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from headrace.definitions.stream import RedisStream
 from headrace.errors import DataError, StoreError, UnreachableError
+from headrace.streams.redis_entries import FIRST
 from headrace.streams.redis_streams import RedisStreams
 from headrace.streams.redis_streams_opening import open_redis_stream
 from headrace.testing.event_stream import EventStreamSuite, taken, values_of
 from tests.services.redis import redis
+from tests.services.redis_tls import redis_behind_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -371,6 +373,24 @@ def test_the_user_of_the_guide_may_do_what_it_needs(either):
     with pytest.raises(StoreError, match="does not allow this user"):
         other.take(1, 0)
     other.close()
+
+
+def test_streams_are_read_through_tls_with_the_authority_from_the_environment(tmp_path):
+    with redis_behind_tls(tmp_path) as server:
+        broker = Redis(server.plain)
+        broker.write(0, [b"a"])
+        url = f"rediss://127.0.0.1:{server.port}/0"
+        environ = {"HEADRACE_REDIS__SSL_CA_CERTS": str(server.authority)}
+        for known in (environ, {}):
+            stream = open_redis_stream(RedisStream("ads", url=url, partitions=2), "g", known)
+            stream.begin("ads:0", FIRST, EVER)
+            if known:
+                assert values_of(taken(stream, 1)["ads:0"]) == [b"a"]
+            else:
+                with pytest.raises(UnreachableError, match="certificate"):
+                    stream.take(1, 0)
+            stream.close()
+        broker.client.close()
 
 
 def _refuses(url: str) -> bool:
