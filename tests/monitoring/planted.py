@@ -68,7 +68,13 @@ class Project:
     """A project whose files and clock a test moves."""
 
     def __init__(
-        self, path: Path, features: Sequence[Any] = FEATURES, history: Sequence[Any] = (), **source: Any
+        self,
+        path: Path,
+        features: Sequence[Any] = FEATURES,
+        *,
+        history: Sequence[Any] = (),
+        latest: bool = False,
+        **source: Any,
     ) -> None:
         """Loaded up to K with `HISTORY`, at noon."""
         self.path = path
@@ -90,14 +96,19 @@ class Project:
         }
         self.source = hr.EventSource("events", **given)
         self.features = list(features)
+        self._latest = latest
         self.store.apply([self.view()])
         if given["batch"] is not None:
             self.arrive("a", history or HISTORY, K - HOUR)
             self.store.materialize(K)
         self.clock.at = NOON
 
-    def view(self, *more: Any) -> hr.AggregateView:
+    def view(self, *more: Any) -> hr.AggregateView | hr.LatestView:
         """The view, with some more features."""
+        if self._latest:
+            return hr.LatestView(
+                "by_user", entity=USER, source=self.source, version="1", features=["event", "price"], ttl="5h"
+            )
         return hr.AggregateView(
             "by_user", entity=USER, source=self.source, version="1", features=[*self.features, *more]
         )

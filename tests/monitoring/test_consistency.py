@@ -125,13 +125,22 @@ def test_a_missing_record_of_the_stream(project: Project) -> None:
 
 def test_copies_on_two_sides_of_an_epoch(project: Project) -> None:
     project.push(event(20, "ann", K - 3 * HOUR, K + HOUR))
-    project.serve("ann")
+    project.serve("ann")  # the stream's copy only: known after K, as it says
     project.arrive("b", [event(20, "ann", K - 3 * HOUR, K - HOUR)], K - MINUTE)
-    project.store.materialize(K)  # the batch says it was known before
+    project.store.materialize(K)  # the batch says before, so it counts twice now
     project.clock.advance(SECOND)
     project.serve("ann")
-    found = causes(project.report())
-    assert set(found) == {"epoch"} or found == {"epoch": 3, "late arrival": 3}
+    report = project.report()
+    assert causes(report) == {"epoch": 2}, "history counts it once, as the first answer did"
+    (example,) = [each for each in report.views[0].examples if each.feature == "clicks_7d"]
+    assert (example.served, example.expected) == (4, 3)
+
+
+def test_a_copy_that_the_batch_knows_after_the_edge_and_the_stream_before(project: Project) -> None:
+    project.push(event(20, "ann", K - 3 * HOUR, K - HOUR))  # late: the generation should have it
+    project.serve("ann")
+    project.arrive("b", [event(20, "ann", K - 3 * HOUR, K + HOUR)], NOON + HOUR)
+    assert causes(project.report()) == {"epoch": 3}
 
 
 def test_conflicting_copies(project: Project) -> None:
@@ -227,6 +236,42 @@ def test_a_serving_delay_is_no_part_of_a_replay(tmp_path: Path) -> None:
     project.serve("ann")
     project.arrive("b", [fresh], NOON + HOUR)
     assert causes(project.report()) == {}
+    project.store.close()
+
+
+def test_a_value_that_outlived_its_ttl(tmp_path: Path) -> None:
+    project = Project(tmp_path / "ads", latest=True)
+    project.clock.at = K + 2 * HOUR  # the newest row of ann is three hours old, that of cid five
+    project.serve("ann", "bob", "cid", names=["event", "price"])
+    lose(project, "cid")
+    project.clock.advance(SECOND)
+    project.serve("ann", "bob", "cid", names=["event", "price"])
+    report = project.report()
+    assert (report.compared, causes(report)) == (12, {"ttl": 2})
+    assert {each.status for each in report.views[0].examples} == {"NOT_FOUND"}
+    project.store.close()
+
+
+def test_a_sum_that_cancels_out_may_lie_off_by_what_its_terms_allow(tmp_path: Path) -> None:
+    windows = ["7d"]
+    features = [
+        agg.sum("total", "price", windows=windows),
+        agg.mean("average", "price", windows=windows),
+        agg.variance("spread", "price", windows=windows),
+        agg.stddev("width", "price", windows=windows),
+        agg.decayed_sum("lately", "price", half_life="1d"),
+    ]
+    names = ["total_7d", "average_7d", "spread_7d", "width_7d", "lately"]
+    prices = [1e15, 3.3, -1e15, 0.1, 1e15, -1e15, 7.7]
+    rows = [event(n, "ann", K - n * HOUR, price=price) for n, price in enumerate(prices, 1)]
+    project = Project(tmp_path / "ads", features, history=rows[:3])
+    for row in rows[3:]:
+        pushed = {**row, "seen_at": NOON - HOUR}
+        project.push(pushed)
+        project.arrive(row["id"], [pushed], NOON - HOUR)
+    project.serve("ann", names=names)
+    report = project.report()
+    assert (report.compared, causes(report)) == (5, {})
     project.store.close()
 
 
