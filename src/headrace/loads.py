@@ -42,6 +42,9 @@ def load(
         raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
     live = parts.names.live()
     loads = loads_of(bindings, end, parts.clock.now(), EPOCH, parts.names.ingest, full=full, live=live)
+    settings = parts.settings
+    if settings.serving.log is not None:
+        loads = (each._replace(kept=settings.monitoring.keep) for each in loads)
     done = []
     loaded = load_views(parts.online, parts.engine, loads, progress, os.cpu_count() or 1)
     for binding, each in zip(bindings, loaded, strict=True):

@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 import headrace as hr
 from headrace import agg
 from headrace.clock import DAY, HOUR, MINUTE, SECOND, FixedClock, instant
+from headrace.keys import encode_key
+from headrace.online.layout import segment_prefix
+from headrace.online.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +87,7 @@ class Project:
         )
         (path / "features.py").write_text("")
         self.clock = FixedClock(K + MINUTE)
-        self.store = hr.FeatureStore(path, clock=self.clock)
+        self.open()
         given = {
             "batch": "data/*.parquet",
             "schema": SCHEMA,
@@ -102,6 +105,12 @@ class Project:
             self.arrive("a", history or HISTORY, K - HOUR)
             self.store.materialize(K)
         self.clock.at = NOON
+
+    def open(self) -> None:
+        """Open it, by the settings as they are now."""
+        if hasattr(self, "store"):
+            self.store.close()
+        self.store = hr.FeatureStore(self.path, clock=self.clock)
 
     def view(self, *more: Any) -> hr.AggregateView | hr.LatestView:
         """The view, with some more features."""
@@ -141,3 +150,26 @@ def causes(report: Any) -> dict[str, int]:
         for cause, many in view.causes.items():
             found[cause] = found.get(cause, 0) + many
     return found
+
+
+def segment_of(project: Project) -> bytes:
+    """Where the records of the only segment are."""
+    (segment,) = read_manifest(project.store.online).of("by_user@1").segments
+    return segment_prefix(segment.number)
+
+
+def give(project: Project, whose: str, to: str) -> None:
+    """A user gets another's record."""
+    prefix = segment_of(project)
+    with project.store.online.transaction() as tx:
+        (record,) = tx.multi_get([prefix + encode_key((whose,))])
+        assert record is not None
+        tx.multi_put([(prefix + encode_key((to,)), record)])
+
+
+def lose(project: Project, user: str) -> None:
+    """The generation loses a user's record."""
+    key = segment_of(project) + encode_key((user,))
+    with project.store.online.transaction() as tx:
+        assert tx.multi_get([key])[0] is not None
+        tx.delete([key])

@@ -9,9 +9,9 @@ import pytest
 from headrace import agg
 from headrace.clock import DAY, HOUR, MINUTE, SECOND
 from headrace.keys import encode_key
-from headrace.online.layout import epoch_prefix, segment_prefix
-from headrace.online.manifest import read_manifest
-from tests.monitoring.planted import HISTORY, NOON, K, Project, causes, event
+from headrace.online.layout import epoch_prefix
+from headrace.online.log import Log
+from tests.monitoring.planted import HISTORY, NOON, K, Project, causes, event, give, lose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,9 @@ def test_an_event_before_another_that_was_there_lags_too(project: Project) -> No
 
 
 def test_lag_is_told_by_the_frontier_once_the_log_is_trimmed(project: Project) -> None:
+    with (project.path / "headrace.toml").open("a") as settings:
+        settings.write('[monitoring]\nkeep = "1s"\n')
+    project.open()
     slow = event(20, "ann", NOON - 10 * SECOND, event="view")
     fast = event(21, "ann", NOON - 20 * SECOND)
     project.push(fast)
@@ -88,6 +91,8 @@ def test_lag_is_told_by_the_frontier_once_the_log_is_trimmed(project: Project) -
     project.arrive("b", [slow, fast], NOON + HOUR)
     project.clock.advance(DAY)
     project.store.materialize(K + DAY)
+    log = Log("events")
+    assert log.complete_from(project.store.online) > NOON - MINUTE
     assert causes(project.report()) == {"ingestion lag": 2}
 
 
@@ -273,26 +278,3 @@ def test_a_sum_that_cancels_out_may_lie_off_by_what_its_terms_allow(tmp_path: Pa
     report = project.report()
     assert (report.compared, causes(report)) == (5, {})
     project.store.close()
-
-
-def segment_of(project: Project) -> bytes:
-    """Where the records of the only segment are."""
-    (segment,) = read_manifest(project.store.online).of("by_user@1").segments
-    return segment_prefix(segment.number)
-
-
-def give(project: Project, whose: str, to: str) -> None:
-    """A user gets another's record."""
-    prefix = segment_of(project)
-    with project.store.online.transaction() as tx:
-        (record,) = tx.multi_get([prefix + encode_key((whose,))])
-        assert record is not None
-        tx.multi_put([(prefix + encode_key((to,)), record)])
-
-
-def lose(project: Project, user: str) -> None:
-    """The generation loses a user's record."""
-    key = segment_of(project) + encode_key((user,))
-    with project.store.online.transaction() as tx:
-        assert tx.multi_get([key])[0] is not None
-        tx.delete([key])

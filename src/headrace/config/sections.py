@@ -84,6 +84,7 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
         {
             "mismatches": Key(values.share, "0.001"),
             "mismatches_of": Key(values.shares, {}),
+            "keep": Key(values.span, "2d"),
         },
     ),
     "alerts": (Alerts, {}),

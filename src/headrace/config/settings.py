@@ -133,10 +133,13 @@ class Monitoring:
     Attributes:
         mismatches: The share of a view's served values that may differ from history, 0 to 1.
         mismatches_of: The same for single views, by name.
+        keep: How long what streams brought is kept to explain mismatches, where there is a served log,
+            microseconds.
     """
 
     mismatches: float = 0.001
     mismatches_of: Mapping[str, float] = field(default_factory=dict, hash=False)
+    keep: int = 2 * DAY
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def explain(
     rows = sorted(left)
     for row in rows[most:]:
         causes.update({(name, row): NOT_EXAMINED for name in left[row]})
-    if rows:
+    if rows[:most]:
         looked = np.array(rows[:most], dtype=np.int64)
         evidence = Evidence(binding, answers, looked, record)
         by_feature = {each.feature: each for each in mismatches}

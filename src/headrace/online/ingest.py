@@ -314,18 +314,19 @@ class Ingest:
         (found,) = [each for each in self._views if each.binding.id == view]
         return found
 
-    def trim(self, store: OneHost, now: int) -> None:
+    def trim(self, store: OneHost, now: int, kept: int = 0) -> None:
         """Forget the batches of all partitions that every view has loaded and no copies of are looked for.
 
         Args:
             store: The online store.
             now: The clock.
+            kept: How long they are kept in any case, microseconds.
         """
         manifest = read_manifest(store)
         loaded = min((manifest.of(binding.id).known for binding, _, _ in self._views), default=now)
         horizon = max((int(getattr(b.source, "dedup_horizon", 0)) for b, _, _ in self._views), default=0)
         for log in logs(store, self._log.source):
-            log.trim(store, min(loaded, now - horizon))
+            log.trim(store, min(loaded, now - max(horizon, kept)))
         if self._views:
             forget_covered(store, self._log.source, loaded)
 

@@ -98,6 +98,7 @@ class Load(NamedTuple):
         ingest: The ingestion of the source, to replay its log where the stream lacks events from K on, or
             holds states of another definition.
         readings: What tells the readings of all live views from others, see `reading_of`.
+        kept: How long the log of the stream is kept in any case, microseconds: it explains what was served.
     """
 
     binding: Binding
@@ -107,6 +108,7 @@ class Load(NamedTuple):
     full: bool = False
     ingest: Ingest | None = None
     readings: frozenset[str] = frozenset()
+    kept: int = 0
 
 
 def default_end(source: Source, now: int, epoch_length: int) -> int:
@@ -176,7 +178,7 @@ def materialize(store: OneHost, engine: Engine, load: Load, progress: Progress, 
     if stream is not None:
         store.delete_prefix(stream_prefix(binding.id, stream.number - 1))
     if load.ingest is not None:
-        load.ingest.trim(store, load.now)
+        load.ingest.trim(store, load.now, load.kept)
     sampled, values = told.sample.broken(store)
     compact(store, binding.id, states, threads, tuple(binding.keys))
     told.left_out.supersede(store)
