@@ -42,6 +42,7 @@ VALUES = {
     "string": TEXT | st.just("null"),
     "bool": st.booleans(),
     "decimal(12,4)": st.decimals(-(10**7), 10**7, places=4),
+    "decimal(18,9)": st.decimals(-9, 9, places=9) | st.just(Decimal("0E-9")),
     "timestamp": INSTANTS,
     "date": st.dates(dt.date(1900, 1, 1)),
     "binary": st.binary(max_size=3),
@@ -98,10 +99,23 @@ def slow(column: ArrowColumn) -> dict[str, Any]:
     """A column's result, a value at a time."""
     values, statuses = column.to_list(), [STATUS_NAMES[each] for each in column.status]
     for row, value in enumerate(values):
-        if isinstance(value, float) and not math.isfinite(value):
-            statuses[row] = "INVALID" if math.isinf(value) else "NULL_VALUE"
+        if isinstance(value, float) and math.isnan(value):
+            statuses[row] = "NULL_VALUE"
+        if is_infinite(value):
+            statuses[row] = "INVALID"
     times = [NO_TIME if at == FOREVER_AGO else format_instant(at) for at in column.newest.tolist()]
     return {"values": [wire_value(v) for v in values], "statuses": statuses, "event_timestamps": times}
+
+
+def is_infinite(value: Any) -> bool:
+    flat = (
+        [*value, *value.values()]
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list)
+        else [value]
+    )
+    return any(isinstance(each, float) and math.isinf(each) for each in flat)
 
 
 @given(columns())
@@ -115,15 +129,18 @@ def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str
     expected = {}
     for name, column in held.items():
         if "INVALID" in slow(column)["statuses"]:
-            infinite = any(isinstance(v, float) and math.isinf(v) for v in column.to_list())
+            infinite = any(map(is_infinite, column.to_list()))
             if why := column.reason or (INFINITE if infinite else ""):
                 expected[name] = why
     assert metadata.get("reasons", {}) == expected
     for name, column in held.items():
         values, told = column.to_list(), metadata.get("reasons_of_rows", {}).get(name, {})
         for row, status in enumerate(slow(column)["statuses"]):
-            infinite = isinstance(values[row], float) and math.isinf(values[row])
-            own = INFINITE if infinite and column.status[row] != INVALID else reason_of(column, row)
+            own = (
+                INFINITE
+                if is_infinite(values[row]) and column.status[row] != INVALID
+                else reason_of(column, row)
+            )
             if status == "INVALID" and own:
                 assert told.get(str(row), expected[name]) == own
 
@@ -133,7 +150,7 @@ def test_a_document_says_what_its_values_say(drawn: tuple[list[Member], dict[str
     [
         (["a", None], ["a", None]),
         ([1, 2**60], [1, 2**60]),
-        ([Decimal("1.50"), b"\x01"], ["1.50", "01"]),
+        ([Decimal("1.50"), Decimal("0E-9"), b"\x01"], ["1.50", "0.000000000", "01"]),
         (np.array([1, 2]), [1, 2]),
         ([dt.datetime(2026, 1, 1, tzinfo=dt.UTC)], ["2026-01-01T00:00:00Z"]),
         ([dt.datetime(2026, 1, 1)], ["2026-01-01T00:00:00Z"]),  # noqa: DTZ001 - naive is UTC

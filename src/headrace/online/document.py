@@ -40,6 +40,8 @@ INFINITE = "the value is infinite"
 _ENCODE = msgspec.json.Encoder().encode
 _AS_THEY_ARE = frozenset({"string", "int64", "double", "bool", "decimal", "timestamp", "date"})
 """Types whose values msgspec writes as the contract has them."""
+_PLAIN_SCALE = 6
+"""Fraction digits up to which the text of a decimal has no exponent."""
 _NUMBERS = frozenset({"int64", "double", "bool"})
 _BEGIN = b',{"values":'
 _NO_TIME = _ENCODE(NO_TIME)
@@ -52,12 +54,12 @@ _FEW = 256
 
 
 class _Field(NamedTuple):
-    """One output column: its name, what it is called in its part, and what writes its values."""
+    """One output column: its name, what it is called in its part, what writes its values, what they hold."""
 
     output: str
     name: str
     encode: Callable[[Sequence[Any]], bytes]
-    is_double: bool
+    holds_doubles: bool
 
 
 class _Block(NamedTuple):
@@ -125,7 +127,11 @@ class AnswerForm:
 
 def _field(member: Member) -> _Field:
     name = member.reference.feature or member.reference.name
-    return _Field(member.output, name, _writer(member.type), member.type.name == "double")
+    return _Field(member.output, name, _writer(member.type), _holds_doubles(member.type))
+
+
+def _holds_doubles(of: Type) -> bool:
+    return of.name == "double" or any(map(_holds_doubles, of.items))
 
 
 class _Reasons(NamedTuple):
@@ -178,10 +184,10 @@ def _written(block: _Block, told: Mapping[str, Told], columns: Columns, reasons:
     status: Array | None = None
     newest: Array | None = None
     tail = b""
-    for output, name, encode, is_double in block.fields:
+    for output, name, encode, holds_doubles in block.fields:
         values, own, times, reason = told[name]
         written = encode(values)
-        if is_double and b"null" in written:
+        if holds_doubles and b"null" in written:
             before, (own, infinite) = own, _status_of_doubles(values, own)
             if reason and infinite:
                 beyond = np.flatnonzero((own == INVALID) & (before != INVALID)).tolist()
@@ -228,14 +234,30 @@ def _time(at: int) -> bytes:
     return _NO_TIME if at == FOREVER_AGO else b'"' + format_instant(at).encode() + b'"'
 
 
-def _status_of_doubles(values: Sequence[float | None], status: Array) -> tuple[Array, str]:
-    """The status of doubles as JSON has them, where what is not finite is null; why some are INVALID now."""
-    nan = np.array([value is not None and math.isnan(value) for value in values], dtype=bool)
-    infinite = np.array([value is not None and math.isinf(value) for value in values], dtype=bool)
+def _status_of_doubles(values: Sequence[Any], status: Array) -> tuple[Array, str]:
+    """The status of doubles, or what holds some, as JSON has them; why some are INVALID now.
+
+    What is not finite is null there; a value that is or holds an infinity, in a list or map, is INVALID.
+    """
+    nan = np.array([isinstance(value, float) and math.isnan(value) for value in values], dtype=bool)
+    infinite = np.array(list(map(_is_infinite, values)), dtype=bool)
     if not (nan.any() or infinite.any()):
         return status, ""
     own = np.where(infinite, np.uint8(INVALID), np.where(nan, np.uint8(NULL_VALUE), status))
     return own, INFINITE if infinite.any() else ""
+
+
+def _is_infinite(value: Any) -> bool:
+    """Whether a value is an infinity or holds one."""
+    match value:
+        case float():
+            return math.isinf(value)
+        case list():
+            return any(map(_is_infinite, value))
+        case dict():
+            return any(map(_is_infinite, (*value, *value.values())))
+        case _:
+            return False
 
 
 def _writer(of: Type) -> Callable[[Sequence[Any]], bytes]:
@@ -247,7 +269,7 @@ def _writer(of: Type) -> Callable[[Sequence[Any]], bytes]:
 
 def _is_direct(of: Type) -> bool:
     if of.is_scalar:
-        return of.name in _AS_THEY_ARE
+        return of.name in _AS_THEY_ARE and of.scale <= _PLAIN_SCALE
     if of.name == "map":
         return of.items[0].name in {"string", "int64"} and _is_direct(of.items[1])
     return all(map(_is_direct, of.items))
@@ -259,7 +281,7 @@ def wire_value(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
         case float():
             return value if math.isfinite(value) else None
         case decimal.Decimal():
-            return str(value)
+            return format(value, "f")
         case dt.datetime():
             moment = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
             return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
