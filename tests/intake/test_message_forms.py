@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2, wrappers_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import headrace as hr
 from headrace.errors import DefinitionError, StoreError
@@ -212,6 +214,14 @@ def test_small_decimals_have_no_exponent():
     assert row["price"] == "0.0000"
 
 
+def test_decimals_of_avro_are_not_rounded_and_large_ones_are_refused_at_once():
+    schema = {**AVRO, "fields": [{"name": "price", "type": AVRO["fields"][2]["type"]}]}
+    large = b"\x80\x89\x7a" + b"\x7f" * 1_000_000  # its length, and its digits
+    found = decoded(hr.Avro(json.dumps(schema)), HEADER + large, HEADER + b"\x10\x7f" + b"\xff" * 7)
+    assert found.rows["price"].to_pylist() == ["922337203685477.5807"]
+    assert reasons(found) == [(0, "malformed", "no Avro: ValueError a decimal of 1000000 bytes")]
+
+
 def test_bad_messages_are_told_one_by_one_and_the_others_go_on(form):
     declare, write = form
     good = write(EVENT)
@@ -355,3 +365,57 @@ def test_without_the_driver_it_is_told_what_to_install(monkeypatch, driver, extr
     of, message = declare(), write(EVENT)
     with pytest.raises(StoreError, match=rf"pip install 'headrace\[{extra}\]'"):
         decoded(of, message)
+
+
+TEXTS = st.text(max_size=8)
+EVENTS = st.fixed_dictionaries(
+    {
+        "user_id": st.none() | TEXTS,
+        "ts": st.timedeltas(dt.timedelta(-700_000), dt.timedelta(2_900_000)).map(lambda since: AT + since),
+        "price": st.decimals("-99999999.9999", "99999999.9999", places=4),
+        "ad": st.integers(-(1 << 63), (1 << 63) - 1),
+        "score": st.floats(),
+        "tags": st.lists(TEXTS, max_size=3),
+        "kind": st.sampled_from(["SHOWN", "CLICKED"]),
+        "day": st.dates(),
+        "seen": st.booleans(),
+        "extra": st.dictionaries(TEXTS, st.integers(-(1 << 31), (1 << 31) - 1), max_size=3),
+        "unknown": st.binary(max_size=4),
+    }
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(EVENTS, min_size=1, max_size=4))
+def test_whatever_an_event_holds_comes_as_it_is(form, events):
+    declare, write = form
+    found = decoded(declare(), *map(write, events))
+    assert (found.unreadable, found.rows.num_rows) == ([], len(events))
+    for row, event in zip(found.rows.to_pylist(), events, strict=True):
+        assert (row["user_id"], row["kind"]) == (event["user_id"], event["kind"])
+        assert dt.datetime.fromisoformat(row["ts"]) == event["ts"]
+        assert (Decimal(row["price"]), int(row["ad"])) == (event["price"], event["ad"])
+        assert float(row["score"]) == event["score"] or math.isnan(event["score"])
+        assert dt.date.fromisoformat(row["day"]) == event["day"]
+        assert (json.loads(row["tags"]), json.loads(row["extra"])) == (event["tags"], event["extra"])
+        assert row["seen"] == str(event["seen"]).lower()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_bytes_come_are_rows_or_told(form, data):
+    declare, write = form
+    valid = write(EVENT)
+    bent = st.builds(
+        lambda at, end, new: valid[:at] + new + valid[end:],
+        st.integers(0, len(valid)),
+        st.integers(0, len(valid)),
+        st.binary(max_size=6),
+    )
+    some = data.draw(
+        st.lists(bent | st.binary(max_size=40).map(lambda body: HEADER + body), min_size=1, max_size=5)
+    )
+    found = decoded(declare(), *some)
+    told = [each.message for each in found.unreadable]
+    assert sorted([*told, *found.message.tolist()]) == list(range(len(some)))
+    assert all(each.reason for each in found.unreadable)
