@@ -9,6 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 MINUTES ?= 10
+STREAM_MINUTES ?= 30
 SUPPORTED := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ifndef PYTHON
@@ -41,9 +42,10 @@ fix: $(VENV)/.dev  ## let ruff mend what it can
 bench: $(VENV)/.dev  ## rivals and Headrace in one run; writes bench/results.md
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## the drawn cases, forty times as many, then MINUTES of mixed load on a server
+soak: $(VENV)/.dev  ## the drawn cases, forty times as many, then MINUTES of mixed load on a server, and STREAM_MINUTES on one that ingests
 	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m soak
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
+	$(BIN)/python -m tests.soak.streaming --minutes $(STREAM_MINUTES)
 
 mutants: $(VENV)/.dev  ## plant faults; the tests must catch each
 	$(BIN)/python scripts/mutants.py

@@ -116,14 +116,14 @@ async def _drive(
 
 async def _watch(memory: dict[int, list[float]], port: int) -> None:
     """Note the megabytes that each process of the server holds for itself, every second."""
-    processes = _processes(port)
+    processes = processes_of(port)
     while True:
         for process in processes:
-            memory.setdefault(process, []).append(_own(process))
+            memory.setdefault(process, []).append(own(process))
         await asyncio.sleep(1)
 
 
-def _processes(port: int) -> list[int]:
+def processes_of(port: int) -> list[int]:
     """The server on a port, and its workers."""
     listed = [Path(f"/proc/{each.name}") for each in Path("/proc").iterdir() if each.name.isdigit()]
     words = {int(each.name): _read(each / "cmdline").split(b"\0") for each in listed}
@@ -131,7 +131,7 @@ def _processes(port: int) -> list[int]:
     parents = {int(each.name): _parent(each) for each in listed}
     of = {number for number, parent in parents.items() if parent in served_by}
     of |= {number for number, parent in parents.items() if parent in of}
-    return sorted(number for number in served_by | of if _own(number) > 0)
+    return sorted(number for number in served_by | of if own(number) > 0)
 
 
 def _read(path: Path) -> bytes:
@@ -146,7 +146,7 @@ def _parent(process: Path) -> int:
     return int(lines[0].split()[1]) if lines else 0
 
 
-def _own(process: int) -> float:
+def own(process: int) -> float:
     """Megabytes that a process holds and shares with nobody: not what it has mapped of the store's file."""
     lines = _read(Path(f"/proc/{process}/status")).splitlines()
     return next((int(line.split()[1]) / 1_000 for line in lines if line.startswith(b"RssAnon:")), 0.0)
