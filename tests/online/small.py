@@ -16,7 +16,7 @@ from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
 from headrace.kernel.parts import BUCKETS
 from headrace.kernel.plan import compile_view
-from headrace.online.ingest import Ingest
+from headrace.online.ingest import Evaluated, Ingest
 from headrace.online.materialize import Load, Loaded, materialize
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
@@ -114,7 +114,7 @@ def clicks(*events: Click) -> pa.Table:
 
 def ingest(*views: Binding, **options: Any) -> Ingest:
     """The ingestion of the clicks into some views; their expressions are plain columns."""
-    return Ingest("clicks", [(view, lambda events: events) for view in views], EPOCH, **options)
+    return Ingest("clicks", [(view, Evaluated) for view in views], EPOCH, **options)
 
 
 def load(

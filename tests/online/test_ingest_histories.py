@@ -14,7 +14,7 @@ from headrace.clock import DAY, HOUR, FixedClock
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.entities import key_column
 from headrace.kernel.parts import BUCKETS
-from headrace.online.ingest import Ingest
+from headrace.online.ingest import Evaluated, Ingest
 from headrace.online.materialize import Load
 from headrace.online.read import Asked, read
 from headrace.online.states import states_of
@@ -94,8 +94,8 @@ class Running:
     def _process(self) -> Ingest:
         return Ingest("log", [(self.binding, self._evaluate)], self.past.epoch)
 
-    def _evaluate(self, events: pa.Table) -> pa.Table:
-        return events  # the drawn events have the verdicts of all conditions already
+    def _evaluate(self, events: pa.Table) -> Evaluated:
+        return Evaluated(events)  # the drawn events have the verdicts of all conditions already
 
     def push(self, events: list[Any]) -> None:
         clean = clean_events(self.past.case, bind_case(self.past.case), events)

@@ -15,8 +15,10 @@ from headrace.errors import DataError, NotLoadedError
 from tests.project.market import (
     FIRST_DAY,
     KEYS,
+    NOW,
     activity,
     again,
+    event,
     events,
     newest,
     offline,
@@ -27,9 +29,12 @@ from tests.project.market import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from headrace.online.answer import OnlineFeatures
+    from headrace.ports.key_value import OneHost, Reader, Writer
 
 K = FIRST_DAY + 10 * DAY
 OLD = ["activity:events_7d", "activity:spend_7d", "newest:price"]
@@ -208,6 +213,36 @@ def test_threads_that_push_while_another_process_loads_the_new_definition(
         assert [push.result().accepted for push in pushes] == [1] * len(pushes)
     write(tmp_path / "events.parquet", events(0, 14))
     assert online(store, *OLD, *NEW) == offline(store, *OLD, *NEW)
+
+
+class WhileOthersLoad:
+    """An online store in which others load just before a transaction begins."""
+
+    def __init__(self, store: OneHost, load: Callable[[], object]) -> None:
+        self._store = store
+        self._load = load
+
+    def transaction(self) -> AbstractContextManager[Writer]:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._load).result()
+        return self._store.transaction()
+
+    def snapshot(self) -> AbstractContextManager[Reader]:
+        return self._store.snapshot()
+
+
+def test_a_push_tells_of_its_own_rows_only_while_a_thread_loads(store: hr.FeatureStore) -> None:
+    """The load evaluates the pushes before, on some of which an expression fails; the push is of another."""
+    number = agg.count("numbers", where="CAST(kind AS INTEGER) > 1", windows=["7d"])
+    store.apply([activity(number)])
+    store.materialize(end=K)
+    assert store.push("clicks", [event(n, K + 2 * DAY, kind="none") for n in range(900, 905)]).rejected == 5
+    store.apply([activity(number, AVERAGE)])
+    stream = store._names.stream("clicks")  # noqa: SLF001 - the load in between is to share it
+    between = WhileOthersLoad(store.online, lambda: store.materialize(end=K, full=True))
+    pushed = stream.push_rows(between, [event(950, K + 2 * DAY, kind="7")], NOW)
+    assert (pushed.accepted, pushed.rejected) == (1, 0)
+    assert online(store, "activity:numbers_7d")["numbers_7d"] == [0, 0, 1, 0]
 
 
 def test_one_who_reads_need_not_notice_that_another_applied_and_loaded(

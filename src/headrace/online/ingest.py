@@ -43,16 +43,31 @@ if TYPE_CHECKING:
     from headrace.online.states import ViewStates
     from headrace.ports.key_value import OneHost, Reader, Transactional, Writer
 
-__all__ = ["Beside", "Evaluate", "Ingest", "Pushed"]
+__all__ = ["Beside", "Evaluate", "Evaluated", "Ingest", "Pushed"]
 
-Beside = Callable[["Writer", int, Mapping["Rule", "Array"]], int]
-"""Writes what of a push is no event, in its transaction: given its offset and which events break `unique`.
+Beside = Callable[["Writer", int, Mapping["Rule", "Array"], "Sequence[pa.Table]"], int]
+"""Writes what of a push is no event, in its transaction.
 
-It returns how many rows it has put into quarantine.
+It is given the push's offset, which events break `unique`, and on which the expressions of views failed. It
+returns how many rows it has put into quarantine.
 """
 
-Evaluate = Callable[[pa.Table], pa.Table]
-"""Adds a view's expressions to clean events; where one fails it is null. And `COUNTS`, where some do not."""
+
+class Evaluated(NamedTuple):
+    """Clean events as a view has them.
+
+    Attributes:
+        events: The events, with the view's expressions; and `COUNTS`, where some do not count.
+        failed: On which of them an expression failed, see `headrace.intake.evaluator`; None for none. It is
+            null there.
+    """
+
+    events: pa.Table
+    failed: pa.Table | None = None
+
+
+Evaluate = Callable[[pa.Table], Evaluated]
+"""Evaluates a view's expressions over clean events."""
 
 
 _FRESH = "__fresh"
@@ -200,7 +215,7 @@ class Ingest:
         self,
         tx: Writer,
         events: pa.Table,
-        prepared: Sequence[tuple[_View, pa.Table]],
+        prepared: Sequence[tuple[_View, Evaluated]],
         at: tuple[int, int],
         beside: Beside | None,
     ) -> Pushed:
@@ -209,7 +224,8 @@ class Ingest:
         offset = self._log.next_offset(tx)
         taken = {rule: seen.look(events) for rule, seen in self._taken.items() if events.num_rows}
         repeats = {rule: ~looked.fresh for rule, looked in taken.items()}
-        rejected = 0 if beside is None else beside(tx, offset, repeats)
+        failed = [own.failed for _, own in prepared if own.failed is not None]
+        rejected = 0 if beside is None else beside(tx, offset, repeats, failed)
         gone = read_erased(tx).gone(events)
         dropped = [*repeats.values(), *([] if gone is None else [gone])]
         away = np.logical_or.reduce([np.zeros(events.num_rows, dtype=bool), *dropped])
@@ -218,7 +234,7 @@ class Ingest:
         looked = {keys: seen.look(events) for keys, seen in self._seen.items()}
         incoming, fresh_rows = [], 0
         for view, own in prepared:
-            fresh = _fresh(own.filter(kept), looked.get(tuple(view.binding.keys)))
+            fresh = _fresh(own.events.filter(kept), looked.get(tuple(view.binding.keys)))
             incoming.append(Incoming(view.binding, view.states, _counted(fresh), self._epoch_length))
             fresh_rows = max(fresh_rows, fresh.num_rows)
         if not fresh_rows:
@@ -268,7 +284,7 @@ class Ingest:
         binding, states, evaluate = self._view(view)
 
         def incoming(events: pa.Table) -> Incoming:
-            return Incoming(binding, states, _counted(evaluate(events)), self._epoch_length)
+            return Incoming(binding, states, _counted(evaluate(events).events), self._epoch_length)
 
         return Replay(self._log.source, incoming, lambda: _seen_ids(binding), known, stream)
 
@@ -298,7 +314,7 @@ class Ingest:
                     looked = seen.look(events)
                     seen.remember(looked)
                     fresh = looked.fresh
-                marked = found.evaluate(events).append_column(_FRESH, pa.array(fresh))
+                marked = found.evaluate(events).events.append_column(_FRESH, pa.array(fresh))
                 counted = _counted(marked)
                 fresh = counted.column(_FRESH).to_numpy()
                 yield log, entry._replace(events=counted.drop_columns([_FRESH])), fresh
@@ -308,7 +324,7 @@ class Ingest:
         found = self._view(view)
         columns = [(name, of.arrow()) for name, of in found.binding.schema.items()]
         instants = [(name, pa.int64()) for name in (TIME, KNOWN)]
-        return _counted(found.evaluate(pa.schema([*instants, *columns]).empty_table()))
+        return _counted(found.evaluate(pa.schema([*instants, *columns]).empty_table()).events)
 
     def _view(self, view: str) -> _View:
         (found,) = [each for each in self._views if each.binding.id == view]

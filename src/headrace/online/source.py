@@ -20,7 +20,7 @@ from headrace.intake.raw_rows import raw_table
 from headrace.intake.rejects import EXPRESSION, merged, no_rejects, rejected, rejects_of, row_texts, rules_of
 from headrace.intake.row_rules import RowRules, repeated_value
 from headrace.kernel.clean import COUNTS, KNOWN, TIME
-from headrace.online.ingest import Evaluate, Ingest, Pushed
+from headrace.online.ingest import Evaluate, Evaluated, Ingest, Pushed
 from headrace.online.ingestion import Taken
 from headrace.online.layout import PUSHES
 from headrace.online.partitions import Progress, put_progress
@@ -122,8 +122,7 @@ class SourceStream:
         keys = dict.fromkeys(tuple(each.keys) for each in views)
         self._keyed = [(names, self._cleaning(names)) for names in keys if names]
         self._always_keyed = all(keys)
-        self._failed: list[pa.Table] = []
-        self._pushing = threading.Lock()  # of threads that push, each has its own failures
+        self._pushing = threading.Lock()  # what an ingestion remembers is of one push after another
         self._find_earlier = find_earlier
         self._views = [(each, self._evaluate(each)) for each in views]
         self._epoch_length = epoch_length
@@ -165,16 +164,13 @@ class SourceStream:
 
         verdicts = self._verdicts_for(binding)
 
-        def evaluate(events: pa.Table) -> pa.Table:
+        def evaluate(events: pa.Table) -> Evaluated:
             found = evaluator.evaluate(events)
             whole = verdicts.on(events)
             for name, column in zip(found.columns.column_names, found.columns.columns, strict=True):
                 whole = whole.append_column(name, column)
-            if found.failed is None:
-                return whole
-            # As in a load: the expression is null there, so that the row does not count for what reads it.
-            self._failed.append(found.failed)
-            return whole
+            # As in a load: where one failed it is null, so that the row does not count for what reads it.
+            return Evaluated(whole, found.failed)
 
         return evaluate
 
@@ -264,7 +260,6 @@ class SourceStream:
     ) -> tuple[Pushed, pa.Table]:
         """Take rows into a partition: what became of them, and the clean ones."""
         begun = time.monotonic_ns()
-        self._failed.clear()
         cleaned = self._cleaner.clean(pushed.raw)
         spoiled = cleaned.rejected.column("ordinal").to_numpy()
         events, keyless, useful = self._with_key(pushed.raw, cleaned.rows, spoiled)
@@ -274,12 +269,12 @@ class SourceStream:
 
         rules: Mapping[str, int] = {}
 
-        def beside(tx: Writer, offset: int, repeats: Mapping[Rule, Array]) -> int:
+        def beside(tx: Writer, offset: int, repeats: Mapping[Rule, Array], failed: Sequence[pa.Table]) -> int:
             nonlocal rules
             repeated = [self._repeats(pushed.raw, places[mask], rule) for rule, mask in repeats.items()]
             pushed.refuse(repeated)
-            failed = [_failures(pushed.raw, places, each) for each in self._failed]
-            rejects = merged([*found, *repeated, *failed])
+            spoilt = [_failures(pushed.raw, places, each) for each in failed]
+            rejects = merged([*found, *repeated, *spoilt])
             rules = rules_of(rejects)
             # Nobody asks which rows count where none is rejected.
             counted = set(places.tolist()) if rejects.num_rows else set()
