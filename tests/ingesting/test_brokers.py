@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 
 import headrace as hr
-from headrace.clock import HOUR, MINUTE
+from headrace.clock import HOUR, MINUTE, SECOND
 from tests.ingesting.brokers import Kafka, Lines, redis_at
 from tests.ingesting.test_follow import MIDNIGHT, Place, click
+from tests.ingesting.test_killed import killed_while_ingesting
 from tests.services.redis import redis
 
 if TYPE_CHECKING:
@@ -241,3 +242,14 @@ def test_two_workers_share_the_partitions_of_a_redis_stream(redis_url, made):
             until(lambda: sum(each.messages["accepted"] for each in both) == 200)
             assert all(each.messages["accepted"] for each in both)
         assert place.ask() == place.history([*place.before, *events])
+
+
+@pytest.mark.parametrize("broker", ["tansu", "redis", "redis cluster"], indirect=True)
+def test_a_killed_worker_goes_on_where_it_was_whatever_the_broker(broker, made):
+    place = made(broker)
+    events = [click(1_000 + n, f"u{n % 3}", MIDNIGHT + n * SECOND) for n in range(8_000)]
+    spread(broker, events)
+    killed, done = killed_while_ingesting(place, 3, random.Random(11), broker.partitions)
+    assert (done["rejected"], done["gaps"], done["late"]) == (0, 0, 0)
+    assert killed >= 1
+    assert place.ask() == place.history([*place.before, *events])
