@@ -59,6 +59,8 @@ def avro_reader(form: Avro, columns: Collection[str]) -> tuple[Callable[[bytes],
     except (SchemaParseException, ValueError, KeyError, TypeError) as error:
         raise form.wrong(f"the schema is none: {error}.", form.schema, "Correct it.") from None
 
+    wanted = [each["name"] for each in schema["fields"] if each["name"] in columns]
+
     def read(value: bytes) -> bytes:
         body = value
         if form.framing == "confluent":
@@ -72,6 +74,6 @@ def avro_reader(form: Avro, columns: Collection[str]) -> tuple[Callable[[bytes],
             raise UnreadableError(f"no Avro: {type(error).__name__} {error}") from None
         if stream.tell() != len(body):
             raise UnreadableError("no Avro of this schema: there is more than it says")
-        return json_of({name: each for name, each in row.items() if name in columns})
+        return json_of({name: row[name] for name in wanted})
 
     return read, {each["name"] for each in schema["fields"]}

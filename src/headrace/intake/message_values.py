@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["json_of"]
 
-_AS_THEY_ARE = (str, int, bool, type(None))
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -30,7 +30,9 @@ def json_of(row: Mapping[str, Any]) -> bytes:
         UnreadableError: A value can be no text.
     """
     try:
-        return _encode({name: _plain(value) for name, value in row.items()})
+        return _encode(
+            {name: each if type(each) in _AS_THEY_ARE else _plain(each) for name, each in row.items()}
+        )
     except UnicodeDecodeError:
         raise UnreadableError("bytes in it are no UTF-8") from None
     except (ValueError, TypeError, OverflowError) as error:
@@ -39,7 +41,7 @@ def json_of(row: Mapping[str, Any]) -> bytes:
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return a kind of value
     """A value that JSON has: texts for what it has not."""
-    if isinstance(value, _AS_THEY_ARE):
+    if type(value) in _AS_THEY_ARE:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
