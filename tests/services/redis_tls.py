@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_OPTION = b"tls-ca-cert-file"
-"""What only a server that is built with TLS knows."""
+_CALL = b"SSL_CTX_new"
+"""What only a server that is built with TLS calls; all know the options."""
 _BYTES = 1 << 16
 
 
@@ -59,7 +59,7 @@ def redis_behind_tls(directory: Path) -> Iterator[Secured]:
     signed.private_key_pem.write_to_path(key)
     for number, each in enumerate(signed.cert_chain_pems):
         each.write_to_path(chain, append=number > 0)
-    if _OPTION in binary().read_bytes():
+    if _CALL in binary().read_bytes():
         port = free_port()
         words = ["--tls-port", port, "--tls-cert-file", chain, "--tls-key-file", key]
         words += ["--tls-ca-cert-file", ca, "--tls-auth-clients", "no"]

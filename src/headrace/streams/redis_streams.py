@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +52,13 @@ class _Reading:
         at: The id after which it goes on.
         taken: Whether it is that of an entry that was taken, and should be there still.
         gap: What is missing before the next entries, where that is known already.
+        count: How many entries the stream ever had up to `at`; None where that is not known.
     """
 
     at: str
     taken: bool
     gap: str = ""
+    count: int | None = None
 
     def accept(self, found: Entries, most: int) -> tuple[Entries, str]:
         """The new ones of entries that begin with the one taken last, and what is missing before them.
@@ -73,6 +75,7 @@ class _Reading:
         if not gap and self.taken and not there:
             gap = f"entry {self.at} was trimmed away, and perhaps some that came after it"
         self.at, self.taken = new[-1][0].decode(), True
+        self.count = None if gap or self.count is None else self.count + len(new)
         return new, gap
 
     def ends(self, last: str) -> None:
@@ -81,6 +84,18 @@ class _Reading:
             self.gap = f"the stream ended at {last}, before entry {self.at}: it was made anew or lost its end"
             self.at = last
         self.taken = self.taken and last != self.at  # where it is, all was taken before it was trimmed
+
+    def behind(self, added: int | None, ahead: int | None) -> int | None:
+        """How many entries come after `at`; None where nobody can tell.
+
+        Args:
+            added: How many the stream ever had; None where Redis does not count them.
+            ahead: How many come after `at`, where that is plain.
+        """
+        if ahead is not None:
+            self.count = None if added is None else added - ahead
+            return ahead
+        return None if added is None or self.count is None else max(0, added - self.count)
 
 
 @dataclass(slots=True)
@@ -198,11 +213,20 @@ class RedisStreams:
             _LOG.debug("The group of %s was not told of %s: %s", partition, after, error)
 
     def behind(self, partition: str) -> int | None:
-        """See `EventStream`; only where it is nothing, for Redis does not number entries."""
-        with suppress(StoreError):
-            if partition in self._reading and not self._is_news([partition]):
-                return 0
-        return None
+        """See `EventStream`; in mid-stream only from Redis 7 on, which counts entries."""
+        reading = self._reading.get(partition)
+        if reading is None:
+            return None
+        try:
+            about = self._about(partition)  # asked first: what comes in between is seen to be news
+            added = None if about is None else about.get("entries-added")
+            if about is None or not self._is_news([partition]):
+                return reading.behind(added, 0)
+        except StoreError:
+            return None
+        first = about["first-entry"]
+        untouched = first is not None and order_of(first[0].decode()) > order_of(reading.at)
+        return reading.behind(added, about["length"] if untouched else None)
 
     def close(self) -> None:
         """See `EventStream`."""
@@ -243,14 +267,19 @@ class RedisStreams:
 
     def _last(self, partition: str) -> str | None:
         """The greatest id that a stream ever had; None if it is not there."""
+        about = self._about(partition)
+        return None if about is None else about["last-generated-id"].decode()
+
+    def _about(self, partition: str) -> dict[str, Any] | None:
+        """What Redis knows of a stream; None if it is not there."""
         with self._asking() as client:
             try:
-                found: bytes = client.xinfo_stream(partition)["last-generated-id"]
+                about: dict[str, Any] = client.xinfo_stream(partition)
             except redis.ResponseError as error:
                 if "no such key" not in str(error):
                     raise
                 return None
-        return found.decode()
+        return about
 
     def _fetch(self, limit: int) -> list[_Batch]:
         """What is there, of all streams alike; of those that have more, again."""
