@@ -248,6 +248,8 @@ COLUMNS = {
     "NumPy's texts": (np.array(["u", "v"]), ["u", "v"]),
     "NumPy's objects": (np.array(["u", None], dtype=object), ["u", None]),
     "NumPy's nanoseconds": (np.array([1_500, "NaT"], "datetime64[ns]"), [NAIVE + MICROSECOND, None]),
+    "NumPy's lengths of time": (np.array([5], "timedelta64[us]"), [5 * MICROSECOND]),
+    "a length of time in a list": ([np.timedelta64(5, "us")], [np.timedelta64(5, "us")]),
     "a matrix": (np.array([[1.0, 2.0], [3.0, 4.0]]), [[1.0, 2.0], [3.0, 4.0]]),
     "pandas": (pd.Series([1, 2], index=[5, 6]), [1, 2]),
     "pandas with nothing": (pd.Series([1, None], dtype="Int64"), [1, None]),

@@ -7,8 +7,10 @@ counted from 0.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.clock import EARLIEST, LATEST, instant
@@ -40,7 +42,10 @@ _ACCEPTS = {
 }
 """By a declared type, the families of columns whose values can be said in it without doubt."""
 
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+_PLAIN = frozenset(
+    {str, int, float, bool, bytes, type(None), Decimal, dt.date, dt.datetime, list, tuple, dict}
+)
+"""The types of values that are in no box."""
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -96,7 +101,7 @@ def listed(values: Any, what: str) -> list[Any]:
     if isinstance(values, str | bytes | Mapping | AbstractSet) or not hasattr(values, "__len__"):
         raise _no_list(values, what)
     try:
-        if isinstance(values, numpy.ndarray):
+        if isinstance(values, numpy.ndarray) and values.dtype.kind != "m":
             return listed(unboxed(values), what)
         array = values if isinstance(values, pyarrow.Array | pyarrow.ChunkedArray) else pyarrow.array(values)
         if pyarrow.types.is_timestamp(array.type) and array.type.unit == "ns":
@@ -115,13 +120,18 @@ def _no_list(values: Any, what: str) -> DataError:
 
 
 def unboxed(value: Any) -> Any:
-    """A value without its box of NumPy, pandas or Arrow; nanoseconds, which Python has not, are floored."""
+    """A value without its box of NumPy, pandas or Arrow; nanoseconds, which Python has not, are floored.
+
+    A length of time stays in it: as a number it would have lost its unit.
+    """
     kind = type(value)
     if kind in _PLAIN:
         return value
     if kind.__name__ in {"NaTType", "NAType"}:
         return None
     if isinstance(value, numpy.generic | numpy.ndarray):
+        if value.dtype.kind == "m":
+            return value
         in_nanoseconds = value.dtype == numpy.dtype("datetime64[ns]")
         return (value.astype("datetime64[us]") if in_nanoseconds else value).tolist()
     if isinstance(value, pyarrow.Scalar):

@@ -85,7 +85,8 @@ def test_a_value_is_cast_among_others_as_it_is_alone(to: str, values: list[Any])
         ("timestamp", np.datetime64(1_999, "ns"), 1), ("date", dt.datetime(1970, 1, 1, 1, tzinfo=PARIS), -1),
         ("list<int64>", [1, None, "2"], [1, None, 2]),
         ("list<double>", np.array([1.5, math.nan]), [1.5, None]), ("list<string>", '["a", "b"]', ["a", "b"]),
-        ("list<string>", [], []),
+        ("list<string>", [], []), ("list<string>", ["a", math.nan], ["a", None]),
+        *((of, math.nan, None) for of in TYPES), *((of, Decimal("NaN"), None) for of in TYPES),
     ],
 )  # fmt: skip
 def test_values_keep_their_meaning(to: str, value: Any, want: Any) -> None:

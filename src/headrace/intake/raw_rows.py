@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+from headrace.casting import unboxed
 from headrace.clock import format_instant, instant
 from headrace.errors import DataError
 from headrace.intake.casts import castable
@@ -39,7 +40,6 @@ _NATURAL = {
 """For each kind of value the types that cleaning casts it to."""
 
 _NUMBERS = {int, float}
-_BUILTIN = {"builtins", "datetime", "decimal"}
 _WIDE = Context(prec=400)  # a double has up to 309 digits before the point
 _INSTANTS = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
 
@@ -76,7 +76,7 @@ def raw_table(rows: Any, schema: Schema, what: str = "rows") -> pa.Table:
 
 def _column(values: list[Any], to: Type | None) -> pa.Array:
     """A column of Python values."""
-    values = [_unboxed(value) for value in values]
+    values = list(map(unboxed, values))
     if to is None:  # no column of the source: kept for the quarantine only
         return _as_texts(values, None)
     kinds = {*map(type, values)} - {type(None)}
@@ -101,18 +101,6 @@ def _in_four_digits(array: pa.Array) -> bool:
         return True
     ends = pc.min_max(array)
     return all(each.as_py() in _INSTANTS for each in (ends["min"], ends["max"]))
-
-
-def _unboxed(value: Any) -> Any:
-    """The value without its NumPy or pandas box."""
-    kind = type(value)
-    if kind.__module__ in _BUILTIN:
-        return value
-    if kind.__name__ in {"NaTType", "NAType"}:
-        return None
-    if kind.__module__ == "numpy" and kind.__name__ not in {"datetime64", "timedelta64"}:
-        return value.tolist()
-    return value
 
 
 def _lists(values: list[Any], to: Type) -> pa.Array:
@@ -168,7 +156,7 @@ def _as_text(value: Any, to: Type | None) -> str | None:  # noqa: C901, PLR0911 
         case float():
             return _float_text(value, to)
         case Decimal():
-            return format(value, "f")
+            return None if value.is_nan() and name else format(value, "f")
         case dt.datetime() if name == "date":
             return format_instant(instant(value))[:10]
         case dt.datetime() | dt.date():
@@ -186,7 +174,7 @@ def _as_text(value: Any, to: Type | None) -> str | None:  # noqa: C901, PLR0911 
 def _list_text(values: Sequence[Any], to: Type) -> str:
     """A list as JSON of texts."""
     texts: list[str | None] = []
-    for value in map(_unboxed, values):
+    for value in map(unboxed, values):
         if isinstance(value, bytes) and to.is_text:
             try:
                 texts.append(value.decode())
@@ -199,7 +187,7 @@ def _list_text(values: Sequence[Any], to: Type) -> str:
 
 def _float_text(value: float, to: Type | None) -> str | None:
     name = to.name if to is not None else ""
-    if math.isnan(value) and name in {"int64", "decimal", "bool"}:
+    if math.isnan(value) and name not in {"", "double"}:  # of doubles cleaning counts them
         return None
     if math.isfinite(value):
         if name == "decimal" and to is not None and math.isfinite(scaled := value * 10.0**to.scale):
