@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -14,6 +15,7 @@ import redis as driver
 from redis.maint_notifications import MaintNotificationsConfig
 
 from headrace.definitions.stream import RedisStream
+from headrace.drivers.redis_connecting import Patience
 from headrace.errors import DataError, StoreError, UnreachableError
 from headrace.streams.redis_entries import FIRST
 from headrace.streams.redis_streams import RedisStreams
@@ -320,6 +322,26 @@ def test_a_server_that_goes_away_is_told_and_read_on_when_it_is_back(opened):
         assert found.values == [b"b"]
         assert found.gap
         broker.client.close()
+
+
+def test_a_server_that_hangs_is_told_and_read_on_when_it_answers(broker):
+    broker.write(0, [b"a", b"b"])
+    stream = RedisStreams("ads", broker.url, "g", 2, patience=Patience(timeout=0.1, attempts=0))
+    stream.begin("ads:0", None, EVER)
+    assert values_of(taken(stream, 1, limit=1)["ads:0"]) == [b"a"]
+    broker.client.client_pause(1_000)
+    with pytest.raises(UnreachableError, match="did not answer in time"):
+        stream.take(10, 0)
+    found: list[bytes | None] = []
+
+    def comes() -> list[bytes | None]:
+        with contextlib.suppress(UnreachableError):
+            found.extend(values_of(stream.take(10, 0)))
+        return found
+
+    until(comes)
+    assert found == [b"b"]
+    stream.close()
 
 
 def test_a_server_that_fails_after_the_first_step_gives_what_it_gave(broker, opened, monkeypatch):
