@@ -252,6 +252,14 @@ def test_where_nothing_newer_is_reading_begins_at_the_end(mock, opened):
     assert read(stream, 1) == [b"new"]
 
 
+def test_what_comes_after_the_end_was_found_is_wanted_whatever_its_producer_says(mock, opened):
+    mock.write(0, [b"old"], at=DAY)
+    stream = opened(mock)
+    stream.begin("0", None, (DAY + 1) * 1_000)
+    mock.write(0, [b"of an old event"], at=DAY - 5)
+    assert read(stream, 1) == [b"of an old event"]
+
+
 def test_people_see_in_the_group_what_is_done(broker, opened):
     from confluent_kafka import Consumer, TopicPartition
 

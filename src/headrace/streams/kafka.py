@@ -230,7 +230,8 @@ class KafkaTopic:
             (found,) = self._open().offsets_for_times([wanted], timeout=_PATIENCE)
             if found.error is not None or end is None:
                 raise KafkaException(found.error or KafkaError(NO_ANSWER))
-        return _Reading(found.offset if found.offset >= 0 else end[1], since)
+        # What is written from now on came late enough, whatever instant its producer gives it.
+        return _Reading(found.offset, since) if found.offset >= 0 else _Reading(end[1])
 
     def _assign(self, number: int, reading: _Reading) -> None:
         offset = OFFSET_BEGINNING if reading.next is None else reading.next
