@@ -123,6 +123,26 @@ def test_bad_messages_go_to_quarantine_one_by_one_with_their_places(broker, made
     assert place.ask() == place.history([*place.before, *good])
 
 
+@pytest.mark.parametrize("broker", BROKERS, indirect=True)
+@pytest.mark.parametrize("on_invalid", ["quarantine", "reject"])
+def test_what_breaks_a_rule_goes_to_quarantine_and_stops_nobody(broker, tmp_path, on_invalid):
+    rules = [hr.rules.enum("user_id", ["u0", "u1", "u2"]), hr.rules.range("ad", min=0)]
+    place = Place(tmp_path / "project", stream=broker.stream, rules=rules, on_invalid=on_invalid)
+    place.store.materialize(end=MIDNIGHT)
+    good = [click(700 + n, f"u{n % 3}", MIDNIGHT + n * MINUTE) for n in range(10)]
+    spread(broker, [*good[:5], {**click(1, "u4", MIDNIGHT + 1)}, {**good[0], "ad": -1, "id": "x"}, *good[5:]])
+    (done,) = place.store.ingest(once=True)
+    assert (done.accepted, done.rejected) == (10, 2)
+    found = place.store.quarantine("ads")
+    assert {rule.partition("(")[0]: many for rule, many in found.counts["ads"].items()} == {
+        "enum": 1,
+        "range": 1,
+    }
+    assert all(row.origin.startswith("stream ads") for row in found.rows)
+    assert place.ask() == place.history([*place.before, *good])
+    place.store.close()
+
+
 def test_fields_of_redis_entries_that_do_not_fit_go_to_quarantine(redis_url, made):
     with redis_at(redis_url, flat=True) as broker:
         place = made(broker)
