@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -12,13 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.clock import DAY, HOUR, FixedClock
-from headrace.definitions.source import TableSource
+from headrace.definitions.source import EventSource, TableSource
+from headrace.definitions.stream import Push
 from headrace.errors import AsOfTooEarly
 from headrace.intake.rejects import no_rejects
 from headrace.kernel.binding import LatestBinding
 from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.entities import key_column
 from headrace.kernel.parts import BUCKETS
+from headrace.online.ingest import Evaluated, Ingest
 from headrace.online.materialize import Load
 from headrace.online.push import Incoming, apply_events
 from headrace.online.read import Asked, read
@@ -171,3 +174,51 @@ def test_of_an_events_copies_the_first_known_is_served_loaded_or_pushed(store):
     ingest(view).push(pushed, clicks(later, changed, first), NOON)
     assert loaded == answers(pushed, view, now=NOON)
     assert [column[0][0] for column in loaded.values()][:2] == [1, "i"]
+
+
+INSTANT = dt.datetime(1969, 12, 31, 23, 59, 59, 999_993, tzinfo=dt.UTC)
+VALUES: dict[str, Any] = {
+    "decimal(18,9)": Decimal("0.000000001"),
+    "list<decimal(9,2)>": [Decimal("1.50"), None],
+    "list<list<decimal(4,1)>>": [[Decimal("-1.5"), None], None, []],
+    "timestamp": INSTANT,
+    "list<timestamp>": [INSTANT, None],
+    "date": dt.date(1, 1, 1),
+    "list<date>": [dt.date(2026, 1, 1), None, dt.date(1960, 1, 1)],
+    "binary": b"\x00\xff",
+    "list<binary>": [b"\x00\xff", None],
+    "list<list<int64>>": [[2**62], [], None],
+    "list<double>": [0.1, None],
+    "list<bool>": [True, None],
+}
+
+
+@pytest.mark.parametrize("of", VALUES)
+def test_a_value_of_any_type_is_served_as_it_was_loaded_and_pushed(of: str) -> None:
+    store = MemoryStore(FixedClock(NOON))
+    schema = Schema({"ts": "timestamp", "user": "string", "value": of})
+    source = EventSource("rows", schema=dict(schema), timestamp="ts", stream=Push())
+    view = LatestBinding(
+        "latest", "1", Schema({"user": "string"}), source, schema, features=Schema({"value": of})
+    )
+    loaded, pushed = (
+        pa.table(
+            {
+                TIME: [at, at],
+                KNOWN: [at, at],
+                "ts": pa.array([at, at]).cast(schema["ts"].arrow()),
+                "user": [user, f"{user} without"],
+                "value": pa.array([VALUES[of], None], schema["value"].arrow()),
+            }
+        )
+        for user, at in (("loaded", MIDNIGHT - 1), ("pushed", NOON - 1))
+    )
+    load_parts(store, [Part(loaded, NOTHING, BUCKETS)], Load(view, MIDNIGHT, MIDNIGHT, DAY))
+    Ingest("rows", [(view, Evaluated)], DAY).push(store, pushed, NOON)
+    keys = key_column(pa.concat_tables([loaded, pushed]), view.keys).to_pylist()
+    with store.snapshot() as snapshot:
+        columns = read(snapshot, [Asked(view.id, states_of(view), keys, DAY)], NOON).columns[0]
+    wanted = [VALUES[of], None, VALUES[of], None]
+    assert columns["value"].values.to_pylist() == columns["value"].to_list() == wanted
+    assert columns.to_lists()["value"] == list(columns.told()["value"][0]) == wanted
+    assert columns["value"].values.type == schema["value"].arrow()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import decimal
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column, Told
     from headrace.schema import Type
 
-__all__ = ["KeptRow", "LatestColumns", "LatestFeatures"]
+__all__ = ["KeptRow", "LatestColumns", "LatestFeatures", "kept_type"]
 
 Made = TypeVar("Made")
 
@@ -209,12 +208,24 @@ class LatestColumns(Columns):
         return np.frombuffer(self._codes, dtype=np.uint8)
 
 
+def kept_type(of: Type) -> pa.DataType:
+    """What values of a type are kept as: of what MessagePack holds.
+
+    Instants and days are numbers, decimals their digits; instants in lists stay, for it has a form of them.
+    """
+    return _KEPT_AS.get(of.name) or _kept_in_lists(of)
+
+
+def _kept_in_lists(of: Type) -> pa.DataType:
+    if of.name == "list":
+        return pa.list_(_kept_in_lists(of.items[0]))
+    return of.arrow() if of.name == "timestamp" else _KEPT_AS.get(of.name, of.arrow())
+
+
+_KEPT_AS = {"timestamp": pa.int64(), "date": pa.int32(), "decimal": pa.string()}
+
+
 def _restored(values: Sequence[Any], of: Type) -> pa.Array:
     """The Arrow array of values as they are kept."""
-    if of.name == "timestamp":
-        return pa.array(values, type=pa.int64()).cast(of.arrow())
-    if of.name == "date":
-        return pa.array(values, type=pa.int32()).cast(of.arrow())
-    if of.name == "decimal":
-        return pa.array([None if v is None else decimal.Decimal(v) for v in values], type=of.arrow())
-    return pa.array(values, type=of.arrow())
+    kept = pa.array(values, type=kept_type(of))
+    return kept if kept.type == of.arrow() else kept.cast(of.arrow())
