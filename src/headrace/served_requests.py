@@ -56,9 +56,11 @@ class Request(NamedTuple):
         """
         if isinstance(features, Iterable) and not isinstance(features, (str, FeatureService)):
             features = tuple(features)
-        for each in (*(features if isinstance(features, tuple) else (features,)), service):
-            if not (each is None or isinstance(each, (str, FeatureService))):
-                parse_reference(each)  # says what a reference is
+        named = features if isinstance(features, tuple) else (features,)
+        if {*map(type, named), type(service)} - {str, type(None)}:
+            for each in (*named, service):
+                if not (each is None or isinstance(each, (str, FeatureService))):
+                    parse_reference(each)  # says what a reference is
         return cls(features, service, bool(full))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from headrace.kernel.columns import Column, Told
     from headrace.schema import Type
 
-__all__ = ["KeptRow", "LatestColumns", "LatestFeatures", "kept_type"]
+__all__ = ["KeptRow", "LatestColumns", "LatestFeatures"]
 
 Made = TypeVar("Made")
 
@@ -208,24 +211,28 @@ class LatestColumns(Columns):
         return np.frombuffer(self._codes, dtype=np.uint8)
 
 
-def kept_type(of: Type) -> pa.DataType:
-    """What values of a type are kept as: of what MessagePack holds.
-
-    Instants and days are numbers, decimals their digits; instants in lists stay, for it has a form of them.
-    """
-    return _KEPT_AS.get(of.name) or _kept_in_lists(of)
-
-
-def _kept_in_lists(of: Type) -> pa.DataType:
-    if of.name == "list":
-        return pa.list_(_kept_in_lists(of.items[0]))
-    return of.arrow() if of.name == "timestamp" else _KEPT_AS.get(of.name, of.arrow())
-
-
-_KEPT_AS = {"timestamp": pa.int64(), "date": pa.int32(), "decimal": pa.string()}
-
-
 def _restored(values: Sequence[Any], of: Type) -> pa.Array:
     """The Arrow array of values as they are kept."""
-    kept = pa.array(values, type=kept_type(of))
-    return kept if kept.type == of.arrow() else kept.cast(of.arrow())
+    if of.name == "timestamp":
+        return pa.array(values, type=pa.int64()).view(of.arrow())
+    if of.name == "date":
+        return pa.array(values, type=pa.int32()).view(of.arrow())
+    read = _reader(of)
+    return pa.array(values if read is None else list(map(read, values)), type=of.arrow())
+
+
+@lru_cache(maxsize=256)
+def _reader(of: Type) -> Callable[[Any], Any] | None:
+    """What reads a kept value that Arrow does not take as it is; None for types of which it takes all.
+
+    In lists MessagePack keeps instants as they are, days and decimals as texts.
+    """
+    read = _reader(of.items[0]) if of.name == "list" else _READ.get(of.name)
+    if read is None:
+        return None
+    if of.name == "list":
+        return lambda value: None if value is None else list(map(read, value))
+    return lambda value: None if value is None else read(value)
+
+
+_READ: dict[str, Callable[[str], Any]] = {"decimal": decimal.Decimal, "date": dt.date.fromisoformat}

@@ -15,7 +15,7 @@ from headrace.kernel.clean import KNOWN, TIME
 from headrace.kernel.duplicates import without_copies
 from headrace.kernel.latest import latest_keys
 from headrace.online.aggregate_states import apply_to, refuse_newer
-from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures, kept_type
+from headrace.online.latest_columns import KeptRow, LatestColumns, LatestFeatures
 from headrace.online.record import Record, Records, Stamp, decode_record, encode_loaded, encode_record
 from headrace.windows import FOREVER_AGO
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace.aggregations.states import Array
     from headrace.kernel.binding import LatestBinding
     from headrace.kernel.columns import Columns
+    from headrace.schema import Type
 
 __all__ = ["LatestStates"]
 
@@ -120,7 +121,7 @@ class LatestStates:
         if not events.num_rows:
             return []
         order = self._keys(events).to_pylist()
-        columns = [events.column(name).cast(kept_type(of)).to_pylist() for name, of in self._columns]
+        columns = [_plain(events.column(name), of) for name, of in self._columns]
         values = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in order]
         time, known = events.column(TIME).to_pylist(), events.column(KNOWN).to_pylist()
         return [KeptRow(*row) for row in zip(order, time, known, values, strict=True)]
@@ -154,3 +155,14 @@ def _decoded(record: Record) -> KeptRow | None:
 
 def _decoded_pending(record: Record) -> list[KeptRow]:
     return [KeptRow(*row) for row in _ROWS.decode(record.pending)] if record.pending else []
+
+
+def _plain(column: pa.ChunkedArray, of: Type) -> list[Any]:
+    """A column as values MessagePack holds: instants and dates as integers, decimals as text."""
+    if of.name == "timestamp":
+        column = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    elif of.name == "date":
+        column = column.cast(pa.int32())
+    elif of.name == "decimal":
+        column = column.cast(pa.string())
+    return list(column.to_pylist())
