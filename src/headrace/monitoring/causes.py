@@ -269,7 +269,7 @@ class _Slice:
                 for place, same in zip(mine, alone.tolist(), strict=True)
                 if not same or column.status[place] != expected.status[row]
             }
-            if UNKNOWN in moved or not moved:
+            if UNKNOWN in (moved or {each.cause for each in told[row].differences}):
                 continue
             self._settle(name, row, moved.pop() if len(moved) == 1 else SEVERAL)
 
