@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,22 +12,26 @@ from headrace.errors import DataError, StoreError
 from headrace.online.ingestion import Ingestion
 from headrace.online.manifest import read_manifest
 from headrace.online.shares import Share
-from headrace.wiring import open_locks, open_stream
+from headrace.online.tallies import Tally, TallyFile
+from headrace.wiring import open_locks, open_seats, open_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from headrace.definitions.source import Source
     from headrace.online.ingestion import Counts
     from headrace.online.source import SourceStream
     from headrace.parts import Parts
 
-__all__ = ["Ingested", "follow", "following", "ingest_once"]
+__all__ = ["Ingested", "follow", "following", "ingest_once", "streams_of"]
 
 _MARGIN = 3_600_000_000
 """How much earlier than what views have loaded a stream is begun, microseconds: clocks differ."""
 _ENDING = 30.0
 """Seconds that a batch under way is waited for in the end."""
+_TELLING = 1.0
+"""Seconds between two times that what was counted is told."""
 _QUIET = 1.0
 """Seconds without any message after which a stream that does not know its end has come to it."""
 
@@ -53,17 +58,17 @@ class Ingested(NamedTuple):
     gaps: int
 
     @classmethod
-    def of(cls, source: str, counts: Counts) -> Ingested:
-        """What a worker has counted."""
-        came = counts.messages
+    def of(cls, source: str, tally: Tally) -> Ingested:
+        """What has been counted."""
+        came = Counter(tally.messages)
         return cls(
             source,
             came["accepted"],
             came["duplicates"],
             came["late"],
             came["rejected"],
-            counts.batches,
-            counts.gaps,
+            tally.batches,
+            tally.gaps,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,35 +132,73 @@ def _ingestion(parts: Parts, source: Source) -> Ingestion:
 
 
 @contextmanager
-def following(parts: Parts, sources: Sequence[str] | None = None) -> Iterator[Mapping[str, Counts]]:
+def counting(parts: Parts, file: Path | None) -> Iterator[TallyFile]:
+    """While the block runs, what is ingested is counted in a file for the servers of the host to tell.
+
+    Args:
+        parts: The project's.
+        file: The file, where the seat was taken by who started this process.
+
+    Raises:
+        StoreError: Too many processes ingest here.
+    """
+    if file is not None:
+        yield TallyFile(file)
+        return
+    seats = open_seats(parts.settings)
+    file = seats.take()
+    try:
+        yield TallyFile(file)
+    finally:
+        seats.leave(file)
+
+
+@contextmanager
+def following(
+    parts: Parts, sources: Sequence[str] | None = None, file: Path | None = None
+) -> Iterator[Mapping[str, Counts]]:
     """While the block runs, streams are followed, each by a thread.
 
     Args:
         parts: The project's.
         sources: Names of sources; None for all that have a stream.
+        file: Where to count, as of `counting`.
 
     Yields:
         What is counted of each.
     """
     lanes = {each.name: _ingestion(parts, each) for each in streams_of(parts, sources)}
+    counts = {name: lane.counts for name, lane in lanes.items()}
     done = threading.Event()
     threads = [
         threading.Thread(target=lane.run, args=(done,), name=f"headrace-ingest-{name}", daemon=True)
         for name, lane in lanes.items()
     ]
+
+    def tell(tally: TallyFile) -> None:
+        while not done.wait(_TELLING):
+            tally.write(counts)
+
     with ExitStack() as ending:
+        tally = ending.enter_context(counting(parts, file))
+        ending.callback(lambda: tally.write(counts))
+        threads.append(
+            threading.Thread(target=tell, args=(tally,), name="headrace-ingest-tally", daemon=True)
+        )
         for thread in threads:
             thread.start()
             ending.callback(thread.join, _ENDING)
         ending.callback(done.set)
-        yield {name: lane.counts for name, lane in lanes.items()}
+        yield counts
 
 
-def follow(parts: Parts, sources: Sequence[str] | None, done: threading.Event) -> list[Ingested]:
+def follow(
+    parts: Parts, sources: Sequence[str] | None, done: threading.Event, file: Path | None = None
+) -> list[Ingested]:
     """Follow streams until told to end; what came of them."""
-    with following(parts, sources) as counts:
+    with following(parts, sources, file) as counts:
         done.wait()
-    return [Ingested.of(name, each) for name, each in counts.items()]
+    return [Ingested.of(name, Tally.of(each)) for name, each in counts.items()]
 
 
 def ingest_once(parts: Parts, sources: Sequence[str] | None) -> list[Ingested]:
@@ -164,7 +207,13 @@ def ingest_once(parts: Parts, sources: Sequence[str] | None) -> list[Ingested]:
     Raises:
         StoreError: A broker, or the store, cannot be reached or used.
     """
-    return [_until_now(_ingestion(parts, each)) for each in streams_of(parts, sources)]
+    lanes = {each.name: _ingestion(parts, each) for each in streams_of(parts, sources)}
+    counts = {name: lane.counts for name, lane in lanes.items()}
+    with counting(parts, None) as tally:
+        try:
+            return [_until_now(lane) for lane in lanes.values()]
+        finally:
+            tally.write(counts)
 
 
 def _until_now(lane: Ingestion) -> Ingested:
@@ -178,4 +227,4 @@ def _until_now(lane: Ingestion) -> Ingested:
                 )
     finally:
         lane.close()
-    return Ingested.of(lane.source, lane.counts)
+    return Ingested.of(lane.source, Tally.of(lane.counts))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from headrace.online.materialize import Loaded
     from headrace.online.served_log import LogCounts
     from headrace.online.serving import Answering
+    from headrace.online.tallies import Tally
     from headrace.ports.engine import Progress
     from headrace.ports.key_value import OneHost
     from headrace.registry.changes import Plan
@@ -424,6 +425,7 @@ class FeatureStore:
         *,
         once: bool = False,
         done: threading.Event | None = None,
+        counted: Path | None = None,
     ) -> list[Ingested]:
         """Follow the streams of sources: what they bring is durable and visible batch by batch.
 
@@ -433,23 +435,42 @@ class FeatureStore:
             sources: Their names; all that have a stream by default.
             once: Take what there is now, and return.
             done: Ends it when it is set; without, and without `once`, it goes on for ever.
+            counted: The file to count in what is done, of those that the servers of this host tell; one that
+                nobody else uses by default.
 
         Raises:
             UnknownNameError: There is no such source.
             DataError: One of them has no stream.
-            StoreError: With `once`: a broker or the store cannot be used.
+            StoreError: With `once`: a broker or the store cannot be used. Too many processes ingest.
         """
         from headrace.ingesting import follow, ingest_once
 
         if once:
             return ingest_once(self._parts, sources)
-        return follow(self._parts, sources, done or threading.Event())
+        return follow(self._parts, sources, done or threading.Event(), counted)
 
     def ingesting(self, sources: Sequence[str] | None = None) -> AbstractContextManager[Mapping[str, Counts]]:
         """While the block runs, streams are followed in the background; it is given what is counted."""
         from headrace.ingesting import following
 
         return following(self._parts, sources)
+
+    def followed(self, sources: Sequence[str] | None = None) -> list[str]:
+        """The sources that have a stream to follow: all there are, or those named.
+
+        Raises:
+            UnknownNameError: There is no such source.
+            DataError: One that is named has no stream.
+        """
+        from headrace.ingesting import streams_of
+
+        return [each.name for each in streams_of(self._parts, sources)]
+
+    def ingested(self) -> Mapping[str, Tally]:
+        """What was ingested on this host since ever, and how far behind it is now, by source."""
+        from headrace.wiring import open_seats
+
+        return open_seats(self.settings).told() if self._parts.is_online_here else {}
 
     # --- validation ---
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headrace.online.keeping import Keeper
     from headrace.online.serving import Serving
     from headrace.online.shares import Locks
+    from headrace.online.tallies import Seats
     from headrace.ports.catalog import Catalog
     from headrace.ports.engine import Engine
     from headrace.ports.event_stream import EventStream
@@ -44,6 +45,7 @@ __all__ = [
     "open_keeper",
     "open_locks",
     "open_online",
+    "open_seats",
     "open_serving",
     "open_stream",
     "open_trial",
@@ -244,10 +246,24 @@ def open_locks(settings: Settings, source: str) -> Locks:
     """What tells who of several workers on this host reads which partition of a source's stream."""
     from headrace.stores.locks import FileLocks
 
+    return FileLocks(_embedded_path(settings) / "ingest" / quote(source, safe=""))
+
+
+def open_seats(settings: Settings) -> Seats:
+    """Where the processes that ingest on this host count what they do."""
+    from headrace.online.tallies import Seats
+    from headrace.stores.locks import FileLocks
+
+    directory = _embedded_path(settings) / "ingested"
+    return Seats(directory, FileLocks(directory))
+
+
+def _embedded_path(settings: Settings) -> Path:
+    """The directory of the store that is written to."""
     online = settings.online
     path = path_of(online.url if _kind(online.url) == "lmdb" else online.embedded)
-    assert path is not None  # noqa: S101 - the store was opened there
-    return FileLocks(path / "ingest" / quote(source, safe=""))
+    assert path is not None  # noqa: S101 - the store is opened there
+    return path
 
 
 def open_trial(directory: Path) -> tuple[Catalog, Engine]:

@@ -35,6 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="How many processes answer."
 )
+@click.option("--ingest", is_flag=True, help="Follow the streams of sources too, in a process beside.")
 @click.option("--tls-cert", type=_FILE, help="Serve https with this certificate (PEM).")
 @click.option("--tls-key", type=_FILE, help="The certificate's private key (PEM).")
 @click.option("--insecure", is_flag=True, help="Serve everybody who reaches the address, without keys.")
@@ -51,6 +52,7 @@ def serve(  # noqa: PLR0913 - one argument for each option
     host: str,
     port: int,
     workers: int,
+    ingest: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
     insecure: bool,
@@ -79,7 +81,12 @@ def serve(  # noqa: PLR0913 - one argument for each option
     from headrace.server.running import Certificate, run
 
     tls = None if tls_cert is None or tls_key is None else Certificate(tls_cert, tls_key)
-    run(project, host, port, workers, started, tls)
+    beside = None
+    if ingest or settings.serving.ingest:
+        from headrace.server.ingest_workers import ingesting
+
+        beside = ingesting(project, workers=1)
+    run(project, host, port, workers, started, tls, beside)
     return DONE
 
 

@@ -16,26 +16,47 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from headrace.cli.store import Told
+
 __all__ = ["ingest"]
 
 
 @verb
 @click.argument("sources", nargs=-1)
 @click.option("--once", is_flag=True, help="Take what the streams have now, and end.")
-def ingest(*, project: Path, as_json: bool, sources: Sequence[str], once: bool) -> int:
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many processes ingest."
+)
+def ingest(*, project: Path, as_json: bool, sources: Sequence[str], once: bool, workers: int) -> int:
     """Follow the streams of SOURCES, all that have one by default, until told to end.
 
-    Run it again beside the first for more of a machine's cores: they share the partitions.
+    Several workers, and whoever ingests on this host beside them, share the partitions.
     """
+    if once and workers > 1:
+        raise click.UsageError("--once is for one worker.")
     done = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: done.set())
     with opened(project) as store:
-        found = [each.to_dict() for each in store.ingest(sources or None, once=once, done=done)]
+        if workers > 1:
+            store.followed(sources or None)  # a name that is wrong is told at once
+            found = _by_workers(project, sources, workers, done)
+        else:
+            found = store.ingest(sources or None, once=once, done=done)
+    told = [each.to_dict() for each in found]
     if as_json:
-        output.document({"sources": found})
-    elif found:
-        output.table(list(found[0]), [list(each.values()) for each in found])
+        output.document({"sources": told})
+    elif told:
+        output.table(list(told[0]), [list(each.values()) for each in told])
     else:
         output.note("No source has a stream to follow.")
-    return FOUND if any(each["rejected"] or each["gaps"] for each in found) else DONE
+    return FOUND if any(each["rejected"] or each["gaps"] for each in told) else DONE
+
+
+def _by_workers(project: Path, sources: Sequence[str], workers: int, done: threading.Event) -> Sequence[Told]:
+    """Have processes ingest until told to end; what came of it."""
+    from headrace.server.ingest_workers import ingesting
+
+    with ingesting(project, workers, sources) as came:
+        done.wait()
+    return came()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Store", "opened"]
+__all__ = ["Store", "Told", "opened"]
 
 
 class Told(Protocol):
@@ -294,6 +294,10 @@ class Store(Protocol):
 
     def ingest(self, sources: Sequence[str] | None, *, once: bool, done: threading.Event) -> Sequence[Told]:
         """Follow streams; what came of each."""
+        ...
+
+    def followed(self, sources: Sequence[str] | None) -> Sequence[str]:
+        """The sources that have a stream to follow."""
         ...
 
     def get_online_features(

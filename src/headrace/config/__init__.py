@@ -46,6 +46,7 @@
     messages = "json"             # default: "text"; the form of what the server says on its error stream
     tell_requests = true          # default: false; whether it says a line for each request
     traces = true                 # default: false; whether spans go to an OpenTelemetry collector
+    ingest = true                 # default: false; whether it follows the streams of sources too
 
 `project = "ads"` and `definitions = "..."` at the top of the file are short forms. An environment variable
 `HEADRACE_<SECTION>__<KEY>`, as in `HEADRACE_ONLINE__URL`, goes before the file. Paths are relative to the

@@ -77,6 +77,7 @@ SECTIONS: dict[str, tuple[type, dict[str, Key]]] = {
             "messages": Key(values.messages, "text"),
             "tell_requests": Key(values.switch, "false"),
             "traces": Key(values.switch, "false"),
+            "ingest": Key(values.switch, "false"),
         },
     ),
     "monitoring": (

@@ -102,6 +102,7 @@ class Serving:
         messages: The form of what the server says on its error stream: "text" or "json".
         tell_requests: Whether it says a line for each request.
         traces: Whether it sends spans to an OpenTelemetry collector.
+        ingest: Whether it follows the streams of sources too, in a process beside those that answer.
     """
 
     max_body: int = 4_000_000
@@ -124,6 +125,7 @@ class Serving:
     messages: str = "text"
     tell_requests: bool = False
     traces: bool = False
+    ingest: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ import msgspec
 
 from headrace.clock import SECOND
 from headrace.errors import HeadraceError
+from headrace.online.ingestion import FRESHNESS
+from headrace.server import ingest_metrics
 from headrace.server.served_values import AGES, served_values
 from headrace.telemetry import SECONDS, Histogram
 
@@ -63,6 +65,15 @@ FAMILIES = (
     ),
     _Family("headrace_copy_behind", "gauge", "Records that wait to be copied to what is served."),
     _Family("headrace_pushed_rows_total", "counter", "Rows pushed, by what became of them."),
+    _Family("headrace_ingested_messages_total", "counter", "Messages of streams, by what became of them."),
+    _Family("headrace_ingested_batches_total", "counter", "Batches they were taken in."),
+    _Family("headrace_ingest_gaps_total", "counter", "Times a broker no longer had what should have come."),
+    _Family(
+        "headrace_ingest_failures_total", "counter", "Batches and brokers that failed and were tried again."
+    ),
+    _Family("headrace_ingest_waits", "gauge", "Workers that something keeps from ingesting."),
+    _Family("headrace_ingest_behind", "gauge", "How far what is taken is behind, in what the stream counts."),
+    _Family("headrace_ingest_visible_seconds", "histogram", "From an event until it is served.", FRESHNESS),
 )
 """All there is, in the order told. Labels have few values: addresses, statuses, views, sources."""
 _EDGES = {family.name: family.edges for family in FAMILIES}
@@ -206,6 +217,12 @@ class Metrics:
                 total.gauges["headrace_copy_behind"] = behind
         if self._store is not None and (report := self._store.last_consistency()) is not None:
             total.gauges.update(_consistency(report))
+        if self._store is not None and (tallies := self._store.ingested()):
+            total.counters.update(ingest_metrics.counters(tallies))
+            total.gauges.update(ingest_metrics.gauges(tallies))
+            total.histograms.update(
+                (sample, list(each)) for sample, each in ingest_metrics.histograms(tallies)
+            )
         lines = []
         for family in FAMILIES:
             lines += [

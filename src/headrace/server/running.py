@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from headrace.server.patience import Patient, PatientConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 __all__ = ["Certificate", "configured", "run"]
 
@@ -47,6 +49,7 @@ def run(
     workers: int,
     started: Callable[[str], None],
     tls: Certificate | None = None,
+    beside: AbstractContextManager[object] | None = None,
 ) -> None:
     """Serve a project until the process is told to end; requests in flight are answered first.
 
@@ -57,6 +60,7 @@ def run(
         workers: How many processes answer.
         started: Hears the URL once connections are taken.
         tls: Serve https with it.
+        beside: What is entered before, and left after.
 
     Raises:
         StoreError: The port cannot be had, or the certificate cannot be used.
@@ -72,7 +76,7 @@ def run(
         # uvicorn raises the signal again when it has drained: the process is then done, not killed
         signal.signal(each, lambda *_: None)
     started(f"http{'' if tls is None else 's'}://{f'[{host}]' if ':' in host else host}:{bound}")
-    with counted:
+    with counted, beside or nullcontext():
         if workers == 1:
             uvicorn.Server(config).run([listening])
         else:
