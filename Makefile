@@ -42,7 +42,7 @@ fix: $(VENV)/.dev  ## let ruff mend what it can
 bench: $(VENV)/.dev  ## rivals and Headrace in one run; writes bench/results.md
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## the drawn cases, forty times as many, then MINUTES of mixed load on a server, and STREAM_MINUTES on one that ingests
+soak: $(VENV)/.dev  ## the drawn cases, a hundred times as many, then MINUTES of mixed load on a server, and STREAM_MINUTES on one that ingests
 	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m soak
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 	$(BIN)/python -m tests.soak.streaming --minutes $(STREAM_MINUTES)

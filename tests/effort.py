@@ -1,11 +1,11 @@
-"""How hard drawn cases try: their usual number in `make test`, forty times that in `make soak`."""
+"""How hard drawn cases try: their usual number in `make test`, a hundred times that in `make soak`."""
 
 from __future__ import annotations
 
 import os
 
 SOAKING = os.environ.get("HEADRACE_SOAK") == "1"
-FACTOR = 40
+FACTOR = 100
 
 
 def cases(usual: int) -> int:
@@ -15,6 +15,6 @@ def cases(usual: int) -> int:
         usual: The number in `make test`.
 
     Returns:
-        `usual`, or forty times that in `make soak`; as in `@settings(max_examples=cases(500))`.
+        `usual`, or a hundred times that in `make soak`; as in `@settings(max_examples=cases(500))`.
     """
     return usual * FACTOR if SOAKING else usual

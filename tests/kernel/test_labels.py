@@ -40,7 +40,7 @@ def clean(side: EventsBinding, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.table(columns)
 
 
-@settings(max_examples=effort(500), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(250), suppress_health_check=list(HealthCheck))
 @given(case=label_cases())
 def test_labels_equal_the_oracle(case: LabelCase) -> None:
     binding = bind_label(case.label, "UTC")

@@ -40,7 +40,7 @@ def newest(case: LatestCase) -> list[dict[str, object] | None]:
 
 
 @pytest.mark.soak
-@settings(max_examples=cases(400), suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(200), suppress_health_check=list(HealthCheck))
 @given(latest_cases())
 def test_the_newest_row_is_the_oracles(case: LatestCase) -> None:
     for row, expected in zip(newest(case), case.expected(), strict=True):

@@ -20,7 +20,7 @@ from tests.effort import cases as effort
 pytestmark = pytest.mark.soak
 
 
-@settings(max_examples=effort(500), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(200), suppress_health_check=list(HealthCheck))
 @given(case=cases(), part=st.sampled_from([1, 4, 1 << 18]))
 def test_whole_columns_equal_the_oracle(case: Case, part: int) -> None:
     binding = bind_case(case)
@@ -34,7 +34,7 @@ def test_whole_columns_equal_the_oracle(case: Case, part: int) -> None:
     assert differences(case.expected(), answers_of(columns)) == []
 
 
-@settings(max_examples=effort(250), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(120), suppress_health_check=list(HealthCheck))
 @given(case=cases(), sizes=st.lists(st.integers(1, 12), min_size=1))
 def test_the_streaming_form_equals_the_oracle(case: Case, sizes: list[int]) -> None:
     """Events and questions in one stream sorted by (entity, instant), cut into batches anywhere."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.soak
-@settings(max_examples=effort(150), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(80), suppress_health_check=list(HealthCheck))
 @given(case=cases(), twice=st.booleans())
 def test_tiles_cut_at_an_instant_answer_from_then_on(case: Case, *, twice: bool) -> None:
     """All that is known before an instant, tiled for it, perhaps twice, answers every later question."""

@@ -149,7 +149,7 @@ def check(store: Any, past: Past) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=effort(200), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(120), suppress_health_check=list(HealthCheck))
 @given(pasts())
 def test_what_is_served_is_what_history_says(past: Past) -> None:
     check(MemoryStore(FixedClock(past.t)), past)

@@ -77,7 +77,7 @@ def served(draw: st.DrawFn) -> Any:
 
 
 @pytest.mark.soak
-@settings(max_examples=cases(300), suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(150), suppress_health_check=list(HealthCheck))
 @given(drawn=served(), waiting=st.booleans())
 def test_latest_values_online_equal_the_oracle(drawn: Any, *, waiting: bool) -> None:
     case, t, known, order, sizes, partitions = drawn

@@ -43,7 +43,7 @@ def served(draw: st.DrawFn) -> tuple[Case, int, int, int, list[Any], list[int], 
     return case, epoch, known, t, order, sizes, partitions
 
 
-@settings(max_examples=effort(500), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(200), suppress_health_check=list(HealthCheck))
 @given(drawn=served(), waiting=st.booleans())
 def test_online_equals_offline(drawn: Any, waiting: bool) -> None:  # noqa: FBT001 - drawn by name
     case, epoch, known, t, order, sizes, partitions = drawn

@@ -67,7 +67,7 @@ def streamed(draw: st.DrawFn) -> tuple[Case, list[Any], list[int], list[int]]:
 
 
 @pytest.mark.soak
-@settings(max_examples=effort(300), suppress_health_check=list(HealthCheck))
+@settings(max_examples=effort(100), suppress_health_check=list(HealthCheck))
 @given(drawn=streamed())
 def test_from_just_after_the_frontier_on_the_stream_answers_as_history_does(drawn: Any) -> None:
     """Late events fall into tiles that are wide already, ones that waited ripen behind them."""
