@@ -14,22 +14,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from headrace.online.shares import Locks
+    from headrace.ports.event_stream import EventStream, Messages
     from headrace.ports.key_value import OneHost, Reader, Writer
     from headrace.registry.registry import Registry
 
 FOR_EVER = 1 << 30
 
 
-class Steps:
-    """Counts steps; the last one is fatal."""
+Fatal = int | tuple[str, int]
+"""A step by its number, from 0 on, or by its name and which of that name, from 1 on."""
 
-    def __init__(self, fatal: int = FOR_EVER) -> None:
+
+class Steps:
+    """Counts steps; the process gets a signal at one of them."""
+
+    def __init__(self, fatal: Fatal = FOR_EVER, sent: int = signal.SIGKILL) -> None:
+        """Nothing was done yet.
+
+        Args:
+            fatal: The step.
+            sent: The signal: the end, or a pause (SIGSTOP).
+        """
         self.names: list[str] = []
         self._fatal = fatal
+        self._sent = sent
 
     def step(self, name: str) -> None:
-        if len(self.names) == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+        fatal = self._fatal
+        at = len(self.names) if isinstance(fatal, int) else (name, self.names.count(name) + 1)
+        if at == fatal:
+            os.kill(os.getpid(), self._sent)
         self.names.append(name)
 
     def around(self, name: str, work: Callable[[], Any]) -> Any:
@@ -106,3 +121,47 @@ class DeadlyRegistry:
 
     def record_run(self, *arguments: Any) -> None:
         self._steps.around("record_run", lambda: self._inner.record_run(*arguments))
+
+
+class DeadlyStream:
+    """The event-stream port."""
+
+    def __init__(self, inner: EventStream, steps: Steps) -> None:
+        self._inner = inner
+        self._steps = steps
+        self.partitions = inner.partitions
+        self.behind = inner.behind
+
+    def begin(self, partition: str, after: str | None, since: int) -> None:
+        self._steps.around("begin of a partition", lambda: self._inner.begin(partition, after, since))
+
+    def end(self, partition: str) -> None:
+        self._steps.around("end of a partition", lambda: self._inner.end(partition))
+
+    def take(self, limit: int, wait: float) -> list[Messages]:
+        found = self._inner.take(limit, wait)
+        if found:
+            self._steps.step("after read")
+        return found
+
+    def done(self, partition: str, after: str) -> None:
+        self._steps.around("done", lambda: self._inner.done(partition, after))
+
+    def close(self) -> None:
+        self._steps.around("close of the stream", self._inner.close)
+
+
+class DeadlyLocks:
+    """What workers share partitions by."""
+
+    def __init__(self, inner: Locks, steps: Steps) -> None:
+        self._inner = inner
+        self._steps = steps
+        self.is_free = inner.is_free
+
+    def take(self, name: str) -> bool:
+        taken: bool = self._steps.around("lock", lambda: self._inner.take(name))
+        return taken
+
+    def let_go(self, name: str) -> None:
+        self._steps.around("let go", lambda: self._inner.let_go(name))

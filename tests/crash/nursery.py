@@ -49,7 +49,8 @@ class Nursery:
         verb: str,
         directory: Path,
         *arguments: Any,
-        fatal: int | None = None,
+        fatal: int | tuple[str, int] | None = None,
+        pause: tuple[str, int] | None = None,
         kill_after: float | None = None,
     ) -> Life:
         """A child that does what the verb says, until it is done or killed.
@@ -59,6 +60,7 @@ class Nursery:
             directory: The project.
             arguments: More of the function's arguments.
             fatal: The step at which the child kills itself.
+            pause: The step at which it stops; the file `pid` in the project says who is to be sent on.
             kill_after: Kill it so many seconds after it has begun.
         """
         request = {
@@ -66,6 +68,7 @@ class Nursery:
             "directory": str(directory),
             "arguments": arguments,
             "fatal": fatal,
+            "pause": pause,
             "kill_after": kill_after,
         }
         assert self._process.stdin

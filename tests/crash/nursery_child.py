@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.clock import DAY
-from tests.crash import ledger, mended
-from tests.crash.deadly import FOR_EVER, DeadlyRegistry, DeadlyStore, Steps
+from tests.crash import impressions, ledger, mended
+from tests.crash.deadly import DeadlyRegistry, DeadlyStore, Steps
 from tests.project import harvest
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ NEEDED = [
         for name in ("project", "resolution", "served_requests", "registry.registry", "catalogs.sql")
     ),
     *(f"headrace.{name}" for name in ("stores.lmdb", "engines.local.engine", "offline.historical")),
-    *(f"headrace.{name}" for name in ("online.loading", "online.serve")),
+    *(f"headrace.{name}" for name in ("online.loading", "online.serve", "ingesting")),
+    *(f"headrace.streams.{name}" for name in ("json_lines", "kafka", "redis_streams")),
 ]
 """What children import, there before they are born."""
 
@@ -41,10 +42,10 @@ NEEDED = [
 class Child:
     """What a child is asked, and how it answers."""
 
-    def __init__(self, pipe: int, directory: str, fatal: int) -> None:
+    def __init__(self, pipe: int, directory: str, steps: Steps) -> None:
         self._pipe = pipe
         self.directory = Path(directory)
-        self.steps = Steps(fatal)
+        self.steps = steps
 
     def say(self, word: str, about: Any = None) -> None:
         line = json.dumps([word, about]).encode() + b"\n"
@@ -118,6 +119,17 @@ def replay(child: Child) -> None:
         child.say("steps", child.steps.names)
 
 
+def ingest(child: Child, worker: str) -> None:
+    """Take all that a stream has, as a worker who shares partitions with those of the same name."""
+    (child.directory / f"pid {worker}").write_text(str(os.getpid()))
+    with child.opened(impressions) as store:
+        lane = impressions.lane(store, worker, child.steps)
+        impressions.drain(lane)
+        lane.close()
+        child.say("steps", child.steps.names)
+        child.say("counts", {**lane.counts.messages, "failures": lane.counts.failures})
+
+
 def look(child: Child, store: hr.FeatureStore) -> None:
     child.say("served", ledger.served(store))
     child.say("answers", ledger.answers(store))
@@ -127,7 +139,7 @@ def look(child: Child, store: hr.FeatureStore) -> None:
 
 VERBS = {
     each.__name__: each
-    for each in (build, history, materialize, push, load_again, send_again, harvest_days, replay)
+    for each in (build, history, materialize, push, load_again, send_again, harvest_days, replay, ingest)
 }
 
 
@@ -151,14 +163,22 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def work(pipe: int, request: dict[str, Any]) -> None:
-    fatal = request.get("fatal")
-    child = Child(pipe, request["directory"], FOR_EVER if fatal is None else fatal)
+    child = Child(pipe, request["directory"], _steps(request))
     try:
         VERBS[request["verb"]](child, *request["arguments"])
     except BaseException:  # noqa: BLE001 - the parent's frames must not go on here
         child.say("error", traceback.format_exc())
         os._exit(1)
     os._exit(0)
+
+
+def _steps(request: dict[str, Any]) -> Steps:
+    at, sent = request.get("fatal"), signal.SIGKILL
+    if (pause := request.get("pause")) is not None:
+        at, sent = pause, signal.SIGSTOP
+    if at is None:
+        return Steps()
+    return Steps(at if isinstance(at, int) else (at[0], at[1]), sent)
 
 
 def listen(pipe: int, pid: int, kill_after: float | None) -> tuple[bytes, float]:

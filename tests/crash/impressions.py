@@ -1,0 +1,197 @@
+"""The project whose worker is killed: impressions, real and made up, that come through a broker.
+
+Real ones are those of the Open Bandit Dataset that the demo ships. Each event is an entity of a view of its
+own, so that what was lost, and what counts twice, can be told event by event.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+import headrace as hr
+from headrace import agg
+from headrace.clock import DAY, MINUTE, FixedClock, format_instant, instant
+from headrace.online.ingestion import Ingestion
+from headrace.online.shares import Share
+from headrace.stores.locks import FileLocks
+from headrace.wiring import open_stream
+from tests.crash.deadly import DeadlyLocks, DeadlyStore, DeadlyStream, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.ingesting.brokers import Broker
+
+LOADED = instant("2019-11-25")
+NOW = instant("2019-12-01")
+REAL = Path(hr.__file__).parent / "demo" / "data" / "open_bandit.parquet"
+BATCH = "impressions.parquet"
+SCHEMA = {"event_id": "string", "ts": "timestamp", "item_id": "int64", "position": "int64", "click": "int64"}
+FEATURES = [
+    *(f"items:{name}" for name in ("seen_1d", "seen_7d", "clicked_7d", "rate_7d", "last_positions_all")),
+    "items:positions_7d",
+]
+AT_ONCE = 20_000
+"""Events that are asked for in one request."""
+
+
+def definitions(stream: hr.Stream) -> list[Any]:
+    source = hr.EventSource(
+        "impressions", batch=BATCH, schema=SCHEMA, timestamp="ts", event_id="event_id", stream=stream
+    )
+    item = hr.Entity("item", join_keys={"item_id": "int64"})
+    event = hr.Entity("event", join_keys={"event_id": "string"})
+    clicked = agg.count("clicked", where="click = 1", windows=["7d"])
+    items = hr.AggregateView(
+        "items",
+        entity=item,
+        source=source,
+        features=[
+            agg.count("seen", windows=["1d", "7d"]),
+            clicked,
+            agg.rate("rate", numerator="clicked", denominator="seen", prior=(1, 50), windows=["7d"]),
+            agg.last_k("last_positions", "position", k=5, windows=["all"]),
+            agg.count("positions", by="position", windows=["7d"]),
+        ],
+    )
+    each = hr.AggregateView(
+        "each", entity=event, source=source, features=[agg.count("times", windows=["all"])]
+    )
+    return [source, item, event, items, each]
+
+
+class Events(NamedTuple):
+    """What is replayed.
+
+    Attributes:
+        before: Rows that were loaded.
+        after: Rows that come through the stream, each once, as JSON values.
+    """
+
+    before: list[dict[str, Any]]
+    after: list[dict[str, Any]]
+
+
+def events(count: int, seed: int) -> Events:
+    """Real events, at most two thirds of those asked for, and made-up ones between them.
+
+    Args:
+        count: How many come through the stream.
+        seed: Draws what is made up, and where.
+    """
+    draw = random.Random(seed)
+    rows = pq.read_table(REAL, columns=["event_id", "ts", "item_id", "position", "click"])
+    edge = pa.scalar(datetime.fromtimestamp(LOADED / 1e6, UTC), pa.timestamp("us", "UTC"))
+    old, new = (rows.filter(test(rows["ts"], edge)) for test in (pc.less, pc.greater_equal))
+    few = min(new.num_rows, count * 2 // 3)
+    real = new.take(draw.sample(range(new.num_rows), few)).to_pylist()
+    made = [_made(number, draw) for number in range(count - few)]
+    after = [{**row, "ts": row["ts"].isoformat()} for row in real] + made
+    draw.shuffle(after)
+    return Events(old.slice(0, 500).to_pylist(), after)
+
+
+def _made(number: int, draw: random.Random) -> dict[str, Any]:
+    at = LOADED + draw.randrange((NOW - LOADED) // MINUTE) * MINUTE  # many at one instant
+    return {
+        "event_id": f"made {number}", "ts": format_instant(at), "item_id": int(draw.paretovariate(1)),
+        "position": draw.randrange(1, 4), "click": int(draw.random() < 0.05),
+    }  # fmt: skip
+
+
+def opened(directory: Path) -> hr.FeatureStore:
+    return hr.FeatureStore(directory, clock=FixedClock(NOW), who="tester")
+
+
+def build(directory: Path, broker: Broker, found: Events) -> None:
+    """A project, loaded, and what its broker has: each partition with copies of some of its events."""
+    directory.mkdir(parents=True)
+    (directory / "headrace.toml").write_text('[project]\nname = "impressions"\n')
+    write(directory, found.before)
+    with opened(directory) as store:
+        store.apply(definitions(broker.stream))
+        store.materialize(end=LOADED)
+    for number in range(broker.partitions):
+        own = found.after[number :: broker.partitions]
+        again = own[: len(own) // 5]
+        broker.write(number, [*own[: len(own) // 2], *again, *own[len(own) // 2 :]])
+
+
+def write(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
+    times = [instant(row["ts"]) for row in rows]
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in SCHEMA}
+    pq.write_table(pa.table({**columns, "ts": pa.array(times, pa.timestamp("us", "UTC"))}), directory / BATCH)
+
+
+def lane(store: hr.FeatureStore, worker: str, steps: Steps) -> Ingestion:
+    """The ingestion of a worker, each of its ports counting steps.
+
+    Args:
+        store: The project.
+        worker: Workers of one name share the partitions by locks, as those of a host do; those of others
+            see nothing of them.
+        steps: Counts.
+    """
+    parts = store._parts  # noqa: SLF001 - where the facade keeps what is counted here
+    source, _ = parts.names.of_source("impressions")
+    online = parts.online if isinstance(parts.online, DeadlyStore) else DeadlyStore(parts.online, steps)
+    return Ingestion(
+        source.name,
+        lambda: DeadlyStream(open_stream(parts.settings, source), steps),
+        lambda: parts.names.stream(source.name),
+        online,
+        Share(DeadlyLocks(FileLocks(parts.settings.directory / "locks" / worker), steps)),
+        parts.clock,
+        lambda: LOADED - DAY,
+    )
+
+
+def drain(lane: Ingestion, quiet: float = 0.3) -> None:
+    """Take all there is: until nothing came for a while, and nothing is known to be behind."""
+    while True:
+        count = lane.step(quiet)
+        assert count is not None or "over from" in lane.counts.trouble.text, lane.counts.trouble.text
+        if count == 0 and not lane.behind():
+            return
+
+
+class Found(NamedTuple):
+    """What a store says in the end, beside history.
+
+    Attributes:
+        lost: Events that do not count.
+        doubled: Events that count more than once.
+        differing: Features of items whose values are not those of history.
+        items: How many items were compared.
+    """
+
+    lost: int
+    doubled: int
+    differing: list[str]
+    items: int
+
+
+def found(store: hr.FeatureStore, directory: Path, what: Events) -> Found:
+    """Compare what is served with the kernel over all events, and each event's count with 1."""
+    counts: Counter[int] = Counter()
+    names = [row["event_id"] for row in what.after]
+    for start in range(0, len(names), AT_ONCE):
+        asked = {"event_id": names[start : start + AT_ONCE]}
+        counts.update(store.get_online_features(["each:times_all"], asked).to_dict()["times_all"])
+    items = sorted({row["item_id"] for row in (*what.before, *what.after)} | {-1})
+    write(directory, [*what.before, *what.after])
+    spine = pa.table({"item_id": items, "ts": pa.array([NOW] * len(items), pa.timestamp("us", "UTC"))})
+    history = store.get_historical_features(spine, features=FEATURES).to_arrow()
+    served = store.get_online_features(FEATURES, {"item_id": items}, as_of=NOW).to_dict()
+    differing = [
+        name for name in served if history.column(name).to_pylist(maps_as_pydicts="strict") != served[name]
+    ]
+    return Found(counts[0], sum(n for times, n in counts.items() if times > 1), differing, len(items))
