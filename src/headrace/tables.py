@@ -8,7 +8,7 @@ from typing import Any
 from headrace.errors import DataError
 from headrace.lazy import compute, pyarrow
 
-__all__ = ["frame_of", "table_of", "without_views"]
+__all__ = ["frame_of", "is_frame", "table_of", "without_views"]
 
 _EXACT = 2**53
 """The integers up to which a double is every integer."""
@@ -51,6 +51,11 @@ def table_of(rows: Any, what: str = "data") -> pyarrow.Table:
             remedy="Rename or drop one of them.",
         )
     return table
+
+
+def is_frame(rows: Any) -> bool:
+    """Whether rows are a pandas DataFrame."""
+    return type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns")
 
 
 def frame_of(table: pyarrow.Table) -> Any:
@@ -111,7 +116,7 @@ def _viewless(of: pyarrow.DataType) -> pyarrow.DataType:
 def _converted(rows: Any) -> pyarrow.Table | None:
     if isinstance(rows, pyarrow.Table):
         return rows
-    if type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns"):
+    if is_frame(rows):
         return _from_pandas(rows)
     hands_out_arrow = hasattr(rows, "__arrow_c_stream__") or isinstance(rows, pyarrow.RecordBatch)
     if isinstance(rows, Mapping) or (hands_out_arrow and not hasattr(rows, "to_frame")):  # no single column

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -174,6 +175,13 @@ def test_what_is_pushed_is_there(client: hr.Client, store: hr.FeatureStore) -> N
         [{**rows[0], "event_id": "e5004", "ts": dt.datetime(2026, 3, 13, 2, tzinfo=dt.UTC)}]
     )
     assert client.push("clicks", table).accepted == 1
+    mixed = pd.DataFrame(
+        [
+            {**rows[0], "event_id": "e5005", "user_id": user, "price": price}
+            for user, price in (("a", "dear"), ("b", 1.5))
+        ]
+    )
+    assert client.push("clicks", mixed)[:4] == (1, 0, 0, 1)
     asked = {"features": ["user_clicks:clicks_1d", "newest:seen_at", "newest:fee"], "as_of": NOW + 3 * HOUR}
     there = client.get_online_features(**asked, entities={"user_id": ["pusher"]}).to_dict()
     assert there == store.get_online_features(**asked, entities={"user_id": ["pusher"]}).to_dict()

@@ -152,6 +152,11 @@ def test_a_pandas_column_of_mixed_values_is_taken_value_by_value() -> None:
     assert cast.bad.tolist() == [False, True, False, False]
 
 
+def test_a_pandas_frame_with_two_columns_of_one_name_is_refused() -> None:
+    with pytest.raises(DataError, match="two columns named 'a'"):
+        raw_table(pd.DataFrame([[1, 2]], columns=["a", "a"]), Schema({"a": "int64"}))
+
+
 def test_what_is_no_table_is_refused() -> None:
     with pytest.raises(DataError, match="pushed rows"):
         raw_table(7, SCHEMA, "pushed rows")

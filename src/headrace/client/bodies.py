@@ -14,7 +14,7 @@ from headrace.clock import format_instant, instant
 from headrace.definitions.service import FeatureService
 from headrace.errors import DataError
 from headrace.served_requests import Request
-from headrace.tables import table_of
+from headrace.tables import is_frame, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,12 @@ def push_body(source: str, rows: Any, *, again: bool) -> bytes:
         names = dict.fromkeys(str(name) for row in rows for name in row)
         columns: Mapping[str, Any] = {name: [row.get(name) for row in rows] for name in names}
     else:
-        table = table_of(rows, f"push to {source!r}")
+        try:
+            table = table_of(rows, f"push to {source!r}")
+        except DataError:
+            if not (is_frame(rows) and rows.columns.is_unique):
+                raise
+            return push_body(source, rows.to_dict("records"), again=again)  # a column mixes types
         columns = dict(zip(table.column_names, table.columns, strict=True))
     asked: dict[str, Any] = {"source": source, "rows": _rows(columns)}
     return body_of({**asked, "again": True} if again else asked)

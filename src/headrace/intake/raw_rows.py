@@ -20,7 +20,7 @@ from headrace.errors import DataError
 from headrace.intake.casts import castable
 from headrace.lazy import compute as pc
 from headrace.lazy import pyarrow as pa
-from headrace.tables import table_of
+from headrace.tables import is_frame, table_of
 
 if TYPE_CHECKING:
     from headrace.schema import Schema, Type
@@ -64,12 +64,15 @@ def raw_table(rows: Any, schema: Schema, what: str = "rows") -> pa.Table:
         names = dict.fromkeys([*schema, *(str(name) for row in rows for name in row)])
         columns = {name: [row.get(name) for row in rows] for name in names}
         return pa.table({name: _column(values, schema.get(name)) for name, values in columns.items()})
-    if type(rows).__module__.partition(".")[0] == "pandas" and hasattr(rows, "columns"):
+    if is_frame(rows):
         if not len(rows):  # pandas does not know the types of no values
             return raw_table([], schema, what)
         try:
             return table_of(rows, what)
-        except DataError:  # a column mixes types
+        except DataError:
+            if not rows.columns.is_unique:
+                raise
+            # a column mixes types
             return raw_table(rows.to_dict("records"), schema, what)
     return table_of(rows, what)
 
