@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from headrace.definitions.stream import Push
-from headrace.errors import DataError, StoreError
+from headrace.definitions.stream import KafkaStream, Push
+from headrace.errors import DataError, HeadraceError, StoreError
 from headrace.online.ingestion import Ingestion
 from headrace.online.manifest import read_manifest
 from headrace.online.shares import Share
 from headrace.online.tallies import Tally, TallyFile
+from headrace.trouble import Trouble
 from headrace.wiring import open_locks, open_seats, open_stream
 
 if TYPE_CHECKING:
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Ingested", "follow", "following", "ingest_once", "streams_of"]
 
+_LOG = logging.getLogger("headrace.ingest")
+
 _MARGIN = 3_600_000_000
 """How much earlier than what views have loaded a stream is begun, microseconds: clocks differ."""
 _ENDING = 30.0
 """Seconds that a batch under way is waited for in the end."""
-_TELLING = 1.0
-"""Seconds between two times that what was counted is told."""
+_LOOKING = 1.0
+"""Seconds between two looks at what there is to follow, and two times that what was counted is told."""
 _QUIET = 1.0
 """Seconds without any message after which a stream that does not know its end has come to it."""
 
@@ -108,7 +112,7 @@ def _is_followed(source: Source) -> bool:
 
 
 def _ingestion(parts: Parts, source: Source) -> Ingestion:
-    name = source.name
+    name, stream = source.name, getattr(source, "stream", None)
 
     def takes() -> SourceStream:
         return parts.names.stream(name)
@@ -128,6 +132,7 @@ def _ingestion(parts: Parts, source: Source) -> Ingestion:
         Share(open_locks(parts.settings, name)),
         parts.clock,
         since,
+        f"{stream.topic}/" if isinstance(stream, KafkaStream) else "",
     )
 
 
@@ -157,7 +162,7 @@ def counting(parts: Parts, file: Path | None) -> Iterator[TallyFile]:
 def following(
     parts: Parts, sources: Sequence[str] | None = None, file: Path | None = None
 ) -> Iterator[Mapping[str, Counts]]:
-    """While the block runs, streams are followed, each by a thread.
+    """While the block runs, streams are followed, each by a thread; new ones too, once they are applied.
 
     Args:
         parts: The project's.
@@ -166,30 +171,105 @@ def following(
 
     Yields:
         What is counted of each.
+
+    Raises:
+        UnknownNameError: There is no such source.
+        DataError: One that is named has no stream.
+        StoreError: Too many processes ingest here.
     """
-    lanes = {each.name: _ingestion(parts, each) for each in streams_of(parts, sources)}
-    counts = {name: lane.counts for name, lane in lanes.items()}
-    done = threading.Event()
-    threads = [
-        threading.Thread(target=lane.run, args=(done,), name=f"headrace-ingest-{name}", daemon=True)
-        for name, lane in lanes.items()
-    ]
+    with counting(parts, file) as tally:
+        all_ = _Following(parts, sources, tally)
+        try:
+            all_.begin()
+            yield all_.counts
+        finally:
+            all_.end()
 
-    def tell(tally: TallyFile) -> None:
-        while not done.wait(_TELLING):
-            tally.write(counts)
 
-    with ExitStack() as ending:
-        tally = ending.enter_context(counting(parts, file))
-        ending.callback(lambda: tally.write(counts))
-        threads.append(
-            threading.Thread(target=tell, args=(tally,), name="headrace-ingest-tally", daemon=True)
+class _Lane:
+    """A stream that is followed, by a thread of its own."""
+
+    def __init__(self, parts: Parts, source: Source) -> None:
+        self.stream = getattr(source, "stream", None)
+        self.ingestion = _ingestion(parts, source)
+        self._done = threading.Event()
+        name = f"headrace-ingest-{source.name}"
+        self._thread = threading.Thread(target=self.ingestion.run, args=(self._done,), name=name, daemon=True)
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """Tell it to end; `wait` waits until it has."""
+        self._done.set()
+
+    def wait(self) -> None:
+        self._thread.join(_ENDING)
+
+
+class _Following:
+    """The streams that are followed, as the registry has them from moment to moment.
+
+    Attributes:
+        counts: What is counted of each source.
+    """
+
+    def __init__(self, parts: Parts, sources: Sequence[str] | None, tally: TallyFile) -> None:
+        self.counts: dict[str, Counts] = {}
+        self._parts = parts
+        self._sources = sources
+        self._tally = tally
+        self._lanes: dict[str, _Lane] = {}
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name="headrace-ingest", daemon=True)
+        self._trouble = Trouble(
+            _LOG, "Ingestion goes on by what the registry said before", "The registry can be read again."
         )
-        for thread in threads:
-            thread.start()
-            ending.callback(thread.join, _ENDING)
-        ending.callback(done.set)
-        yield counts
+
+    def begin(self) -> None:
+        """Follow what there is, and look after it.
+
+        Raises:
+            HeadraceError: A source that is named cannot be followed.
+        """
+        self._look()
+        self._thread.start()
+
+    def end(self) -> None:
+        """Finish the batches in hand."""
+        self._done.set()
+        for lane in self._lanes.values():
+            lane.end()
+        if self._thread.is_alive():
+            self._thread.join(_ENDING)
+        for lane in self._lanes.values():
+            lane.wait()
+        self._tally.write(self.counts)
+
+    def _look_after(self) -> None:
+        while not self._done.wait(_LOOKING):
+            try:
+                self._look()
+                self._trouble.tell("")
+            except HeadraceError as error:
+                self._trouble.tell(str(error))
+            except Exception:  # noqa: BLE001 - it goes on: nobody else would look
+                self._trouble.fail()
+            self._tally.write(self.counts)
+
+    def _look(self) -> None:
+        """Follow streams that are new, and no more those that are gone or have become others."""
+        wanted = {each.name: each for each in streams_of(self._parts, self._sources)}
+        for name, lane in list(self._lanes.items()):
+            if name not in wanted or getattr(wanted[name], "stream", None) != lane.stream:
+                lane.end()
+                lane.wait()
+                del self._lanes[name]
+        for name, source in wanted.items():
+            if name not in self._lanes:
+                self._lanes[name] = lane = _Lane(self._parts, source)
+                lane.ingestion.counts = self.counts.setdefault(name, lane.ingestion.counts)
+                lane.begin()
 
 
 def follow(

@@ -116,6 +116,7 @@ class Ingestion:
         share: Share,
         clock: Clock,
         since: Callable[[], int],
+        place: str = "",
     ) -> None:
         """For one source.
 
@@ -127,6 +128,8 @@ class Ingestion:
             share: What of the stream falls to this worker.
             clock: Tells the time.
             since: From which instant messages are wanted where none was ever taken, microseconds UTC.
+            place: What the store knows partitions by besides their names: positions of another place that
+                has the same names mean nothing here.
         """
         self.counts = Counts(source)
         self.source = source
@@ -136,6 +139,7 @@ class Ingestion:
         self._share = share
         self._clock = clock
         self._since = since
+        self._place = place
         self._stream: EventStream | None = None
         self._parts: dict[str, Part] = {}
         self._single: Counter[str] = Counter()  # of a partition, how many messages to take one by one
@@ -182,6 +186,7 @@ class Ingestion:
         """Let go of the partitions and the broker."""
         for name in list(self._parts):
             self._drop(name)
+        self.counts.behind = {}
         self._share.leave()
         if self._stream is not None:
             self._stream.close()
@@ -214,7 +219,7 @@ class Ingestion:
         for name in names:
             if name in mine and name not in self._parts and self._share.take(name):
                 self._astray = True
-                self._parts[name] = part = take_over(self._store, self.source, name)
+                self._parts[name] = part = take_over(self._store, self.source, self._place + name)
                 stream.begin(name, part.after, self._since())
         self.counts.behind = {name: stream.behind(name) for name in self._parts}
 
