@@ -62,6 +62,7 @@ def definitions() -> list[Any]:
         available_at="received",
         event_id="event_id",
         lateness="1m",
+        dedup_horizon="5m",
         stream=hr.JsonLinesStream("clicks.jsonl"),
     )
     windows = ["1h", "1d"]

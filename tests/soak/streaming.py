@@ -70,24 +70,25 @@ def run(seconds: float, seed: int, *, judged: float = JUDGED) -> tuple[list[str]
         words = [sys.executable, "-m", "headrace.cli", "consistency", "--project", project, "--json"]
         checked = subprocess.run(words, capture_output=True, text=True, check=False)
         report = json.loads(checked.stdout)
-        sizes = [
-            path.stat().st_size for path in (project / ".headrace" / "online").glob("*") if path.is_file()
-        ]
     told = [
         f"{asked.answered:,} requests, {events:,} events, {loads} loads in {seconds:,.0f} s",
         f"{report['compared']:,} values compared, {report['waiting']} waiting",
         f"{report['mismatched']} differ: {_causes(report)}",
-        f"{sum(sizes) / 1e6:,.1f} MB in the online store",
+        f"online store: {_fifths(asked.stored)} MB",
     ]
     wrong = [*asked.failures[:5], *_judged(report)]
     for process, samples in asked.memory.items():
         held = np.array(samples[len(samples) // 3 :])
         slope = float(np.polyfit(np.arange(len(held)), held, 1)[0]) * 60 if len(held) > 1 else 0.0
-        fifths = " ".join(f"{samples[len(samples) * fifth // 5]:.1f}" for fifth in range(5))
-        told.append(f"process {process}: {fifths} {held[-1]:.1f} MB of its own, {slope:+.2f} a minute")
+        told.append(f"process {process}: {_fifths(samples)} MB of its own, {slope:+.2f} a minute")
         if slope / 60 * len(held) > GROWTH * held[0] and seconds >= 300:
             wrong.append(f"Process {process} grows: {held[0]:.1f} MB to {held[-1]:.1f} MB.")
     return told, wrong
+
+
+def _fifths(samples: Sequence[float]) -> str:
+    """What was seen by and by, and in the end."""
+    return " ".join(f"{samples[len(samples) * fifth // 5]:.1f}" for fifth in range(5)) + f" {samples[-1]:.1f}"
 
 
 def _causes(report: dict[str, Any]) -> dict[str, int]:
@@ -118,11 +119,14 @@ class Asked:
         answered: Answers.
         failures: What was no answer.
         memory: Megabytes that each process held, second by second.
+        stored: Megabytes of the online store's file, second by second.
     """
 
-    def __init__(self, port: int, seed: int) -> None:
-        """Of a server on this host."""
+    def __init__(self, port: int, seed: int, store: Path) -> None:
+        """Of a server on this host, and the directory of its store."""
         self._port = port
+        self._store = store
+        self.stored: list[float] = []
         self._drawn = random.Random(f"{seed} asked")
         self.answered = 0
         self.failures: list[str] = []
@@ -137,6 +141,7 @@ class Asked:
             while time.monotonic() < until:
                 for process in processes:
                     self.memory.setdefault(process, []).append(own(process))
+                self.stored.append(sum(path.stat().st_size for path in self._store.iterdir()) / 1e6)
                 await asyncio.sleep(1)
 
     async def _on_connection(self, until: float) -> None:
@@ -165,7 +170,7 @@ def _served(project: Path, seconds: float, seed: int) -> tuple[Asked, int, int]:
         ingesters = [stack.enter_context(_child(*words)) for _ in range(INGESTERS)]
         writing = stack.enter_context(_child("tests.soak.clicks", project, RATE, seed))
         loading = stack.enter_context(_child("tests.soak.loading", project, LOAD_EVERY))
-        asked = Asked(port, seed)
+        asked = Asked(port, seed, project / ".headrace" / "online")
         asyncio.run(asked.ask(seconds, [*processes_of(port), *(each.pid for each in ingesters)]))
         events, loads = (json.loads(each.communicate()[0]) for each in (writing, loading))
         for each in ingesters:
