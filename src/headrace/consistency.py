@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from headrace.ports.engine import Progress
 
 __all__ = ["Question", "check", "last_report", "span_of"]
+
+_LOG = logging.getLogger("headrace.consistency")
 
 _ROWS = 100_000
 """How many answers are replayed at once."""
@@ -135,10 +138,13 @@ def last_report(directory: Path) -> dict[str, Any] | None:
 def _keep(parts: Parts, report: Consistency) -> None:
     """Keep a report for servers to tell: whole or not at all."""
     path = parts.settings.directory / _REPORT
-    path.parent.mkdir(exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps({**report.to_dict(), "checked_at": parts.clock.now()}))
-    beside.replace(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        beside.write_text(json.dumps({**report.to_dict(), "checked_at": parts.clock.now()}))
+        beside.replace(path)
+    except OSError as error:  # whoever asked has the report; servers go on with the one before
+        _LOG.error("The report cannot be kept for servers: %s: %s.", path, error.strerror)
 
 
 class _Checking:
@@ -159,6 +165,9 @@ class _Checking:
         """Replay some rows of the log."""
         for field in rows.schema:
             if not pa.types.is_struct(field.type) or not self._is_wanted(field.name):
+                continue
+            if field.type.get_field_index("positions") < 0:
+                self._report.not_replayed[field.name] = "what it was made of was not noted yet"
                 continue
             found = self._view(field.name)
             if found is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import headrace as hr
 from headrace import agg
-from headrace.clock import DAY, HOUR, MINUTE, SECOND
+from headrace.clock import DAY, HOUR, MINUTE, SECOND, format_instant
 from headrace.keys import encode_key
 from headrace.online.layout import epoch_prefix
 from headrace.online.log import Log
@@ -278,3 +280,33 @@ def test_a_sum_that_cancels_out_may_lie_off_by_what_its_terms_allow(tmp_path: Pa
     report = project.report()
     assert (report.compared, causes(report)) == (5, {})
     project.store.close()
+
+
+def test_of_partitions_one_may_lag(tmp_path: Path) -> None:
+    project = Project(tmp_path / "ads", stream=hr.JsonLinesStream("live.jsonl"))
+    seen = [event(20, "ann", NOON - 3 * MINUTE), event(21, "bob", NOON - 3 * MINUTE)]
+    slow = [event(22, "ann", NOON - 5 * MINUTE)]
+    follow(project, seen)
+    project.serve("ann", "bob")
+    project.clock.advance(5 * SECOND)
+    project.push(*slow)
+    project.clock.advance(SECOND)
+    project.serve("ann", "bob")
+    project.arrive("b", [*seen, *slow], NOON + HOUR)
+    report = project.report()
+    assert (report.compared, causes(report)) == (16, {"ingestion lag": 3}), "the first answer of ann"
+    (positions,) = {
+        tuple(row["by_user@1"]["positions"])
+        for row in project.store.served_log(NOON + 6 * SECOND).to_pylist()
+        if row["entity:user_id"] == "ann"
+    }
+    assert dict(positions) == {0: 0, 1: 0}, "the pushes, and the file"
+    project.store.close()
+
+
+def follow(project: Project, rows: list[dict[str, Any]]) -> None:
+    """A file of a stream grows, and is followed to its end."""
+    told = [{**row, **{column: format_instant(row[column]) for column in ("ts", "seen_at")}} for row in rows]
+    with (project.path / "live.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in told)
+    project.store.ingest(once=True)
