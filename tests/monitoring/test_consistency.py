@@ -304,6 +304,20 @@ def test_of_partitions_one_may_lag(tmp_path: Path) -> None:
     project.store.close()
 
 
+@hr.on_demand(inputs={"clicks": "by_user:clicks_7d"}, output="int64")
+def twice(clicks: int) -> int:
+    """What a function makes of a feature."""
+    return 2 * clicks
+
+
+def test_functions_are_named_and_not_replayed(project: Project) -> None:
+    project.store.apply([twice])
+    project.store.get_online_features(["twice", "by_user:clicks_7d"], {"user_id": ["ann"]})
+    report = project.report()
+    assert (report.compared, report.equal) == (1, 1)
+    assert report.not_replayed == {"twice@1": "a function of the project"}
+
+
 def follow(project: Project, rows: list[dict[str, Any]]) -> None:
     """A file of a stream grows, and is followed to its end."""
     told = [{**row, **{column: format_instant(row[column]) for column in ("ts", "seen_at")}} for row in rows]
