@@ -19,7 +19,12 @@ import pyarrow.parquet as pq
 import headrace as hr
 from headrace import agg
 from headrace.clock import DAY, MINUTE, FixedClock, format_instant, instant
+from headrace.keys import decode_key
 from headrace.online.ingestion import Ingestion
+from headrace.online.layout import RECORDS
+from headrace.online.log import Log
+from headrace.online.partitions import partition_numbers, progress_of
+from headrace.online.record import decode_record
 from headrace.online.shares import Share
 from headrace.stores.locks import FileLocks
 from headrace.wiring import open_stream
@@ -119,8 +124,13 @@ def build(directory: Path, broker: Broker, found: Events) -> None:
     with opened(directory) as store:
         store.apply(definitions(broker.stream))
         store.materialize(end=LOADED)
+    send(broker, found.after)
+
+
+def send(broker: Broker, after: Sequence[dict[str, Any]]) -> None:
+    """Write events; those of an item go through all partitions, copies through the same."""
     for number in range(broker.partitions):
-        own = found.after[number :: broker.partitions]
+        own = after[number :: broker.partitions]
         again = own[: len(own) // 5]
         broker.write(number, [*own[: len(own) // 2], *again, *own[len(own) // 2 :]])
 
@@ -154,13 +164,21 @@ def lane(store: hr.FeatureStore, worker: str, steps: Steps) -> Ingestion:
     )
 
 
-def drain(lane: Ingestion, quiet: float = 0.3) -> None:
-    """Take all there is: until nothing came for a while, and nothing is known to be behind."""
+def drain(lane: Ingestion, quiet: float) -> None:
+    """Take all there is: until nothing came for so many seconds, and nothing is known to be behind."""
     while True:
         count = lane.step(quiet)
         assert count is not None or "over from" in lane.counts.trouble.text, lane.counts.trouble.text
         if count == 0 and not lane.behind():
             return
+
+
+def taken(store: hr.FeatureStore) -> tuple[int, int]:
+    """How many batches were taken, and how often somebody became the writer of a partition."""
+    with store.online.snapshot() as snapshot:
+        numbers = partition_numbers(snapshot, "impressions").values()
+        batches = sum(Log("impressions", number).next_offset(snapshot) for number in numbers)
+        return batches, sum(progress_of(snapshot, "impressions", number).writer for number in numbers)
 
 
 class Found(NamedTuple):
@@ -177,6 +195,18 @@ class Found(NamedTuple):
     doubled: int
     differing: list[str]
     items: int
+
+
+def states(store: hr.FeatureStore) -> dict[Any, Any]:
+    """What the stream's records hold, by view, epoch, partition's name and entity."""
+    with store.online.snapshot() as snapshot:
+        names = {number: name for name, number in partition_numbers(snapshot, "impressions").items()}
+        stored = {}
+        for key, data in snapshot.scan(RECORDS[1]):
+            _, view, _, epoch, partition, *entity = decode_key(key)
+            record = decode_record(data)
+            stored[view, epoch, names[partition], *entity] = (record.frontier, bytes(record.tiles))
+    return stored
 
 
 def found(store: hr.FeatureStore, directory: Path, what: Events) -> Found:

@@ -119,12 +119,12 @@ def replay(child: Child) -> None:
         child.say("steps", child.steps.names)
 
 
-def ingest(child: Child, worker: str) -> None:
-    """Take all that a stream has, as a worker who shares partitions with those of the same name."""
+def ingest(child: Child, worker: str, quiet: float = 0.3) -> None:
+    """Take all a stream has until it is quiet, sharing its partitions with workers of the same name."""
     (child.directory / f"pid {worker}").write_text(str(os.getpid()))
     with child.opened(impressions) as store:
         lane = impressions.lane(store, worker, child.steps)
-        impressions.drain(lane)
+        impressions.drain(lane, quiet)
         lane.close()
         child.say("steps", child.steps.names)
         child.say("counts", {**lane.counts.messages, "failures": lane.counts.failures})

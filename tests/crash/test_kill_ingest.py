@@ -7,7 +7,9 @@ import random
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -15,9 +17,10 @@ from tests.crash import impressions
 from tests.crash.nursery import nursery
 from tests.effort import SOAKING
 from tests.ingesting.brokers import Kafka, Lines, redis_at
+from tests.services.kafka import Topic, make_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.crash.nursery import Life, Nursery
@@ -30,6 +33,8 @@ KILLS = 200 if SOAKING else 10
 EVENTS = 333_334 if SOAKING else 4_000
 """Events through each broker: a million through the three of them in `make soak`."""
 FEW = 1_500
+MANY = 100_000 if SOAKING else 6_000
+WORKERS, LIVES, PIECES = (4, 4, 100) if SOAKING else (2, 2, 10)
 PATIENCE = 60.0
 
 STEPS = [
@@ -156,3 +161,56 @@ def test_a_worker_takes_over_from_one_that_dies_in_the_middle_of_a_flush(
         assert old.result().killed
     assert counts["accepted"] >= len(what.after) // 2
     right(directory, what)
+
+
+@pytest.fixture(params=["tansu", *["redis"] * SOAKING])
+def wide(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker with more partitions than workers."""
+    if request.param == "redis":
+        with redis_at(request.getfixturevalue("redis_url"), partitions=5) as found:
+            yield found
+    else:
+        place, name = request.getfixturevalue("tansu_server"), f"ads-{uuid4().hex}"
+        make_topic(place, name, 5)
+        yield Kafka(Topic(place, name), partitions=5)
+
+
+LEAVING = [
+    ("before let go", 1),
+    ("after let go", 1),
+    ("after end of a partition", 1),
+    ("before commit", 4),
+    None,
+]
+"""Where a worker dies, or that it goes in peace."""
+
+
+def test_workers_that_come_and_go_leave_what_one_leaves(wide: Broker, tmp_path: Path, seed: int) -> None:
+    directory, alone = tmp_path / "many", tmp_path / "alone"
+    what, draw = impressions.events(MANY, seed), random.Random(seed)
+    impressions.build(directory, wide, what._replace(after=[]))
+
+    def work(process: Nursery, deaths: Sequence[tuple[str, int] | None]) -> list[Life]:
+        return [process.child("ingest", directory, "host", 1.5, fatal=each) for each in deaths]
+
+    with ExitStack() as open_:
+        watched = open_.enter_context(impressions.opened(directory))
+        processes = [open_.enter_context(nursery()) for _ in range(WORKERS)]
+        pool = open_.enter_context(ThreadPoolExecutor(WORKERS))
+        works = [pool.submit(work, each, [*draw.sample(LEAVING, LIVES), None]) for each in processes]
+        for part in range(PIECES):
+            taken = impressions.taken(watched)[0]
+            impressions.send(wide, what.after[part::PIECES])
+            until(lambda: impressions.taken(watched)[0] > taken or all(each.done() for each in works))  # noqa: B023
+        lives = [life for each in works for life in each.result()]
+        batches, begun = impressions.taken(watched)
+    impressions.build(alone, wide, what._replace(after=[]))
+    right(directory, what)
+    right(alone, what)
+    with impressions.opened(directory) as many, impressions.opened(alone) as one:
+        assert impressions.states(many) == impressions.states(one)
+    assert begun > wide.partitions, "none was ever handed over"
+    told = (
+        f"{wide.stream}: {WORKERS} workers, {len(lives)} lives, {sum(life.killed for life in lives)} killed"
+    )
+    print(f"{told}, {batches} batches; a partition was begun {begun} times")  # noqa: T201 - the figures

@@ -56,10 +56,8 @@ class Lines:
 class Kafka:
     """A topic."""
 
-    partitions = 2
-
-    def __init__(self, topic: Topic) -> None:
-        self.topic = topic
+    def __init__(self, topic: Topic, partitions: int = 2) -> None:
+        self.topic, self.partitions = topic, partitions
         self.stream = hr.KafkaStream(topic.name, brokers=topic.brokers)
 
     def write(self, partition: int, messages: Sequence[Message]) -> None:
@@ -69,10 +67,8 @@ class Kafka:
 class Redis:
     """Redis streams; events are written as flat fields or as JSON."""
 
-    partitions = 2
-
-    def __init__(self, url: str, *, flat: bool = False) -> None:
-        self.flat = flat
+    def __init__(self, url: str, *, flat: bool = False, partitions: int = 2) -> None:
+        self.flat, self.partitions = flat, partitions
         self.stream = hr.RedisStream("ads", url=url, partitions=self.partitions)
         of = driver.RedisCluster if "+cluster" in url else driver.Redis
         quiet = MaintNotificationsConfig(enabled=False)  # its handlers would leave a connection open
@@ -90,8 +86,8 @@ class Redis:
 
 
 @contextlib.contextmanager
-def redis_at(url: str, *, flat: bool = False) -> Iterator[Redis]:
+def redis_at(url: str, *, flat: bool = False, partitions: int = 2) -> Iterator[Redis]:
     """Streams in a Redis, while the block runs."""
-    found = Redis(url, flat=flat)
+    found = Redis(url, flat=flat, partitions=partitions)
     yield found
     found.client.close()
