@@ -17,22 +17,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import headrace as hr
-from headrace import agg
-from headrace.clock import DAY, MINUTE, FixedClock, format_instant, instant
+from headrace import agg, ingesting
+from headrace.clock import MINUTE, FixedClock, format_instant, instant
 from headrace.keys import decode_key
-from headrace.online.ingestion import Ingestion
 from headrace.online.layout import RECORDS
 from headrace.online.log import Log
 from headrace.online.partitions import partition_numbers, progress_of
 from headrace.online.record import decode_record
-from headrace.online.shares import Share
 from headrace.stores.locks import FileLocks
-from headrace.wiring import open_stream
-from tests.crash.deadly import DeadlyLocks, DeadlyStore, DeadlyStream, Steps
+from tests.crash.deadly import DeadlyLocks, DeadlyStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headrace.online.ingestion import Ingestion
+    from tests.crash.deadly import Steps
     from tests.ingesting.brokers import Broker
 
 LOADED = instant("2019-11-25")
@@ -48,9 +47,10 @@ AT_ONCE = 20_000
 """Events that are asked for in one request."""
 
 
-def definitions(stream: hr.Stream) -> list[Any]:
+def definitions(stream: hr.Stream, *, named: bool) -> list[Any]:
+    event_id = "event_id" if named else None
     source = hr.EventSource(
-        "impressions", batch=BATCH, schema=SCHEMA, timestamp="ts", event_id="event_id", stream=stream
+        "impressions", batch=BATCH, schema=SCHEMA, timestamp="ts", event_id=event_id, stream=stream
     )
     item = hr.Entity("item", join_keys={"item_id": "int64"})
     event = hr.Entity("event", join_keys={"event_id": "string"})
@@ -116,22 +116,30 @@ def opened(directory: Path) -> hr.FeatureStore:
     return hr.FeatureStore(directory, clock=FixedClock(NOW), who="tester")
 
 
-def build(directory: Path, broker: Broker, found: Events) -> None:
-    """A project, loaded, and what its broker has: each partition with copies of some of its events."""
+def build(directory: Path, broker: Broker, found: Events, *, named: bool = False) -> None:
+    """A project, loaded, and what its broker has.
+
+    Args:
+        directory: The project's.
+        broker: What its source follows.
+        found: The events.
+        named: Whether events are told apart by their ids; then the broker has copies of some. Else nothing
+            but the positions of batches keeps an event that is read again from counting again.
+    """
     directory.mkdir(parents=True)
     (directory / "headrace.toml").write_text('[project]\nname = "impressions"\n')
     write(directory, found.before)
     with opened(directory) as store:
-        store.apply(definitions(broker.stream))
+        store.apply(definitions(broker.stream, named=named))
         store.materialize(end=LOADED)
-    send(broker, found.after)
+    send(broker, found.after, copies=named)
 
 
-def send(broker: Broker, after: Sequence[dict[str, Any]]) -> None:
-    """Write events; those of an item go through all partitions, copies through the same."""
+def send(broker: Broker, after: Sequence[dict[str, Any]], *, copies: bool) -> None:
+    """Write events; those of an item go through all partitions, the copies of one through the same."""
     for number in range(broker.partitions):
         own = after[number :: broker.partitions]
-        again = own[: len(own) // 5]
+        again = own[: len(own) // 5] if copies else []
         broker.write(number, [*own[: len(own) // 2], *again, *own[len(own) // 2 :]])
 
 
@@ -142,26 +150,24 @@ def write(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def lane(store: hr.FeatureStore, worker: str, steps: Steps) -> Ingestion:
-    """The ingestion of a worker, each of its ports counting steps.
+    """The ingestion of a worker, as the project wires it, but that each of its ports counts steps.
+
+    It is for processes of their own: what is wired stays wired.
 
     Args:
-        store: The project.
+        store: The project, whose store counts steps already.
         worker: Workers of one name share the partitions by locks, as those of a host do; those of others
             see nothing of them.
         steps: Counts.
     """
     parts = store._parts  # noqa: SLF001 - where the facade keeps what is counted here
     source, _ = parts.names.of_source("impressions")
-    online = parts.online if isinstance(parts.online, DeadlyStore) else DeadlyStore(parts.online, steps)
-    return Ingestion(
-        source.name,
-        lambda: DeadlyStream(open_stream(parts.settings, source), steps),
-        lambda: parts.names.stream(source.name),
-        online,
-        Share(DeadlyLocks(FileLocks(parts.settings.directory / "locks" / worker), steps)),
-        parts.clock,
-        lambda: LOADED - DAY,
+    real = ingesting.open_stream
+    ingesting.open_stream = lambda settings, of: DeadlyStream(real(settings, of), steps)
+    ingesting.open_locks = lambda settings, _: DeadlyLocks(
+        FileLocks(settings.directory / "locks" / worker), steps
     )
+    return ingesting._ingestion(parts, source)  # noqa: SLF001 - so that nothing is wired otherwise here
 
 
 def drain(lane: Ingestion, quiet: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.crash import impressions
 from tests.crash.nursery import nursery
 from tests.effort import SOAKING
-from tests.ingesting.brokers import Kafka, Lines, redis_at
+from tests.ingesting.brokers import Kafka, Lines, Redis, redis_at
 from tests.services.kafka import Topic, make_topic
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_each_event_counts_once_however_often_workers_die(
     broker: Broker, children: Nursery, tmp_path: Path, seed: int
 ) -> None:
     directory, what, draw = tmp_path / "project", impressions.events(EVENTS, seed), random.Random(seed)
-    impressions.build(directory, broker, what)
+    impressions.build(directory, broker, what, named=isinstance(broker, Redis))
     steps = draw.sample(STEPS, len(STEPS))
     killed = lives = 0
     while killed < KILLS:
@@ -188,7 +188,7 @@ LEAVING = [
 def test_workers_that_come_and_go_leave_what_one_leaves(wide: Broker, tmp_path: Path, seed: int) -> None:
     directory, alone = tmp_path / "many", tmp_path / "alone"
     what, draw = impressions.events(MANY, seed), random.Random(seed)
-    impressions.build(directory, wide, what._replace(after=[]))
+    impressions.build(directory, wide, what._replace(after=[]), named=True)
 
     def work(process: Nursery, deaths: Sequence[tuple[str, int] | None]) -> list[Life]:
         return [process.child("ingest", directory, "host", 1.5, fatal=each) for each in deaths]
@@ -200,11 +200,11 @@ def test_workers_that_come_and_go_leave_what_one_leaves(wide: Broker, tmp_path: 
         works = [pool.submit(work, each, [*draw.sample(LEAVING, LIVES), None]) for each in processes]
         for part in range(PIECES):
             taken = impressions.taken(watched)[0]
-            impressions.send(wide, what.after[part::PIECES])
+            impressions.send(wide, what.after[part::PIECES], copies=True)
             until(lambda: impressions.taken(watched)[0] > taken or all(each.done() for each in works))  # noqa: B023
         lives = [life for each in works for life in each.result()]
         batches, begun = impressions.taken(watched)
-    impressions.build(alone, wide, what._replace(after=[]))
+    impressions.build(alone, wide, what._replace(after=[]), named=True)
     right(directory, what)
     right(alone, what)
     with impressions.opened(directory) as many, impressions.opened(alone) as one:
