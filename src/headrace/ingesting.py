@@ -238,10 +238,10 @@ class _Following:
     def end(self) -> None:
         """Finish the batches in hand."""
         self._done.set()
+        if self._thread.is_alive():  # nobody begins or ends another lane from here on
+            self._thread.join()
         for lane in self._lanes.values():
             lane.end()
-        if self._thread.is_alive():
-            self._thread.join(_ENDING)
         for lane in self._lanes.values():
             lane.wait()
         self._tally.write(self.counts)

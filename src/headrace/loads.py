@@ -28,7 +28,7 @@ def load(
     Args:
         parts: The project's.
         end: K; None for the last edge of an epoch by which all is there.
-        views: Names of views; None for all live ones.
+        views: Names of views; None for all live ones that have a batch to load.
         progress: Hears how far the loads are.
         full: Whether to load all in any case.
 
@@ -37,10 +37,12 @@ def load(
         UnknownNameError: There is no live view of a name.
         ConflictError: Another load of a view has begun.
     """
-    bindings = parts.names.live(views)
+    live = parts.names.live()
+    bindings = (
+        [each for each in live if each.source.batch is not None] if views is None else parts.names.live(views)
+    )
     if not bindings:
         raise DataError("There is no view to load.", remedy="Define views and run: headrace apply.")
-    live = parts.names.live()
     loads = loads_of(bindings, end, parts.clock.now(), EPOCH, parts.names.ingest, full=full, live=live)
     settings = parts.settings
     if settings.serving.log is not None:

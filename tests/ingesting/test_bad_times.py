@@ -105,7 +105,7 @@ def test_definitions_that_are_applied_meanwhile_are_followed(place: Place) -> No
             other.apply([source(), view(source()), OTHERS, more, of_more])
             place.live(*all_[20:40])
             place.file.with_name("more.jsonl").write_text("".join(json.dumps(each) + "\n" for each in all_))
-            other.materialize(end=MIDNIGHT, views=["user_costs"])
+            other.materialize(end=MIDNIGHT)  # of those that have a batch
             place.live(*all_[40:])
             until(lambda: counts["ads"].messages["accepted"] == 60)
             until(lambda: "more" in counts and counts["more"].messages["accepted"] == 60)
