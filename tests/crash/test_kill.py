@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("kill")]  # they share a scene
 
-MOMENTS = 50 if SOAKING else 6
+MOMENTS = 200 if SOAKING else 6
 """Drawn moments for each of the two works."""
 
 STEPS = None if SOAKING else 3
