@@ -44,7 +44,7 @@ FEATURES = [
     "items:positions_7d",
 ]
 AT_ONCE = 20_000
-"""Events that are asked for in one request."""
+"""Events that are asked for in one request, or written at once."""
 
 
 def definitions(stream: hr.Stream, *, named: bool) -> list[Any]:
@@ -140,7 +140,9 @@ def send(broker: Broker, after: Sequence[dict[str, Any]], *, copies: bool) -> No
     for number in range(broker.partitions):
         own = after[number :: broker.partitions]
         again = own[: len(own) // 5] if copies else []
-        broker.write(number, [*own[: len(own) // 2], *again, *own[len(own) // 2 :]])
+        messages = [*own[: len(own) // 2], *again, *own[len(own) // 2 :]]
+        for start in range(0, len(messages), AT_ONCE):  # a producer's queue is not endless
+            broker.write(number, messages[start : start + AT_ONCE])
 
 
 def write(directory: Path, rows: Sequence[dict[str, Any]]) -> None:
