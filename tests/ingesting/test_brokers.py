@@ -10,14 +10,16 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
 import headrace as hr
 from headrace.clock import HOUR, MINUTE, SECOND
 from tests.ingesting.brokers import Kafka, Lines, redis_at
-from tests.ingesting.test_follow import MIDNIGHT, Place, click
+from tests.ingesting.test_follow import MIDNIGHT, Place, click, source, view
 from tests.ingesting.test_killed import killed_while_ingesting
+from tests.services.kafka import Topic, make_topic
 from tests.services.redis import redis
 
 if TYPE_CHECKING:
@@ -280,4 +282,22 @@ def test_a_killed_worker_goes_on_where_it_was_whatever_the_broker(broker, made):
     killed, done = killed_while_ingesting(place, 3, random.Random(11), broker.partitions)
     assert (done["rejected"], done["gaps"], done["late"]) == (0, 0, 0)
     assert killed >= 1
+    assert place.ask() == place.history([*place.before, *events])
+
+
+def test_of_a_topic_in_place_of_another_everything_is_taken(made, tansu_server):
+    events = [click(300 + n, f"u{n % 3}", MIDNIGHT + HOUR + n * SECOND) for n in range(60)]
+    topics = []
+    for _ in range(2):
+        topics.append(Topic(tansu_server, f"ads-{uuid4().hex}"))
+        make_topic(tansu_server, topics[-1].name)
+    first, second = map(Kafka, topics)
+    place = made(first)
+    spread(first, events[:40])
+    assert place.store.ingest(once=True)[0].accepted == 40
+    spread(second, events[40:])  # fewer: positions of the first would be beyond the end
+    of = source(stream=second.stream)
+    place.store.apply([of, view(of)])
+    (done,) = place.store.ingest(once=True)
+    assert (done.accepted, done.gaps) == (20, 0)
     assert place.ask() == place.history([*place.before, *events])
