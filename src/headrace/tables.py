@@ -28,6 +28,8 @@ def table_of(rows: Any, what: str = "data") -> pyarrow.Table:
     Raises:
         DataError: It is none of these, two columns have one name, or a column mixes types.
     """
+    if is_frame(rows):  # Arrow has no words of ours for it
+        _refuse_twice(list(rows.columns), what)
     try:
         table = _converted(rows)
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -43,14 +45,19 @@ def table_of(rows: Any, what: str = "data") -> pyarrow.Table:
             available=_FORMS,
             remedy="Call its collect() first." if lazily else "Give one of these.",
         )
-    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    _refuse_twice(table.column_names, what)
+    return table
+
+
+def _refuse_twice(names: Sequence[Any], what: str) -> None:
+    """Refuse a table with two columns of one name."""
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
         raise DataError(
             f"The {what} has two columns named {twice[0]!r}.",
             asked=twice[0],
             remedy="Rename or drop one of them.",
         )
-    return table
 
 
 def is_frame(rows: Any) -> bool:
